@@ -1,0 +1,61 @@
+"""Quantization policies: bits of every node's weights and activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mtnas.errors import ArchitectureError
+
+FLOAT_BITS = 32
+
+
+@dataclass(frozen=True, order=True)
+class QuantizationPolicy:
+    """Bits of the nodes that are not float, as sorted ``((block, leader), (weight bits, activation bits))``.
+
+    A node that is not named is float (32 bits), so the empty policy is the float network and equal policies compare
+    equal: an entry of (32, 32) is dropped.
+    """
+
+    entries: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = ()
+
+    def __post_init__(self) -> None:
+        for node, bits in self.entries:
+            if not all(1 <= b <= FLOAT_BITS for b in bits):
+                raise ArchitectureError(f"node {node} is given bits {bits}, but bits are 1 to {FLOAT_BITS} ({FLOAT_BITS} = float)")
+        kept = tuple(sorted((node, bits) for node, bits in self.entries if bits != (FLOAT_BITS, FLOAT_BITS)))
+        if len({node for node, _ in kept}) != len(kept):
+            raise ArchitectureError(f"a policy names a node twice: {kept}")
+        object.__setattr__(self, "entries", kept)
+
+    @classmethod
+    def of(cls, bits: Mapping[tuple[int, int], tuple[int, int]]) -> QuantizationPolicy:
+        """Policy from ``{(block, leader): (weight bits, activation bits)}``."""
+        return cls(tuple(bits.items()))
+
+    @property
+    def nodes(self) -> tuple[tuple[int, int], ...]:
+        """Nodes that are not float, as (block, leader)."""
+        return tuple(node for node, _ in self.entries)
+
+    def bits(self, block: int, leader: int) -> tuple[int, int]:
+        """(weight bits, activation bits) of a node."""
+        return dict(self.entries).get((block, leader), (FLOAT_BITS, FLOAT_BITS))
+
+    def to_json(self) -> list[dict[str, int]]:
+        return [
+            {"block": node[0], "leader": node[1], "weights": bits[0], "activations": bits[1]} for node, bits in self.entries
+        ]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Mapping[str, Any]]) -> QuantizationPolicy:
+        try:
+            return cls(
+                tuple(
+                    ((int(e["block"]), int(e["leader"])), (int(e["weights"]), int(e["activations"]))) for e in value
+                )
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchitectureError(f"not a quantization policy: {str(value)[:80]}") from error

@@ -1,0 +1,134 @@
+"""The set of architectures that a search space contains, as a plain value."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from mtnas.architecture.architecture import Architecture
+from mtnas.architecture.counting import TreeCounter
+from mtnas.architecture.tree import Tree
+from mtnas.errors import ArchitectureError, unknown_name
+
+
+@dataclass(frozen=True)
+class BlockChoices:
+    """Name of a block, its option names, and whether a group of tasks may split there."""
+
+    name: str
+    options: tuple[str, ...]
+    branching: bool = True
+
+
+@dataclass(frozen=True)
+class ArchitectureSpace:
+    """Task names and the choices of every block: all that is needed to count, draw and vary architectures.
+
+    ``blocks[l].branching`` says whether tasks may part *at* block l, that is use different nodes there although they
+    shared the block before. At the first block it says whether they may share nothing at all.
+    """
+
+    tasks: tuple[str, ...]
+    blocks: tuple[BlockChoices, ...]
+
+    def __post_init__(self) -> None:
+        for kind, names in (("task", self.tasks), ("block", tuple(block.name for block in self.blocks))):
+            if not names:
+                raise ArchitectureError(f"a search space needs at least one {kind}, but got none")
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ArchitectureError(f"{kind} names must differ, but '{twice[0]}' is there twice")
+        for block in self.blocks:
+            if not block.options:
+                raise ArchitectureError(f"block '{block.name}' has no options; give it at least one")
+
+    # Size ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _trees(self) -> TreeCounter:
+        return TreeCounter(len(self.tasks), [block.branching for block in self.blocks])
+
+    @cached_property
+    def tree_count(self) -> int:
+        """Number of different trees."""
+        return self._trees.count()
+
+    @cached_property
+    def size(self) -> int:
+        """Number of different architectures: trees and options of their nodes."""
+        options = [len(block.options) for block in self.blocks]
+        return TreeCounter(len(self.tasks), [block.branching for block in self.blocks], options).count()
+
+    def trees(self) -> Iterator[Tree]:
+        """Every tree once."""
+        return self._trees.enumerate()
+
+    def architectures(self) -> Iterator[Architecture]:
+        """Every architecture once. Look at `size` first."""
+        for tree in self.trees():
+            per_block = [product(block.options, repeat=len(tree.groups(i))) for i, block in enumerate(self.blocks)]
+            for options in product(*map(list, per_block)):
+                yield Architecture(tree, options)
+
+    # Members ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def split_depths(self) -> tuple[int, ...]:
+        """Numbers of blocks that two tasks may share, ascending: where branching is allowed, and all of them."""
+        return (*(i for i, block in enumerate(self.blocks) if block.branching), len(self.blocks))
+
+    def check(self, architecture: Architecture) -> None:
+        """Raise ArchitectureError unless the architecture is a member, with the reason."""
+        tree = architecture.tree
+        if (tree.tasks, tree.blocks) != (len(self.tasks), len(self.blocks)):
+            raise ArchitectureError(
+                f"the architecture has {tree.tasks} tasks and {tree.blocks} blocks,"
+                f" but the space has {len(self.tasks)} and {len(self.blocks)}"
+            )
+        above: tuple[int, ...] = (0,) * tree.tasks
+        for block, row, names in zip(self.blocks, tree.leaders, architecture.options, strict=True):
+            if row != above and not block.branching:
+                raise ArchitectureError(f"the architecture branches at block '{block.name}', where branching is not allowed")
+            for name in names:
+                if name not in block.options:
+                    raise ArchitectureError(f"block '{block.name}': {unknown_name('option', name, block.options)}")
+            above = row
+
+    def draw_tree(self, rng: random.Random) -> Tree:
+        """A tree, uniform over all trees."""
+        return self._trees.draw(rng)
+
+    def draw(self, rng: random.Random) -> Architecture:
+        """An architecture: a uniform tree, then uniform options for its nodes."""
+        tree = self.draw_tree(rng)
+        return self.draw_options(tree, rng)
+
+    def draw_options(self, tree: Tree, rng: random.Random) -> Architecture:
+        """A tree's architecture with uniform options."""
+        return Architecture(
+            tree,
+            tuple(tuple(rng.choice(block.options) for _ in tree.groups(i)) for i, block in enumerate(self.blocks)),
+        )
+
+    # JSON ------------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "tasks": list(self.tasks),
+            "blocks": [{"name": b.name, "options": list(b.options), "branching": b.branching} for b in self.blocks],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ArchitectureSpace:
+        try:
+            blocks = tuple(
+                BlockChoices(str(b["name"]), tuple(str(o) for o in b["options"]), bool(b["branching"]))
+                for b in value["blocks"]
+            )
+            return cls(tuple(str(task) for task in value["tasks"]), blocks)
+        except (KeyError, TypeError) as error:
+            raise ArchitectureError(f"not a space of architectures: {str(value)[:80]}") from error

@@ -1,0 +1,46 @@
+"""Errors that a user can cause. Each message is one sentence: the value, the limit, the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MtnasError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class ArchitectureError(MtnasError, ValueError):
+    """A tree, architecture, policy or candidate that cannot exist."""
+
+
+class SpaceError(MtnasError, ValueError):
+    """A search space or space file that cannot be used."""
+
+
+class DataError(MtnasError, ValueError):
+    """Data that is missing, empty, or does not fit the tasks."""
+
+
+class RunError(MtnasError, RuntimeError):
+    """A run directory that is damaged, locked, or belongs to something else."""
+
+
+class TrainingError(MtnasError, RuntimeError):
+    """Training that cannot go on."""
+
+
+class SearchError(MtnasError, ValueError):
+    """A search that cannot be done as asked."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Sentence for a name that is not known, with the nearest known one.
+
+    >>> unknown_name("task", "dept", ["depth", "normals"])
+    "there is no task 'dept', did you mean 'depth'? Known: depth, normals"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f", did you mean '{near[0]}'?" if near else "."
+    return f"there is no {kind} '{name}'{hint} Known: {', '.join(names)}"
