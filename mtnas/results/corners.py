@@ -1,0 +1,20 @@
+"""Corner networks: the baselines that every search space contains."""
+
+from __future__ import annotations
+
+from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree, split_tree
+
+
+def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architecture]:
+    """Hard sharing and single-task networks, each with all nodes at the smallest and at the largest option by params.
+
+    Equal networks (a space with one option a block, or with one task) are named once.
+    """
+    trees = {"hard sharing": Tree.shared(len(space.tasks), len(space.blocks)), "single-task": split_tree(space)}
+    found: dict[str, Architecture] = {}
+    for name, tree in trees.items():
+        for size, largest in (("smallest", False), ("largest", True)):
+            architecture = costs.uniform(space, tree, "params", largest=largest)
+            if architecture not in found.values():
+                found[f"{name}, {size}"] = architecture
+    return found

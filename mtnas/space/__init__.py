@@ -1,0 +1,1 @@
+"""Tasks, blocks, search spaces, data, and a library of each."""

@@ -1,0 +1,36 @@
+"""Blocks: layer positions of the encoder, with the operators that may stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from mtnas.errors import SpaceError
+from mtnas.space.shapes import Shape
+
+Operator = Callable[[Shape], nn.Module]
+"""Makes a module for the shape that enters the block."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer position.
+
+    Args:
+        name: name in tables and figures.
+        options: operator name -> factory. Every option must give the same output shape, since any of them may be
+            followed by any option of the next block. Options belong to nodes: two branches may differ.
+        branching: whether tasks that still share may part at this block.
+    """
+
+    name: str
+    options: Mapping[str, Operator]
+    branching: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name or any(c in self.name for c in "/.+ "):
+            raise SpaceError(f"a block's name must be a word without '/', '.', '+' or blanks, but got '{self.name}'")
+        if not self.options:
+            raise SpaceError(f"block '{self.name}' has no options; give it at least one, e.g. {{'conv3': conv(16)}}")

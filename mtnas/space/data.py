@@ -1,0 +1,222 @@
+"""Data: four splits, because weights, branch points, predictors and the final report must not share any."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
+
+from mtnas.errors import DataError
+from mtnas.space.shapes import Input, batch_size
+
+Batch = tuple[Input, Mapping[str, Tensor]]
+"""A batch as data yields it: inputs, and a dict of one label tensor per key, the batch dimension first in all."""
+
+Source = Dataset[Any] | DataLoader[Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where samples come from: datasets or loaders that yield ``(x, {label name: y})``.
+
+    x is a tensor or a dict of tensors. A label may be missing for a sample: NaN, or the task's ignore index.
+
+    Args:
+        train: samples that train weights, or a DataLoader: then its dataset, collate function, batch size and workers
+            are used, and shuffling is ours, so that it follows the run's seed. A loader over an IterableDataset is
+            iterated as it is.
+        valid: samples that judge candidates during a search. Nothing is trained on them.
+        test: samples for the final report of chosen networks. Nothing before that touches them.
+        branch: samples that train the branch points. None: ``branch_fraction`` of ``train`` is kept apart for it.
+        branch_fraction: share of ``train`` kept for the branch points.
+        batch_size: samples per training step (and per step of the branch points).
+        eval_batch_size: samples per batch of evaluation and calibration.
+        calibration_samples: training samples on which batch-norm statistics are recalibrated before a network is judged.
+        workers: processes that load data; 0 loads in this one.
+        collate: joins samples into a batch; None: torch's default.
+        split_seed: seed of the split of ``train``; it belongs to the data, not to a run.
+    """
+
+    train: Source
+    valid: Source
+    test: Source | None = None
+    branch: Source | None = None
+    branch_fraction: float = 0.2
+    batch_size: int = 64
+    eval_batch_size: int = 256
+    calibration_samples: int = 512
+    workers: int = 0
+    collate: Callable[[list[Any]], Batch] | None = None
+    split_seed: int = 0
+    _splits: dict[str, Source] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.branch_fraction < 1:
+            raise DataError(f"branch_fraction must lie between 0 and 1, but is {self.branch_fraction}")
+        for name in ("batch_size", "eval_batch_size", "calibration_samples"):
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} must be at least 1, but is {getattr(self, name)}")
+        given = {"train": self.train, "valid": self.valid, "test": self.test, "branch": self.branch}
+        for name, source in given.items():
+            size = _size(source) if source is not None else None
+            if size == 0:
+                raise DataError(f"the {name} data is empty; give it at least one sample")
+        if self.branch is None:
+            given["train"], given["branch"] = self._split_train()
+        self._splits.update({name: source for name, source in given.items() if source is not None})
+
+    def _split_train(self) -> tuple[Source, Source]:
+        dataset = _dataset(self.train)
+        if isinstance(dataset, IterableDataset):
+            raise DataError("train is iterable-style data that cannot be split; give the branch points their own as branch=")
+        size = len(dataset)  # type: ignore[arg-type]
+        held = round(size * self.branch_fraction)
+        if held < 1 or held >= size:
+            raise DataError(
+                f"train has {size} samples, too few to keep {self.branch_fraction:.0%} apart for the branch points;"
+                " give more, or give branch= on its own"
+            )
+        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.split_seed)).tolist()
+        parts = sorted(order[held:]), sorted(order[:held])
+        one, two = (_with_dataset(self.train, Subset(dataset, part)) for part in parts)
+        return one, two
+
+    # Batches ---------------------------------------------------------------------------------------------------
+
+    def train_batches(self, seed: int) -> DataLoader[Batch]:
+        """Batches for the weights, shuffled by ``seed``; a last batch of a single sample is dropped (batch norm)."""
+        return self._loader("train", self.batch_size, seed)
+
+    def branch_batches(self, seed: int) -> DataLoader[Batch]:
+        """Batches for the branch points, shuffled by ``seed``."""
+        return self._loader("branch", self.batch_size, seed)
+
+    def valid_batches(self) -> DataLoader[Batch]:
+        """Batches to judge candidates by, in order."""
+        return self._loader("valid", self.eval_batch_size, None)
+
+    def test_batches(self) -> DataLoader[Batch]:
+        """Batches for the final report, in order.
+
+        Raises:
+            DataError: if no test data was given.
+        """
+        if "test" not in self._splits:
+            raise DataError("this data has no test split; give one as Data(test=...)")
+        return self._loader("test", self.eval_batch_size, None)
+
+    def calibration_batches(self) -> Iterator[Batch]:
+        """Batches of the first ``calibration_samples`` training samples, in one fixed shuffle."""
+        left = self.calibration_samples
+        for x, labels in self._loader("train", min(self.eval_batch_size, self.calibration_samples), self.split_seed):
+            yield x, labels
+            left -= batch_size(x)
+            if left <= 0:
+                return
+
+    def example(self) -> Batch:
+        """The first few validation samples as a batch: for dry runs."""
+        for batch in self._loader("valid", min(8, self.eval_batch_size), None):
+            return _checked(batch)
+        raise DataError("the valid data is empty; give it at least one sample")
+
+    def _loader(self, split: str, size: int, seed: int | None) -> DataLoader[Batch]:
+        source = self._splits[split]
+        dataset = _dataset(source)
+        if isinstance(dataset, IterableDataset):
+            return source if isinstance(source, DataLoader) else DataLoader(dataset, size, collate_fn=self.collate)
+        loader = source if isinstance(source, DataLoader) else None
+        if loader is not None and seed is not None and loader.batch_size:
+            size = min(loader.batch_size, len(dataset))  # type: ignore[arg-type]
+        samples = len(dataset)  # type: ignore[arg-type]
+        return DataLoader(
+            dataset,
+            batch_size=size,
+            shuffle=seed is not None,
+            generator=None if seed is None else torch.Generator().manual_seed(seed),
+            drop_last=seed is not None and samples > size and samples % size == 1,
+            num_workers=loader.num_workers if loader is not None else self.workers,
+            collate_fn=(loader.collate_fn if loader is not None else self.collate) or default_collate,
+        )
+
+    # Identity --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def fingerprint(self) -> dict[str, str]:
+        """Per split its size and a digest of up to 64 samples spread over it: tells other data from the same."""
+        return {name: _digest(source) for name, source in sorted(self._splits.items())}
+
+
+def _dataset(source: Source) -> Dataset[Any]:
+    return source.dataset if isinstance(source, DataLoader) else source
+
+
+def _size(source: Source) -> int | None:
+    dataset = _dataset(source)
+    return None if isinstance(dataset, IterableDataset) else len(dataset)  # type: ignore[arg-type]
+
+
+def _with_dataset(source: Source, dataset: Dataset[Any]) -> Source:
+    """The same kind of source over another dataset."""
+    if not isinstance(source, DataLoader):
+        return dataset
+    return DataLoader(
+        dataset, batch_size=source.batch_size, num_workers=source.num_workers, collate_fn=source.collate_fn
+    )
+
+
+def _checked(batch: Any) -> Batch:
+    """The batch, if it has the form that everything else relies on."""
+    if not (isinstance(batch, (tuple, list)) and len(batch) == 2 and isinstance(batch[1], Mapping)):
+        raise DataError(f"data must yield (x, {{label name: y}}), but yields {_form(batch)}")
+    x, labels = batch
+    values = dict(x) if isinstance(x, Mapping) else {"x": x}
+    values.update({f"label '{name}'": label for name, label in labels.items()})
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise DataError(f"data must yield tensors, but {name} is a {type(value).__name__}")
+    sizes = {name: len(value) for name, value in values.items()}
+    if len(set(sizes.values())) > 1:
+        raise DataError(f"a batch must have as many labels as inputs, but has {sizes}")
+    return x, labels
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return "(" + ", ".join(type(part).__name__ for part in value) + ")"
+    return f"a {type(value).__name__}"
+
+
+def _digest(source: Source) -> str:
+    dataset = _dataset(source)
+    digest = hashlib.sha256()
+    if isinstance(dataset, IterableDataset):
+        _feed(digest, next(iter(dataset)))
+        return f"iterable:{digest.hexdigest()[:16]}"
+    size = len(dataset)  # type: ignore[arg-type]
+    for index in range(0, size, max(1, math.ceil(size / 64))):
+        _feed(digest, dataset[index])
+    return f"{size}:{digest.hexdigest()[:16]}"
+
+
+def _feed(digest: Any, value: Any) -> None:
+    if isinstance(value, Mapping):
+        for key in sorted(value):
+            digest.update(str(key).encode())
+            _feed(digest, value[key])
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            _feed(digest, part)
+    elif isinstance(value, Tensor):
+        array = value.detach().cpu().contiguous()
+        digest.update(f"{array.dtype}{tuple(array.shape)}".encode())
+        digest.update(array.view(torch.uint8).numpy().tobytes() if array.dim() else repr(array.item()).encode())
+    else:
+        digest.update(repr(value).encode())

@@ -1,0 +1,104 @@
+"""Run every operator of a space once on a real sample, before anything is trained."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.architecture import CostTable
+from mtnas.errors import SpaceError
+from mtnas.space.counting import count_macs, count_params
+from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape
+
+if TYPE_CHECKING:
+    from mtnas.space.search_space import SearchSpace
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a dry run found.
+
+    Attributes:
+        input: shape of a sample's input.
+        shapes: shapes entering block 0..L-1, then the one entering the heads: L + 1 of them.
+        outputs: shape of every task's output.
+        costs: exact costs of the stem, every option and every head, at batch size 1.
+    """
+
+    input: InputShape
+    shapes: tuple[Shape, ...]
+    outputs: tuple[Shape, ...]
+    costs: CostTable
+
+
+def dry_run(space: SearchSpace, x: Input) -> DryRun:
+    """Check that the stem, every option of every block, and every head fit together; count their costs.
+
+    Args:
+        x: a batch of at least one sample.
+
+    Raises:
+        SpaceError: naming the block, the option and both shapes.
+    """
+    with torch.random.fork_rng(devices=[]):
+        one = head_of(x, 1)
+        stem = space.make_stem(input_shape(one))
+        value, stem_costs = _try("the stem", stem, one, input_shape(one))
+        shapes, table = [tuple(value.shape[1:])], []
+        for block in space.blocks:
+            results = {}
+            for option in block.options:
+                where = f"block '{block.name}', option '{option}'"
+                module = _make(where, lambda b=block, o=option: b.options[o](shapes[-1]), shapes[-1])
+                results[option] = _try(where, module, value, shapes[-1])
+            first = next(iter(results))
+            expected = tuple(results[first][0].shape[1:])
+            for option, (output, _) in results.items():
+                if tuple(output.shape[1:]) != expected:
+                    raise SpaceError(
+                        f"block '{block.name}', option '{option}' turns {shapes[-1]} into {tuple(output.shape[1:])},"
+                        f" but option '{first}' gives {expected}; all options of a block must give the same shape"
+                    )
+            value = results[first][0]
+            shapes.append(expected)
+            table.append(tuple(costs for _, costs in results.values()))
+        outputs, heads = [], []
+        for task in space.tasks:
+            where = f"the head of task '{task.name}'"
+            head = _make(where, lambda t=task: t.head(shapes[-1]), shapes[-1])
+            output, costs = _try(where, head, value, shapes[-1])
+            outputs.append(tuple(output.shape[1:]))
+            heads.append(costs)
+    return DryRun(input_shape(one), tuple(shapes), tuple(outputs), CostTable(stem_costs, tuple(table), tuple(heads)))
+
+
+def _make(where: str, factory, shape: InputShape) -> nn.Module:  # type: ignore[no-untyped-def]
+    try:
+        module = factory()
+    except Exception as error:
+        raise SpaceError(f"{where} cannot be made for an input of shape {shape}: {_reason(error)}") from error
+    if not isinstance(module, nn.Module):
+        raise SpaceError(f"{where} must make a torch.nn.Module, but made a {type(module).__name__}")
+    return module
+
+
+def _try(where: str, module: nn.Module, x: Input, shape: InputShape) -> tuple[Tensor, tuple[int, int]]:
+    try:
+        module.eval()
+        with torch.no_grad():
+            output = module(x)
+        if not isinstance(output, Tensor):
+            raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
+        return output, (count_params(module), count_macs(module, x))
+    except SpaceError:
+        raise
+    except Exception as error:
+        raise SpaceError(f"{where} does not fit its input of shape {shape}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip()

@@ -1,0 +1,95 @@
+"""The search space: a value, declared in Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from mtnas.architecture import ArchitectureSpace, BlockChoices
+from mtnas.errors import SpaceError, unknown_name
+from mtnas.space.block import Block
+from mtnas.space.dry_run import DryRun, dry_run
+from mtnas.space.shapes import Input, InputShape
+from mtnas.space.task import Task
+
+Stem = Callable[[InputShape], nn.Module]
+"""Makes the module that turns the data's input into the tensor that enters the first block."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Tasks, blocks and an optional stem.
+
+    Args:
+        tasks: the tasks; their order fixes which copy of a block a group of tasks uses (the first one's).
+        blocks: the encoder, first to last.
+        stem: makes the module in front of the first block for the shape of the input (a dict of shapes when the input
+            is a dict of tensors). It is shared by all tasks in every candidate. None: the input goes to the first
+            block as it is, so that the fully split network is truly one network per task.
+    """
+
+    tasks: Sequence[Task]
+    blocks: Sequence[Block]
+    stem: Stem | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        self.architectures  # noqa: B018 - raises on names that are missing or there twice
+
+    @cached_property
+    def architectures(self) -> ArchitectureSpace:
+        """The architectures that this space contains, as a value without torch."""
+        return ArchitectureSpace(
+            tuple(task.name for task in self.tasks),
+            tuple(BlockChoices(block.name, tuple(block.options), block.branching) for block in self.blocks),
+        )
+
+    def task(self, name: str) -> Task:
+        """The task of that name."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise SpaceError(unknown_name("task", name, self.architectures.tasks))
+
+    def make_stem(self, shape: InputShape) -> nn.Module:
+        """The stem for an input of that shape."""
+        if self.stem is not None:
+            return self.stem(shape)
+        if isinstance(shape, dict):
+            raise SpaceError(f"the input is a dict of tensors {sorted(shape)}, so the space needs a stem that joins them")
+        return nn.Identity()
+
+    def dry_run(self, x: Input) -> DryRun:
+        """Run every operator once on a batch ``x`` and return all shapes and costs; SpaceError where one does not fit."""
+        return dry_run(self, x)
+
+    def describe(self, found: DryRun) -> dict[str, Any]:
+        """The space as JSON: enough to tell two spaces apart and to read results without the space's code."""
+        modules = {}
+        for block, shape in zip(self.blocks, found.shapes[:-1], strict=True):
+            modules[block.name] = {name: _text(make(shape)) for name, make in block.options.items()}
+        return {
+            "architectures": self.architectures.to_json(),
+            "costs": found.costs.to_json(),
+            "input": found.input if isinstance(found.input, dict) else list(found.input),
+            "stem": _text(self.make_stem(found.input)),
+            "modules": modules,
+            "heads": {task.name: _text(task.head(found.shapes[-1])) for task in self.tasks},
+            "losses": {task.name: _name(task.loss) for task in self.tasks},
+            "errors": {task.name: _name(task.error) for task in self.tasks},
+            "weights": {task.name: task.weight for task in self.tasks},
+        }
+
+
+def _text(module: nn.Module) -> str:
+    return re.sub(r"\s+", " ", repr(module))
+
+
+def _name(thing: Any) -> str:
+    return str(getattr(thing, "__qualname__", type(thing).__qualname__))

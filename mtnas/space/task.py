@@ -1,0 +1,108 @@
+"""Tasks: what is learned from the shared input."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.errors import DataError, SpaceError, unknown_name
+from mtnas.space.shapes import Shape
+
+
+class ErrorMeter(ABC):
+    """Accumulates the outputs of a task over batches and turns them into one error, lower being better."""
+
+    @abstractmethod
+    def update(self, output: Tensor, label: Tensor) -> None:
+        """Take one batch: ``output`` as the head gives it, ``label`` as the data gives it, labelled samples only."""
+
+    @abstractmethod
+    def compute(self) -> float:
+        """The error of all that was taken."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: a head, a loss to train on, an error to judge by, and how its label is found.
+
+    Args:
+        name: name in costs (``error/<name>``), tables and figures.
+        head: makes the head for the shape that leaves the last block, e.g. ``lambda shape: nn.Linear(shape[0], 10)``.
+        loss: ``loss(output, label)``, a scalar tensor, the mean over the samples given. Samples without a label are
+            taken out before it is called.
+        error: makes an `ErrorMeter`; `on_all` makes one from a function of all outputs and labels.
+        label: key of the task's label in the dict that the data yields; None: the task's name.
+        missing: value that means "no label": NaN (the default) or an ignore index such as -100. A sample counts as
+            unlabelled where all elements of its label are missing.
+        weight: factor of the task's loss.
+        reference_error: the error of a useless network, for example chance level: the reference point of the
+            hypervolume. None: 1.1 times the worst error among the corner networks, fixed when a search starts.
+        check: looks at an output and a label before training and returns what is wrong with them, or None.
+    """
+
+    name: str
+    head: Callable[[Shape], nn.Module]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    error: Callable[[], ErrorMeter]
+    label: str | None = None
+    missing: float = math.nan
+    weight: float = 1.0
+    reference_error: float | None = None
+    check: Callable[[Tensor, Tensor], str | None] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or any(c in self.name for c in "/.+ "):
+            raise SpaceError(f"a task's name must be a word without '/', '.', '+' or blanks, but got '{self.name}'")
+        if not self.weight > 0:
+            raise SpaceError(f"task '{self.name}' has weight {self.weight}, but a weight must be above 0")
+
+    def label_of(self, labels: Mapping[str, Tensor]) -> Tensor:
+        """The task's label in a batch of labels."""
+        key = self.label or self.name
+        try:
+            return labels[key]
+        except KeyError:
+            raise DataError(f"task '{self.name}': {unknown_name('label', key, labels)}") from None
+
+    def labelled(self, label: Tensor) -> Tensor:
+        """Which samples have a label: booleans of shape (batch,)."""
+        absent = torch.isnan(label) if math.isnan(self.missing) else label == self.missing
+        return ~absent.flatten(1).all(1) if absent.dim() > 1 else ~absent
+
+    def loss_on(self, output: Tensor, label: Tensor) -> Tensor | None:
+        """Loss over the labelled samples of a batch, or None if it has none: then the task takes nothing from it."""
+        labelled = self.labelled(label)
+        if bool(labelled.all()):
+            return self.loss(output, label)
+        if not bool(labelled.any()):
+            return None
+        return self.loss(output[labelled], label[labelled])
+
+
+class _OnAll(ErrorMeter):
+    def __init__(self, function: Callable[[Tensor, Tensor], float | Tensor]) -> None:
+        self.function = function
+        self.outputs: list[Tensor] = []
+        self.labels: list[Tensor] = []
+
+    def update(self, output: Tensor, label: Tensor) -> None:
+        self.outputs.append(output.detach().cpu())
+        self.labels.append(label.detach().cpu())
+
+    def compute(self) -> float:
+        if not self.outputs:
+            raise DataError("no labelled sample was seen, so there is no error to compute")
+        return float(self.function(torch.cat(self.outputs), torch.cat(self.labels)))
+
+
+def on_all(function: Callable[[Tensor, Tensor], float | Tensor]) -> Callable[[], ErrorMeter]:
+    """Meter that calls ``function(outputs, labels)`` once with all labelled samples, on the CPU.
+
+    For metrics that are not means over samples (AUC, R^2). Outputs are kept in memory until then.
+    """
+    return lambda: _OnAll(function)
