@@ -1,0 +1,63 @@
+"""Everything about a space and its data that can be found wrong before training."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+
+import torch
+from torch import Tensor
+
+from mtnas.errors import DataError
+from mtnas.space.data import Batch, Data
+from mtnas.space.dry_run import DryRun
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.task import Task
+
+
+def check(space: SearchSpace, data: Data) -> DryRun:
+    """Dry-run the space on a few samples of the data, then every task's loss and error on their labels.
+
+    Raises:
+        SpaceError: an operator that does not fit.
+        DataError: a label that is missing, of the wrong shape or of the wrong type.
+    """
+    batch = data.example()
+    found = space.dry_run(batch[0])
+    for task, shape in zip(space.tasks, found.outputs, strict=True):
+        _check_task(task, shape, batch)
+    return found
+
+
+def _check_task(task: Task, shape: tuple[int, ...], batch: Batch) -> None:
+    label = task.label_of(batch[1])
+    generator = torch.Generator().manual_seed(0)
+    output = torch.randn((len(label), *shape), generator=generator, requires_grad=True)
+    what = f"task '{task.name}': output {_form(output)} and label {_form(label)}"
+    if task.check is not None:
+        problem = task.check(output, label)
+        if problem is not None:
+            raise DataError(f"task '{task.name}': {problem}")
+    labelled = task.labelled(label)
+    try:
+        with warnings.catch_warnings():
+            # Losses that broadcast (N, 1) against (N,) only warn, and then train on nonsense.
+            warnings.filterwarnings("error", message="Using a target size")
+            loss = task.loss_on(output, label)
+        if bool(labelled.any()):
+            meter = task.error()
+            meter.update(output[labelled], label[labelled])
+    except Exception as error:
+        reason = traceback.format_exception_only(error)[-1].strip()
+        raise DataError(f"{what} do not fit its loss or error: {reason}") from error
+    if loss is None:
+        return
+    if not isinstance(loss, Tensor) or loss.dim() != 0:
+        form = _form(loss) if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        raise DataError(f"{what}: the loss must be a scalar tensor, but is {form}; take its mean")
+    if not loss.requires_grad:
+        raise DataError(f"{what}: the loss does not depend on the output, so nothing can be learned from it")
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

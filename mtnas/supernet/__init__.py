@@ -1,0 +1,8 @@
+"""The supernetwork, its branch points, and single candidates cut out of it."""
+
+from mtnas.supernet.branch_points import BranchPoints, BranchSample
+from mtnas.supernet.branched import BranchedNetwork
+from mtnas.supernet.expected_nodes import expected_nodes
+from mtnas.supernet.supernet import SuperNetwork
+
+__all__ = ["BranchPoints", "BranchSample", "BranchedNetwork", "SuperNetwork", "expected_nodes"]

@@ -1,0 +1,86 @@
+"""One candidate as an ordinary module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor, nn
+
+from mtnas.architecture import Architecture
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Input
+from mtnas.supernet.gradients import scale_gradient
+
+
+class BranchedNetwork(nn.Module):
+    """A branched network: ``forward(x) -> {task name: output}``. Every node is computed once.
+
+    A shared node sees the mean of the gradients of the tasks that share it, so that its step does not grow with their
+    number.
+
+    Args:
+        space: the space that the architecture belongs to.
+        architecture: tree and options.
+        stem: shared module in front of the first block.
+        nodes: module of every node by (block, leader).
+        heads: module of every task's head by task number.
+        tasks: numbers of the tasks to compute; None: all. Nodes that none of them uses are left out.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        architecture: Architecture,
+        stem: nn.Module,
+        nodes: Mapping[tuple[int, int], nn.Module],
+        heads: Mapping[int, nn.Module],
+        tasks: Iterable[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.architecture = architecture
+        names = space.architectures.tasks
+        wanted = tuple(range(len(names))) if tasks is None else tuple(sorted(tasks))
+        self.stem = stem
+        self.nodes = nn.ModuleDict()
+        self.heads = nn.ModuleDict({names[task]: heads[task] for task in wanted})
+        # The plan of `forward`: for every block, (node name, leader, parent's leader, share of the parent's tasks).
+        self._plan: list[list[tuple[str, int, int, float]]] = []
+        self._outputs: list[tuple[str, int, float]] = []
+        above = [wanted]
+        for block in range(architecture.tree.blocks):
+            steps, groups = [], []
+            for parent in above:
+                for group in architecture.tree.groups(block):
+                    members = tuple(task for task in group if task in parent)
+                    if not members:
+                        continue
+                    name = f"{space.blocks[block].name}__{'_'.join(names[task] for task in members)}"
+                    self.nodes[name] = nodes[block, group[0]]
+                    steps.append((name, members[0], parent[0], len(members) / len(parent)))
+                    groups.append(members)
+            self._plan.append(steps)
+            above = groups
+        for members in above:
+            self._outputs += [(names[task], members[0], 1 / len(members)) for task in members]
+
+    def forward(self, x: Input) -> dict[str, Tensor]:
+        features = self.features(x)[-1]
+        return {
+            task: self.heads[task](scale_gradient(features[leader], share)) for task, leader, share in self._outputs
+        }
+
+    def features(self, x: Input) -> list[dict[int, Tensor]]:
+        """Outputs of the stem (under every first group's leader) and of all nodes, block by block, by leader.
+
+        Leaders are the lowest of the tasks that are computed.
+        """
+        stem = self.stem(x)
+        if not self._plan:
+            return [{leader: stem for _, leader, _ in self._outputs}]
+        values = [{parent: stem for _, _, parent, _ in self._plan[0]}]
+        for steps in self._plan:
+            above = values[-1]
+            values.append(
+                {leader: self.nodes[name](scale_gradient(above[parent], share)) for name, leader, parent, share in steps}
+            )
+        return values

@@ -1,0 +1,91 @@
+"""The supernetwork: one module that holds the weights of all candidates."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.architecture import Architecture, Candidate
+from mtnas.errors import ArchitectureError
+from mtnas.space.dry_run import DryRun
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Input
+from mtnas.supernet.branch_points import BranchPoints
+from mtnas.supernet.branched import BranchedNetwork
+
+
+class SuperNetwork(nn.Module):
+    """All nodes of all trees: per block one copy for every task that can lead a group there, per copy every option.
+
+    A group of tasks uses the copy of its lowest-numbered task, so hard sharing uses the first task's copies and the
+    fully split network uses each task's own.
+
+    Args:
+        space: the search space.
+        example: a batch of inputs, for shapes; or the result of a dry run on one.
+        seed: seed of the initial weights.
+    """
+
+    def __init__(self, space: SearchSpace, example: Input | DryRun, seed: int = 0) -> None:
+        super().__init__()
+        self.space = space
+        self.found = example if isinstance(example, DryRun) else space.dry_run(example)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.stem = space.make_stem(self.found.input)
+            self.blocks = nn.ModuleList()
+            leaders = 1
+            for block, shape in zip(space.blocks, self.found.shapes[:-1], strict=True):
+                leaders = len(space.tasks) if block.branching else leaders
+                copies = [nn.ModuleList([make(shape) for make in block.options.values()]) for _ in range(leaders)]
+                self.blocks.append(nn.ModuleList(copies))
+            self.heads = nn.ModuleList([task.head(self.found.shapes[-1]) for task in space.tasks])
+        self.branch_points = BranchPoints(space.architectures)
+
+    def node(self, block: int, leader: int, option: str) -> nn.Module:
+        """The module of one node."""
+        copies = self.blocks[block]
+        assert isinstance(copies, nn.ModuleList)
+        options = copies[leader]
+        assert isinstance(options, nn.ModuleList)
+        return options[self.space.architectures.blocks[block].options.index(option)]
+
+    def weights(self) -> list[nn.Parameter]:
+        """All parameters but the branch logits."""
+        branch = {id(parameter) for parameter in self.branch_points.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in branch]
+
+    def view(self, architecture: Architecture, tasks: Iterable[int] | None = None) -> BranchedNetwork:
+        """A candidate that shares this module's storage: training it trains the supernetwork.
+
+        Args:
+            architecture: tree and options.
+            tasks: numbers of the tasks to compute; None: all.
+        """
+        self.space.architectures.check(architecture)
+        nodes = {(block, group[0]): self.node(block, group[0], option) for block, group, option in architecture.nodes()}
+        network = BranchedNetwork(self.space, architecture, self.stem, nodes, dict(enumerate(self.heads)), tasks)
+        network.training = self.training
+        return network
+
+    def forward(self, x: Input, architecture: Architecture) -> dict[str, Tensor]:
+        """Outputs of one candidate, by task name. Every node of its tree is computed once."""
+        outputs: dict[str, Tensor] = self.view(architecture)(x)
+        return outputs
+
+    def extract(self, candidate: Candidate | Architecture) -> BranchedNetwork:
+        """A candidate as a network of its own: equal to its path here, sharing no storage.
+
+        Batch-norm statistics are those of the moment; `mtnas.evaluation.recalibrate` gives it its own.
+        """
+        if isinstance(candidate, Candidate):
+            if candidate.policy.nodes:
+                raise ArchitectureError(
+                    f"candidate {candidate.id} has a quantization policy, but a float module is extracted;"
+                    " extract candidate.architecture and quantize what is exported"
+                )
+            candidate = candidate.architecture
+        return copy.deepcopy(self.view(candidate))
