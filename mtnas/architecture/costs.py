@@ -56,15 +56,25 @@ class CostTable:
         """Largest reachable cost: split as early as branching allows, with the most expensive options."""
         return self.of(space, self.uniform(space, split_tree(space), cost, largest=True))[cost]
 
-    def can_meet(self, budgets: Mapping[str, float]) -> bool:
-        """Whether one architecture meets all budgets on exact costs at once (names that are not exact are ignored)."""
+    def meeting(self, space: ArchitectureSpace, budgets: Mapping[str, float]) -> Architecture | None:
+        """A hard-sharing architecture that meets all budgets on exact costs at once, or None if nothing does.
+
+        Splitting only adds nodes, so if any tree meets them, hard sharing does. Over its blocks, only sums of options
+        that no other sum beats in every cost need to be followed. Names that are not exact costs are ignored.
+        """
         limits = [budgets.get(name, float("inf")) for name in EXACT_COSTS]
-        front: set[Amounts] = {_add([self.stem, *self.heads])}
-        for options in self.options:
-            reached = {_add([total, amounts]) for total in front for amounts in options}
-            reached = {total for total in reached if all(a <= b for a, b in zip(total, limits, strict=True))}
-            front = {total for total in reached if not any(_dominates(other, total) for other in reached)}
-        return bool(front)
+        reached: dict[Amounts, tuple[str, ...]] = {_add([self.stem, *self.heads]): ()}
+        for block, options in zip(space.blocks, self.options, strict=True):
+            sums = {
+                _add([total, amounts]): (*names, name)
+                for total, names in reached.items()
+                for name, amounts in zip(block.options, options, strict=True)
+            }
+            sums = {t: names for t, names in sums.items() if all(a <= b for a, b in zip(t, limits, strict=True))}
+            reached = {t: names for t, names in sums.items() if not any(_dominates(other, t) for other in sums)}
+        if not reached:
+            return None
+        return Architecture.uniform(Tree.shared(len(space.tasks), len(space.blocks)), next(iter(reached.values())))
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,7 +55,7 @@ def dry_run(space: SearchSpace, x: Input) -> DryRun:
             results = {}
             for option in block.options:
                 where = f"block '{block.name}', option '{option}'"
-                module = _make(where, lambda b=block, o=option: b.options[o](shapes[-1]), shapes[-1])
+                module = _make(where, partial(block.options[option], shapes[-1]), shapes[-1])
                 results[option] = _try(where, module, value, shapes[-1])
             first = next(iter(results))
             expected = tuple(results[first][0].shape[1:])
@@ -69,14 +71,14 @@ def dry_run(space: SearchSpace, x: Input) -> DryRun:
         outputs, heads = [], []
         for task in space.tasks:
             where = f"the head of task '{task.name}'"
-            head = _make(where, lambda t=task: t.head(shapes[-1]), shapes[-1])
+            head = _make(where, partial(task.head, shapes[-1]), shapes[-1])
             output, costs = _try(where, head, value, shapes[-1])
             outputs.append(tuple(output.shape[1:]))
             heads.append(costs)
     return DryRun(input_shape(one), tuple(shapes), tuple(outputs), CostTable(stem_costs, tuple(table), tuple(heads)))
 
 
-def _make(where: str, factory, shape: InputShape) -> nn.Module:  # type: ignore[no-untyped-def]
+def _make(where: str, factory: Callable[[], nn.Module], shape: InputShape) -> nn.Module:
     try:
         module = factory()
     except Exception as error:
@@ -89,8 +91,11 @@ def _make(where: str, factory, shape: InputShape) -> nn.Module:  # type: ignore[
 def _try(where: str, module: nn.Module, x: Input, shape: InputShape) -> tuple[Tensor, tuple[int, int]]:
     try:
         module.eval()
+        before = [tensor._version for tensor in _tensors(x)]
         with torch.no_grad():
             output = module(x)
+        if [tensor._version for tensor in _tensors(x)] != before:
+            raise SpaceError(f"{where} changes its input in place, which other branches read too; use inplace=False")
         if not isinstance(output, Tensor):
             raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
         return output, (count_params(module), count_macs(module, x))
@@ -98,6 +103,10 @@ def _try(where: str, module: nn.Module, x: Input, shape: InputShape) -> tuple[Te
         raise
     except Exception as error:
         raise SpaceError(f"{where} does not fit its input of shape {shape}: {_reason(error)}") from error
+
+
+def _tensors(x: Input) -> list[Tensor]:
+    return list(x.values()) if isinstance(x, Mapping) else [x]
 
 
 def _reason(error: Exception) -> str:

@@ -25,6 +25,7 @@ class BranchedNetwork(nn.Module):
         nodes: module of every node by (block, leader).
         heads: module of every task's head by task number.
         tasks: numbers of the tasks to compute; None: all. Nodes that none of them uses are left out.
+        average_gradients: False: a shared node sees the sum instead.
     """
 
     def __init__(
@@ -35,8 +36,11 @@ class BranchedNetwork(nn.Module):
         nodes: Mapping[tuple[int, int], nn.Module],
         heads: Mapping[int, nn.Module],
         tasks: Iterable[int] | None = None,
+        *,
+        average_gradients: bool = True,
     ) -> None:
         super().__init__()
+        self.average_gradients = average_gradients
         self.architecture = architecture
         names = space.architectures.tasks
         wanted = tuple(range(len(names))) if tasks is None else tuple(sorted(tasks))
@@ -64,23 +68,21 @@ class BranchedNetwork(nn.Module):
             self._outputs += [(names[task], members[0], 1 / len(members)) for task in members]
 
     def forward(self, x: Input) -> dict[str, Tensor]:
-        features = self.features(x)[-1]
-        return {
-            task: self.heads[task](scale_gradient(features[leader], share)) for task, leader, share in self._outputs
-        }
+        return self.outputs(self.features(self.stem(x))[-1])
 
-    def features(self, x: Input) -> list[dict[int, Tensor]]:
-        """Outputs of the stem (under every first group's leader) and of all nodes, block by block, by leader.
-
-        Leaders are the lowest of the tasks that are computed.
-        """
-        stem = self.stem(x)
-        if not self._plan:
-            return [{leader: stem for _, leader, _ in self._outputs}]
+    def features(self, stem: Tensor) -> list[dict[int, Tensor]]:
+        """Output of the stem, then of all nodes, block by block, by leader (the lowest of the tasks that are computed)."""
         values = [{parent: stem for _, _, parent, _ in self._plan[0]}]
         for steps in self._plan:
             above = values[-1]
             values.append(
-                {leader: self.nodes[name](scale_gradient(above[parent], share)) for name, leader, parent, share in steps}
+                {leader: self.nodes[name](self._share(above[parent], share)) for name, leader, parent, share in steps}
             )
         return values
+
+    def outputs(self, features: dict[int, Tensor]) -> dict[str, Tensor]:
+        """Outputs of the heads for the last block's features."""
+        return {task: self.heads[task](self._share(features[leader], share)) for task, leader, share in self._outputs}
+
+    def _share(self, x: Tensor, share: float) -> Tensor:
+        return scale_gradient(x, share) if self.average_gradients else x

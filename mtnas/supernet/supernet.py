@@ -58,16 +58,22 @@ class SuperNetwork(nn.Module):
         branch = {id(parameter) for parameter in self.branch_points.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in branch]
 
-    def view(self, architecture: Architecture, tasks: Iterable[int] | None = None) -> BranchedNetwork:
+    def view(
+        self, architecture: Architecture, tasks: Iterable[int] | None = None, *, average_gradients: bool = True
+    ) -> BranchedNetwork:
         """A candidate that shares this module's storage: training it trains the supernetwork.
 
         Args:
             architecture: tree and options.
             tasks: numbers of the tasks to compute; None: all.
+            average_gradients: False: shared nodes see the sum of their tasks' gradients instead of the mean.
         """
         self.space.architectures.check(architecture)
         nodes = {(block, group[0]): self.node(block, group[0], option) for block, group, option in architecture.nodes()}
-        network = BranchedNetwork(self.space, architecture, self.stem, nodes, dict(enumerate(self.heads)), tasks)
+        heads = dict(enumerate(self.heads))
+        network = BranchedNetwork(
+            self.space, architecture, self.stem, nodes, heads, tasks, average_gradients=average_gradients
+        )
         network.training = self.training
         return network
 

@@ -1,0 +1,56 @@
+"""Checkpoints: tensors and a JSON note in one safetensors file, with a digest against damage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mtnas.errors import RunError
+from mtnas.runs.atomic import write_atomic
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
+    """Write tensors and a note atomically: a checkpoint that was there stays until the new one is whole."""
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(note)
+    metadata = {"note": text, "sha256": _digest(held, text)}
+    write_atomic(path, lambda temporary: save_file(held, str(temporary), metadata=metadata))
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and note of a checkpoint. No code is executed: safetensors holds numbers only.
+
+    Raises:
+        RunError: if the file is absent, truncated or altered.
+    """
+    if not path.exists():
+        raise RunError(f"there is no checkpoint {path}; train first")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        text = metadata["note"]
+        note = json.loads(text)
+        intact = metadata["sha256"] == _digest(tensors, text)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise RunError(f"the checkpoint {path} is damaged ({error}); delete it to train again from the start") from error
+    if not intact:
+        raise RunError(f"the checkpoint {path} is damaged (its digest differs); delete it to train again from the start")
+    return tensors, note
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()

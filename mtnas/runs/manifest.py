@@ -1,0 +1,105 @@
+"""The manifest: what a run directory belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mtnas.errors import RunError
+from mtnas.runs.atomic import write_text
+
+FORMAT = 1
+"""Version of the directory's layout; another one is refused."""
+
+
+class Manifest:
+    """A JSON file of named sections, each written once and compared ever after.
+
+    Args:
+        path: of the file; it need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def read(self) -> dict[str, Any]:
+        """All sections.
+
+        Raises:
+            RunError: if the file is damaged or of another format.
+        """
+        if not self.exists():
+            return {}
+        try:
+            value = json.loads(self.path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+            raise RunError(f"the manifest {self.path} is damaged ({error}); restore it, or use another run directory") from error
+        if not isinstance(value, dict):
+            raise RunError(f"the manifest {self.path} is damaged (no JSON object); restore it, or use another run directory")
+        if value.get("format") != FORMAT:
+            raise RunError(
+                f"the manifest {self.path} has format {value.get('format')!r}, but this version of mtnas reads {FORMAT};"
+                " use another run directory"
+            )
+        return value
+
+    def section(self, name: str) -> dict[str, Any]:
+        """One section; RunError if it is not there."""
+        value = self.read().get(name)
+        if not isinstance(value, dict):
+            raise RunError(f"the run {self.path.parent} has no {name} yet")
+        return value
+
+    def write(self, name: str, section: Mapping[str, Any]) -> None:
+        """Set a section, whatever it was."""
+        value = self.read() or {"format": FORMAT}
+        value[name] = section
+        write_text(self.path, json.dumps(value, indent=1))
+
+    def claim(self, name: str, section: Mapping[str, Any]) -> None:
+        """Set a section if it is new; otherwise it must be the same.
+
+        Raises:
+            RunError: naming the first field that differs, with both values.
+        """
+        known = self.read().get(name)
+        section = json.loads(json.dumps(section))
+        if known is None:
+            self.write(name, section)
+            return
+        difference = first_difference(known, section, name)
+        if difference is not None:
+            where, old, new = difference
+            raise RunError(
+                f"the run {self.path.parent} has {where} = {_short(old)}, but now it is {_short(new)};"
+                " use another run directory, or the same value"
+            )
+
+
+def first_difference(old: Any, new: Any, where: str) -> tuple[str, Any, Any] | None:
+    """Where two JSON values first differ, as (path, old value, new value), or None."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            if key not in old or key not in new:
+                return f"{where}.{key}", old.get(key, "(absent)"), new.get(key, "(absent)")
+            found = first_difference(old[key], new[key], f"{where}.{key}")
+            if found is not None:
+                return found
+        return None
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            found = first_difference(a, b, f"{where}[{index}]")
+            if found is not None:
+                return found
+        return None
+    return None if old == new else (where, old, new)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,0 +1,161 @@
+"""A run: a directory that holds everything of one training and its searches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mtnas.architecture import ArchitectureSpace, CostTable
+from mtnas.errors import RunError
+from mtnas.runs.atomic import write_atomic, write_text
+from mtnas.runs.manifest import Manifest
+
+
+class Run:
+    """A run directory.
+
+    Args:
+        path: of the directory; it is made when something is first written.
+        seed: root seed, from which all others are derived. None: the directory's own, 0 for a new one.
+
+    Raises:
+        RunError: if the directory belongs to another seed, is damaged, or holds files that are not a run's.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], seed: int | None = None) -> None:
+        self.path = Path(path)
+        self.manifest = Manifest(self.path / "manifest.json")
+        self._depth = 0
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file, but a run needs a directory; choose another path")
+        known = self.manifest.read().get("run")
+        if known is None and self.path.exists() and any(p.name[0] != "." for p in self.path.iterdir()):
+            raise RunError(f"{self.path} holds files but no manifest, so it is not a run; choose another directory")
+        if known is not None and not isinstance(known.get("seed"), int):
+            raise RunError(f"the manifest {self.manifest.path} is damaged (no seed); restore it, or use another run directory")
+        if known is not None and seed is not None and known["seed"] != seed:
+            raise RunError(
+                f"the run {self.path} has seed = {known['seed']}, but now it is {seed};"
+                " use another run directory, or the same seed"
+            )
+        self.seed: int = known["seed"] if known is not None else (seed or 0)
+
+    # Files -----------------------------------------------------------------------------------------------------
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights of the supernetwork, optimizer state and training history."""
+        return self.path / "supernet.safetensors"
+
+    @property
+    def study(self) -> Path:
+        """SQLite file of the Optuna study."""
+        return self.path / "study.db"
+
+    @property
+    def results(self) -> Path:
+        """Table of measured rows, derived from the study."""
+        return self.path / "results.csv"
+
+    @property
+    def space_file(self) -> Path:
+        """Copy of the space file."""
+        return self.path / "space.py"
+
+    # Use -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep other processes out while this one works on the directory. May be nested.
+
+        The lock is the operating system's, so a killed process leaves none behind.
+
+        Raises:
+            RunError: if another process holds it.
+        """
+        if self._depth == 0:
+            self._acquire()
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._lock.release()
+
+    def _acquire(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.path / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(
+                f"another process is working on the run {self.path}; wait for it, stop it, or use another run directory"
+            ) from None
+        for left in self.path.glob(".*.tmp*"):  # half-written by a process that was killed
+            left.unlink(missing_ok=True)
+        if "run" not in self.manifest.read():
+            self.manifest.write(
+                "run",
+                {
+                    "seed": self.seed,
+                    "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "versions": {name: version(name) for name in ("mtnas", "torch", "optuna", "numpy")},
+                },
+            )
+
+    def keep_space_file(self, source: Path) -> None:
+        """Copy the space file into the run and remember where it came from.
+
+        A file that changed without changing the space itself replaces the copy; the earlier copy stays beside it.
+        """
+        if source.resolve().is_relative_to(self.path.resolve()):
+            return
+        content = source.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if self.space_file.exists():
+            before = hashlib.sha256(self.space_file.read_bytes()).hexdigest()
+            if before != digest:
+                self.space_file.rename(self.path / f"space.{before[:8]}.py")
+        write_atomic(self.space_file, lambda temporary: temporary.write_bytes(content))
+        self.manifest.write("space_file", {"path": str(source.resolve()), "sha256": digest})
+
+    def find_space_file(self) -> Path:
+        """The space file that this run was started with, where it was.
+
+        Code out of the run directory itself is never chosen: whoever wants to run the copy in there names it.
+
+        Raises:
+            RunError: if it is no longer there, or has changed.
+        """
+        section = self.manifest.section("space_file")
+        try:
+            path, digest = Path(str(section["path"])), str(section["sha256"])
+        except KeyError as error:
+            raise RunError(f"the manifest {self.manifest.path} is damaged (space_file has no {error})") from error
+        remedy = f"name the space file to use, for example --space {self.space_file} for the copy that the run kept"
+        if not path.is_file():
+            raise RunError(f"the space file of the run {self.path} is no longer at {path}; {remedy}")
+        if path.resolve().is_relative_to(self.path.resolve()):
+            raise RunError(f"the run {self.path} names a space file inside itself, which is not run by itself; {remedy}")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise RunError(f"the space file {path} has changed since the run {self.path} used it; {remedy}")
+        return path
+
+    def architectures(self) -> tuple[ArchitectureSpace, CostTable]:
+        """The architectures and costs that this run searches, read from the manifest: no code of the space runs."""
+        section: dict[str, Any] = self.manifest.section("space")
+        return ArchitectureSpace.from_json(section.get("architectures", {})), CostTable.from_json(section.get("costs", {}))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file of that name into the run atomically and return its path."""
+        write_text(self.path / name, text)
+        return self.path / name

@@ -1,0 +1,179 @@
+"""Search: ask, measure, tell."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import optuna
+from optuna.samplers import BaseSampler, NSGAIISampler
+
+from mtnas.architecture import EXACT_COSTS, Candidate
+from mtnas.errors import RunError
+from mtnas.evaluation import InheritedErrors
+from mtnas.progress import progress
+from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
+from mtnas.runs import Run
+from mtnas.search.cost_names import check_budgets, check_names, default_objectives
+from mtnas.search.parameters import Parameters
+from mtnas.search.proposals import Proposals
+from mtnas.search.settings import SearchSettings
+from mtnas.search.study import RunStudy, read_rows
+from mtnas.seeds import derive_seed
+from mtnas.space.data import Data
+from mtnas.space.search_space import SearchSpace
+from mtnas.supernet import SuperNetwork
+from mtnas.training import load_supernetwork
+
+
+def search(
+    space: SearchSpace,
+    data: Data,
+    run: Run,
+    settings: SearchSettings | None = None,
+    *,
+    sampler: BaseSampler | None = None,
+    supernet: SuperNetwork | None = None,
+    show_progress: bool = True,
+) -> Results:
+    """Measure candidates of a trained supernetwork until the asked number is reached, or go on where it stopped.
+
+    The corner networks (hard sharing and single-task) are measured first, whatever the budgets, as baselines.
+
+    Args:
+        space: the search space that the run was trained on.
+        data: its validation split judges candidates.
+        run: with a finished training.
+        settings: None: `SearchSettings()`.
+        sampler: any Optuna sampler for several objectives. None: NSGA-II, seeded anew for every trial from the run's
+            seed and the trial's number, so that a resumed search proposes what an uninterrupted one would have.
+        supernet: the trained supernetwork, if it is at hand; None: it is loaded from the run.
+        show_progress: False: nothing is printed.
+
+    Raises:
+        SearchError: before anything is measured, for an unknown cost, or budgets that nothing can meet.
+        RunError: if the run belongs to another space, data or objectives, or is not trained.
+    """
+    settings = settings or SearchSettings()
+    tasks = space.architectures.tasks
+    check_names(settings.objectives, tasks, "objectives")
+    check_names(settings.budgets, tasks, "budgets")
+    check_names(settings.reference, tasks, "reference")
+    objectives = tuple(settings.objectives) or default_objectives(tasks)
+    with run.hold():
+        supernet = supernet or load_supernetwork(space, data, run)
+        check_budgets(settings.budgets, space.architectures, supernet.found.costs)
+        run.manifest.claim("search", {"objectives": list(objectives)})
+        optuna_level = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            loop = _Loop.start(space, data, run, settings, objectives, supernet)
+            with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
+                while len(loop.rows) < settings.evaluations and loop.step(sampler):
+                    advance(loop.text())
+        finally:
+            optuna.logging.set_verbosity(optuna_level)
+        results = read_results(run)
+        run.write_text("results.csv", results.to_frame().to_csv(index=False))
+    return results
+
+
+def read_results(run: Run) -> Results:
+    """Results of a run so far. Reads the manifest and the study; runs no code of the space and needs no data."""
+    manifest = run.manifest.read()
+    if "study" not in manifest:
+        raise RunError(f"the run {run.path} has no results yet; search first")
+    space, costs = run.architectures()
+    rows = read_rows(run)
+    section = manifest.get("search", {})
+    return Results(
+        space, costs, tuple(section["objectives"]), manifest["study"]["budgets"], manifest.get("reference", {}), rows
+    )
+
+
+@dataclass
+class _Loop:
+    """State of a search: what is known, and what proposes and judges the next."""
+
+    space: SearchSpace
+    run: Run
+    settings: SearchSettings
+    study: RunStudy
+    proposals: Proposals
+    errors: InheritedErrors
+    rows: list[Row]
+    known: set[Candidate]
+
+    @classmethod
+    def start(
+        cls,
+        space: SearchSpace,
+        data: Data,
+        run: Run,
+        settings: SearchSettings,
+        objectives: tuple[str, ...],
+        supernet: SuperNetwork,
+    ) -> _Loop:
+        study = RunStudy.open(run, objectives, settings.budgets)
+        parameters = Parameters(space.architectures)
+        proposals = Proposals(study, parameters, supernet.found.costs, settings.budgets, settings.tries)
+        errors = InheritedErrors(supernet, data)
+        rows = list(study.rows())
+        for row in rows:
+            measured = {task: row.costs[f"error/{task}"] for task in space.architectures.tasks}
+            errors.remember(row.candidate.architecture, measured)
+        return cls(space, run, settings, study, proposals, errors, rows, {row.candidate for row in rows})
+
+    def step(self, sampler: BaseSampler | None) -> bool:
+        """Measure one more candidate; False if there is none left."""
+        for architecture in corners(self.space.architectures, self.proposals.costs).values():
+            candidate = Candidate(architecture)
+            if candidate not in self.known:
+                self._measure(self.proposals.fixed(architecture), candidate)
+                return True
+        if "reference" not in self.run.manifest.read():
+            self.run.manifest.write("reference", self._reference())
+        number = self.study.next_number
+        seed = derive_seed(self.run.seed, "search", number)
+        found = self.proposals.next(self.known, sampler or self._nsga2(seed), random.Random(seed))
+        if found is None:
+            return False
+        self._measure(*found)
+        return True
+
+    def _nsga2(self, seed: int) -> BaseSampler:
+        return NSGAIISampler(population_size=self.settings.population, seed=seed)
+
+    def _measure(self, trial: optuna.Trial, candidate: Candidate) -> None:
+        errors = self.errors(candidate.architecture)
+        costs = {
+            **{f"error/{task}": error for task, error in errors.items()},
+            MEAN_ERROR: mean_error(errors),
+            **self.proposals.costs.of(self.space.architectures, candidate.architecture),
+        }
+        self.study.tell(trial, candidate, costs, self.settings.budgets)
+        self.rows.append(Row(len(self.rows), candidate, costs))
+        self.known.add(candidate)
+
+    def _reference(self) -> dict[str, float]:
+        """Reference point by cost name: stated by the user or the task, else from the corners just measured."""
+        architectures, costs = self.space.architectures, self.proposals.costs
+        point: dict[str, float] = {name: float(costs.largest(architectures, name)) for name in EXACT_COSTS}
+        for task in self.space.tasks:
+            worst = max(row.costs[f"error/{task.name}"] for row in self.rows)
+            stated = task.reference_error
+            point[f"error/{task.name}"] = stated if stated is not None else 1.1 * worst or 1.0
+        point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in architectures.tasks) / len(architectures.tasks)
+        return {**point, **self.settings.reference}
+
+    def text(self) -> str:
+        """The best so far."""
+        within = [row for row in self.rows if all(row.costs[n] <= limit for n, limit in self.settings.budgets.items())]
+        if not within:
+            return "none within the budgets yet"
+        best = min(within, key=lambda row: row.costs[MEAN_ERROR])
+        return f"best mean error within budgets {best.costs[MEAN_ERROR]:.4f} at {best.costs['params']:,.0f} params"
+
+

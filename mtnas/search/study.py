@@ -1,0 +1,136 @@
+"""The Optuna study of a run: where finished evaluations are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from mtnas.architecture import Candidate
+from mtnas.errors import RunError
+from mtnas.results import Row
+from mtnas.runs import Run
+
+_CANDIDATE, _COSTS = "candidate", "costs"
+
+
+class RunStudy:
+    """Measured rows as trials of an Optuna study in the run's SQLite file.
+
+    A row is durable once `tell` returns: candidate and costs are written first, and the trial's state last, in one
+    transaction. Changed budgets start a new study in the same file, with all rows measured so far and their
+    constraints worked out anew.
+    """
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.study = study
+
+    @classmethod
+    def open(cls, run: Run, objectives: Sequence[str], budgets: Mapping[str, float]) -> RunStudy:
+        """The run's study for these budgets, made where needed; trials that a killed process left open are closed."""
+        with _readable(run.study):
+            storage = _storage(run.study)
+            known = run.manifest.read().get("study")
+            if known is None:
+                return cls._create(run, storage, objectives, budgets, ())
+            study = optuna.load_study(study_name=known["name"], storage=storage)
+            opened = cls(study)
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                study.tell(trial.number, state=TrialState.FAIL)
+            if known["budgets"] == dict(budgets):
+                return opened
+            done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            return cls._create(run, storage, objectives, budgets, done)
+
+    @classmethod
+    def _create(
+        cls,
+        run: Run,
+        storage: RDBStorage,
+        objectives: Sequence[str],
+        budgets: Mapping[str, float],
+        earlier: Sequence[FrozenTrial],
+    ) -> RunStudy:
+        names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+        name = next(name for index in range(len(names) + 1) if (name := f"search-{index}") not in names)
+        study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
+        study.set_metric_names([*objectives])
+        for trial in earlier:
+            kept = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
+            costs = trial.user_attrs[_COSTS]
+            study.add_trial(
+                create_trial(
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    values=trial.values,
+                    user_attrs=trial.user_attrs,
+                    system_attrs=kept,
+                    constraints={cost: costs[cost] - limit for cost, limit in budgets.items()},
+                )
+            )
+        run.manifest.write("study", {"name": name, "budgets": dict(budgets)})
+        return cls(study)
+
+    def tell(self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]) -> None:
+        """Record an evaluation."""
+        trial.set_user_attr(_CANDIDATE, candidate.to_json())
+        trial.set_user_attr(_COSTS, dict(costs))
+        for name, limit in budgets.items():
+            trial.set_constraint(name, costs[name] - limit)
+        self.study.tell(trial, [costs[name] for name in self.study.metric_names or ()])
+
+    def reject(self, trial: optuna.Trial, reason: str) -> None:
+        """Record a proposal that was not evaluated."""
+        trial.set_user_attr("not evaluated", reason)
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def rows(self) -> tuple[Row, ...]:
+        """Measured rows in the order of their trials."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        trials.sort(key=lambda trial: trial.number)
+        return tuple(
+            Row(number, Candidate.from_json(trial.user_attrs[_CANDIDATE]), trial.user_attrs[_COSTS])
+            for number, trial in enumerate(trials)
+        )
+
+    @property
+    def next_number(self) -> int:
+        """Number of the trial that is asked for next."""
+        return len(self.study.get_trials(deepcopy=False))
+
+
+def read_rows(run: Run) -> tuple[Row, ...]:
+    """Measured rows of a run, without writing to it; no rows if no search was started."""
+    known = run.manifest.read().get("study")
+    if known is None:
+        return ()
+    if not run.study.exists():
+        raise RunError(f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory")
+    with _readable(run.study):
+        return RunStudy(optuna.load_study(study_name=known["name"], storage=_storage(run.study))).rows()
+
+
+def _storage(path: Path) -> RDBStorage:
+    url = sqlalchemy.URL.create("sqlite", database=str(path.resolve()))
+    return RDBStorage(url.render_as_string(), skip_compatibility_check=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what a damaged study raises into a sentence."""
+    try:
+        yield
+    except (sqlalchemy.exc.DatabaseError, json.JSONDecodeError, KeyError, RuntimeError) as error:
+        if isinstance(error, RunError):
+            raise
+        reason: Any = str(getattr(error, "orig", None) or error).splitlines()[:1]
+        raise RunError(
+            f"the study {path} is damaged ({' '.join(reason)}); restore it, or use another run directory"
+        ) from error

@@ -1,0 +1,77 @@
+"""How a supernetwork is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mtnas.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """All that can be chosen about training a supernetwork.
+
+    Args:
+        epochs: passes over the training data.
+        learning_rate: peak rate of AdamW on the weights; warmed up linearly, then cosine to zero.
+        weight_decay: of AdamW on the weights.
+        warmup_share: share of all steps over which the learning rate rises.
+        gradient_clip: largest norm of the gradient of one step; 0: not clipped.
+        trees_per_step: trees that each training batch goes through; their gradients add up.
+        random_trees: probability that such a tree is drawn uniformly instead of from the branch points. It keeps all
+            candidates usable, not just the mode of the learned distribution.
+        branch_warmup: share of the epochs before the branch points learn; all trees are random until then.
+        branch_learning_rate: rate of Adam on the branch logits.
+        branch_every: training steps between two steps of the branch points.
+        temperature_start: Gumbel-softmax temperature when the branch points begin to learn.
+        temperature_end: temperature at the end; falls exponentially.
+        target_cost: expected params that the branch points are steered to, as a share of the fully split network's.
+        resource_weight: weight of the squared distance to ``target_cost``.
+        device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
+    """
+
+    epochs: int = 30
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup_share: float = 0.05
+    gradient_clip: float = 5.0
+    trees_per_step: int = 2
+    random_trees: float = 0.5
+    branch_warmup: float = 0.25
+    branch_learning_rate: float = 0.02
+    branch_every: int = 4
+    temperature_start: float = 5.0
+    temperature_end: float = 0.5
+    target_cost: float = 0.5
+    resource_weight: float = 10.0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "trees_per_step", "branch_every"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} must be at least 1, but is {getattr(self, name)}")
+        for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end"):
+            if not getattr(self, name) > 0:
+                raise TrainingError(f"{name} must be above 0, but is {getattr(self, name)}")
+        for name in ("warmup_share", "random_trees", "branch_warmup", "target_cost"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(f"{name} must lie between 0 and 1, but is {getattr(self, name)}")
+        for name in ("weight_decay", "gradient_clip", "resource_weight"):
+            if not getattr(self, name) >= 0:
+                raise TrainingError(f"{name} must be at least 0, but is {getattr(self, name)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings that determine the result (the device does not)."""
+        value = asdict(self)
+        del value["device"]
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> TrainingSettings:
+        """Inverse of `to_json`."""
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise TrainingError(f"not training settings: {error}") from error
