@@ -1,0 +1,106 @@
+"""Multi-task neural architecture search: one supernetwork, branched candidates, a Pareto front.
+
+Names are loaded on first use, so that ``import mtnas`` and the command line start at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, QuantizationPolicy, Tree
+    from mtnas.errors import MtnasError
+    from mtnas.evaluation import InheritedErrors, recalibrate, task_errors
+    from mtnas.export import load_network, save_network
+    from mtnas.plotting import plot_front, plot_tree
+    from mtnas.results import Results, Row
+    from mtnas.runs import Run
+    from mtnas.searching import SearchSettings, read_results, search
+    from mtnas.space.block import Block
+    from mtnas.space.data import Data
+    from mtnas.space.file import load_space_file
+    from mtnas.space.search_space import SearchSpace
+    from mtnas.space.task import ErrorMeter, Task, on_all
+    from mtnas.supernet import BranchedNetwork, SuperNetwork
+    from mtnas.training import TrainingSettings, load_supernetwork, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Architecture": "architecture",
+    "ArchitectureSpace": "architecture",
+    "Block": "space.block",
+    "BranchedNetwork": "supernet",
+    "Candidate": "architecture",
+    "Data": "space.data",
+    "ErrorMeter": "space.task",
+    "InheritedErrors": "evaluation",
+    "MtnasError": "errors",
+    "QuantizationPolicy": "architecture",
+    "Results": "results",
+    "Row": "results",
+    "Run": "runs",
+    "SearchSettings": "searching",
+    "SearchSpace": "space.search_space",
+    "SuperNetwork": "supernet",
+    "Task": "space.task",
+    "TrainingSettings": "training",
+    "Tree": "architecture",
+    "load_network": "export",
+    "load_space_file": "space.file",
+    "load_supernetwork": "training",
+    "on_all": "space.task",
+    "plot_front": "plotting",
+    "plot_tree": "plotting",
+    "read_results": "searching",
+    "recalibrate": "evaluation",
+    "save_network": "export",
+    "search": "searching",
+    "task_errors": "evaluation",
+    "train": "training",
+}
+
+__all__ = [
+    "Architecture",
+    "ArchitectureSpace",
+    "Block",
+    "BranchedNetwork",
+    "Candidate",
+    "Data",
+    "ErrorMeter",
+    "InheritedErrors",
+    "MtnasError",
+    "QuantizationPolicy",
+    "Results",
+    "Row",
+    "Run",
+    "SearchSettings",
+    "SearchSpace",
+    "SuperNetwork",
+    "Task",
+    "TrainingSettings",
+    "Tree",
+    "load_network",
+    "load_space_file",
+    "load_supernetwork",
+    "on_all",
+    "plot_front",
+    "plot_tree",
+    "read_results",
+    "recalibrate",
+    "save_network",
+    "search",
+    "task_errors",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mtnas' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"mtnas.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -13,7 +13,7 @@ from mtnas.errors import ArchitectureError
 Step = tuple[int, str]
 """One node of a task's path: (leader, that is the copy of the block's weights, option name)."""
 
-Path = tuple[Step, ...]
+TaskPath = tuple[Step, ...]
 """The nodes of one task from stem to head. With inherited weights a task's error depends on nothing else."""
 
 
@@ -47,7 +47,7 @@ class Architecture:
             for group, option in zip(self.tree.groups(block), names, strict=True)
         )
 
-    def path(self, task: int) -> Path:
+    def path(self, task: int) -> TaskPath:
         """The nodes that task ``task`` uses, from the first block to the last."""
         steps = []
         for block, row in enumerate(self.tree.leaders):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from mtnas.architecture import Architecture, Path
+from mtnas.architecture import Architecture, TaskPath
 from mtnas.errors import SearchError
 from mtnas.evaluation.calibration import recalibrate
 from mtnas.evaluation.errors import task_errors
@@ -30,7 +30,7 @@ class InheritedErrors:
         self.supernet = supernet
         self._calibration = _kept(data.calibration_batches(), keep_mib) or data.calibration_batches
         self._valid = _kept(data.valid_batches(), keep_mib) or data.valid_batches
-        self._known: dict[tuple[int, Path], float] = {}
+        self._known: dict[tuple[int, TaskPath], float] = {}
         self.evaluated = 0
         """Architectures that needed a forward pass."""
 

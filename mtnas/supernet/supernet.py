@@ -58,6 +58,14 @@ class SuperNetwork(nn.Module):
         branch = {id(parameter) for parameter in self.branch_points.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in branch]
 
+    @torch.no_grad()
+    def spread_first_copy(self) -> None:
+        """Make every copy of every block equal to the first task's, the one that hard sharing uses."""
+        for copies in self.blocks:
+            assert isinstance(copies, nn.ModuleList)
+            for other in list(copies)[1:]:
+                other.load_state_dict(copies[0].state_dict())
+
     def view(
         self, architecture: Architecture, tasks: Iterable[int] | None = None, *, average_gradients: bool = True
     ) -> BranchedNetwork:

@@ -72,7 +72,7 @@ def branch_loss(
                 alternatives.add_signal(signal, index, gradients)
     share = expected_share(supernet, rng)
     pull = resource_weight * (share - target_cost) ** 2
-    return BranchLoss((sample.weights * signal).sum() + pull, float(share))
+    return BranchLoss((sample.weights * signal).sum() + pull, float(share.detach()))
 
 
 def expected_share(supernet: SuperNetwork, rng: random.Random) -> Tensor:

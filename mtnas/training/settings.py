@@ -22,7 +22,8 @@ class TrainingSettings:
         trees_per_step: trees that each training batch goes through; their gradients add up.
         random_trees: probability that such a tree is drawn uniformly instead of from the branch points. It keeps all
             candidates usable, not just the mode of the learned distribution.
-        branch_warmup: share of the epochs before the branch points learn; all trees are random until then.
+        shared_warmup: share of the epochs that train hard sharing only, with random options. Its nodes are then copied
+            to all branches, so that every branch starts as a good one and the branch points start with equal choices.
         branch_learning_rate: rate of Adam on the branch logits.
         branch_every: training steps between two steps of the branch points.
         temperature_start: Gumbel-softmax temperature when the branch points begin to learn.
@@ -39,7 +40,7 @@ class TrainingSettings:
     gradient_clip: float = 5.0
     trees_per_step: int = 2
     random_trees: float = 0.5
-    branch_warmup: float = 0.25
+    shared_warmup: float = 0.4
     branch_learning_rate: float = 0.02
     branch_every: int = 4
     temperature_start: float = 5.0
@@ -55,7 +56,7 @@ class TrainingSettings:
         for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end"):
             if not getattr(self, name) > 0:
                 raise TrainingError(f"{name} must be above 0, but is {getattr(self, name)}")
-        for name in ("warmup_share", "random_trees", "branch_warmup", "target_cost"):
+        for name in ("warmup_share", "random_trees", "shared_warmup", "target_cost"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} must lie between 0 and 1, but is {getattr(self, name)}")
         for name in ("weight_decay", "gradient_clip", "resource_weight"):

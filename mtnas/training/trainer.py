@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mtnas.architecture import Tree
 from mtnas.errors import RunError, TrainingError
 from mtnas.progress import progress
 from mtnas.runs import Run, load_checkpoint, save_checkpoint
@@ -128,6 +129,8 @@ class _Trainer:
         steps = len(batches) if hasattr(batches.dataset, "__len__") else None
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
         learns_branches = self.epoch >= self._first_branch_epoch
+        if self.epoch == self._first_branch_epoch > 0:
+            self.supernet.spread_first_copy()
         self.supernet.train()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)  # dropout and whatever else draws inside modules
@@ -154,7 +157,9 @@ class _Trainer:
         optimizer.zero_grad(set_to_none=True)
         seen: dict[str, float] = {}
         for _ in range(settings.trees_per_step):
-            if not learns_branches or rng.random() < settings.random_trees:
+            if not learns_branches:
+                tree = Tree.shared(len(space.tasks), len(space.blocks))
+            elif rng.random() < settings.random_trees:
                 tree = space.architectures.draw_tree(rng)
             else:
                 tree = self.supernet.branch_points.sample(self._temperature(share), generator).tree
@@ -188,7 +193,7 @@ class _Trainer:
 
     @property
     def _first_branch_epoch(self) -> int:
-        return round(self.settings.epochs * self.settings.branch_warmup)
+        return round(self.settings.epochs * self.settings.shared_warmup)
 
     def _temperature(self, share: float) -> float:
         first = self._first_branch_epoch

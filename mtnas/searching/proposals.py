@@ -10,8 +10,8 @@ from optuna.samplers import BaseSampler
 
 from mtnas.architecture import EXACT_COSTS, Architecture, Candidate, CostTable, crossover, mutate
 from mtnas.errors import SearchError
-from mtnas.search.parameters import Parameters
-from mtnas.search.study import RunStudy
+from mtnas.searching.parameters import Parameters
+from mtnas.searching.study import RunStudy
 
 
 class Proposals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -29,8 +31,9 @@ class RunStudy:
     constraints worked out anew.
     """
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: optuna.Study, objectives: Sequence[str]) -> None:
         self.study = study
+        self.objectives = tuple(objectives)
 
     @classmethod
     def open(cls, run: Run, objectives: Sequence[str], budgets: Mapping[str, float]) -> RunStudy:
@@ -41,7 +44,7 @@ class RunStudy:
             if known is None:
                 return cls._create(run, storage, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
-            opened = cls(study)
+            opened = cls(study, objectives)
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 study.tell(trial.number, state=TrialState.FAIL)
             if known["budgets"] == dict(budgets):
@@ -61,7 +64,9 @@ class RunStudy:
         names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
         name = next(name for index in range(len(names) + 1) if (name := f"search-{index}") not in names)
         study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
-        study.set_metric_names([*objectives])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # names for dashboards; nothing here relies on them
+            study.set_metric_names([*objectives])
         for trial in earlier:
             kept = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
             costs = trial.user_attrs[_COSTS]
@@ -76,7 +81,7 @@ class RunStudy:
                 )
             )
         run.manifest.write("study", {"name": name, "budgets": dict(budgets)})
-        return cls(study)
+        return cls(study, objectives)
 
     def tell(self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]) -> None:
         """Record an evaluation."""
@@ -84,7 +89,7 @@ class RunStudy:
         trial.set_user_attr(_COSTS, dict(costs))
         for name, limit in budgets.items():
             trial.set_constraint(name, costs[name] - limit)
-        self.study.tell(trial, [costs[name] for name in self.study.metric_names or ()])
+        self.study.tell(trial, [costs[name] for name in self.objectives])
 
     def reject(self, trial: optuna.Trial, reason: str) -> None:
         """Record a proposal that was not evaluated."""
@@ -93,12 +98,7 @@ class RunStudy:
 
     def rows(self) -> tuple[Row, ...]:
         """Measured rows in the order of their trials."""
-        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        trials.sort(key=lambda trial: trial.number)
-        return tuple(
-            Row(number, Candidate.from_json(trial.user_attrs[_CANDIDATE]), trial.user_attrs[_COSTS])
-            for number, trial in enumerate(trials)
-        )
+        return _rows(self.study)
 
     @property
     def next_number(self) -> int:
@@ -114,7 +114,16 @@ def read_rows(run: Run) -> tuple[Row, ...]:
     if not run.study.exists():
         raise RunError(f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory")
     with _readable(run.study):
-        return RunStudy(optuna.load_study(study_name=known["name"], storage=_storage(run.study))).rows()
+        return _rows(optuna.load_study(study_name=known["name"], storage=_storage(run.study)))
+
+
+def _rows(study: optuna.Study) -> tuple[Row, ...]:
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    trials.sort(key=lambda trial: trial.number)
+    return tuple(
+        Row(number, Candidate.from_json(trial.user_attrs[_CANDIDATE]), trial.user_attrs[_COSTS])
+        for number, trial in enumerate(trials)
+    )
 
 
 def _storage(path: Path) -> RDBStorage:

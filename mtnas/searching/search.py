@@ -16,11 +16,11 @@ from mtnas.evaluation import InheritedErrors
 from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 from mtnas.runs import Run
-from mtnas.search.cost_names import check_budgets, check_names, default_objectives
-from mtnas.search.parameters import Parameters
-from mtnas.search.proposals import Proposals
-from mtnas.search.settings import SearchSettings
-from mtnas.search.study import RunStudy, read_rows
+from mtnas.searching.cost_names import check_budgets, check_names, default_objectives
+from mtnas.searching.parameters import Parameters
+from mtnas.searching.proposals import Proposals
+from mtnas.searching.settings import SearchSettings
+from mtnas.searching.study import RunStudy, read_rows
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace

@@ -1,0 +1,3 @@
+from mtnas.cli import main
+
+main()

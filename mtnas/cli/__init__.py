@@ -1,0 +1,5 @@
+"""The ``mtnas`` command."""
+
+from mtnas.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,169 @@
+"""Commands, their options and examples. Starts fast: torch and optuna are imported by the steps only."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtnas import __version__
+from mtnas.cli import options
+from mtnas.errors import MtnasError
+
+app = typer.Typer(
+    help="Multi-task neural architecture search: train one supernetwork, search branched networks, get a Pareto front.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+_DATA_HELP = "The data folder is read from MTNAS_DATA when --data-dir is not given."
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mtnas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Multi-task neural architecture search: train one supernetwork, search branched networks, get a Pareto front."""
+
+
+@app.command(
+    epilog="Example: [bold]mtnas run search_spaces/digits.py --run runs/digits --budget params=20000[/bold]. " + _DATA_HELP
+)
+def run(
+    space: options.SpaceArgument,
+    run: options.RunOption,
+    data_dir: options.DataDirOption = None,
+    seed: options.SeedOption = None,
+    epochs: options.EpochsOption = None,
+    evaluations: options.EvaluationsOption = None,
+    budget: options.BudgetOption = None,
+    objective: options.ObjectiveOption = None,
+    rows: options.RowsOption = 15,
+) -> None:
+    """Train, search, print the front and draw it. The same command goes on where it stopped."""
+    from mtnas.cli import steps, tables
+    from mtnas.runs import Run
+    from mtnas.space.file import load_space_file
+
+    file, handle = load_space_file(space), Run(run, seed)
+    data_dir = steps.recall_data_dir(handle, data_dir)
+    with handle.hold():
+        steps.train_step(handle, file, data_dir, epochs)
+        results = steps.search_step(handle, file, data_dir, evaluations, budget, objective, keep=False)
+    paths = steps.plot_step(handle, results)
+    tables.print_results(results, rows)
+    _say_written([handle.results, *paths])
+
+
+@app.command(epilog="Example: [bold]mtnas train search_spaces/digits.py --run runs/digits --epochs 20[/bold]. " + _DATA_HELP)
+def train(
+    space: options.SpaceArgument,
+    run: options.RunOption,
+    data_dir: options.DataDirOption = None,
+    seed: options.SeedOption = None,
+    epochs: options.EpochsOption = None,
+) -> None:
+    """Train the supernetwork of a space file into a run directory, or go on with it."""
+    from mtnas.cli import steps
+    from mtnas.runs import Run
+    from mtnas.space.file import load_space_file
+
+    file, handle = load_space_file(space), Run(run, seed)
+    steps.train_step(handle, file, steps.recall_data_dir(handle, data_dir), epochs)
+    typer.echo(f"trained; go on with: mtnas search {run}")
+
+
+@app.command(epilog="Example: [bold]mtnas search runs/digits --evaluations 200 --budget params=15000[/bold]. " + _DATA_HELP)
+def search(
+    run: options.RunArgument,
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+    evaluations: options.EvaluationsOption = None,
+    budget: options.BudgetOption = None,
+    objective: options.ObjectiveOption = None,
+    rows: options.RowsOption = 15,
+) -> None:
+    """Measure candidates of a trained run, or go on; what is not given stays as the run has it."""
+    from mtnas.cli import steps, tables
+
+    handle = steps.existing_run(run)
+    file = steps.open_space(handle, space)
+    data_dir = steps.recall_data_dir(handle, data_dir)
+    results = steps.search_step(handle, file, data_dir, evaluations, budget, objective, keep=True)
+    tables.print_results(results, rows)
+    _say_written([handle.results])
+
+
+@app.command(epilog="Example: [bold]mtnas plot runs/digits[/bold]")
+def plot(run: options.RunArgument) -> None:
+    """Draw front.png and trees.png from a run's results. Runs no code of the space."""
+    from mtnas.cli import steps
+    from mtnas.searching import read_results
+
+    handle = steps.existing_run(run)
+    _say_written(steps.plot_step(handle, read_results(handle)))
+
+
+@app.command(epilog="Example: [bold]mtnas show runs/digits --rows 30[/bold]")
+def show(run: options.RunArgument, rows: options.RowsOption = 15) -> None:
+    """Print a run's front and corner networks. Runs no code of the space."""
+    from mtnas.cli import steps, tables
+    from mtnas.searching import read_results
+
+    handle = steps.existing_run(run)
+    tables.print_results(read_results(handle), rows)
+
+
+@app.command(
+    epilog="Example: [bold]mtnas extract runs/digits --candidate 4ecb3c3a47 --out chosen/[/bold]. " + _DATA_HELP
+)
+def extract(
+    run: options.RunArgument,
+    candidate: Annotated[str, typer.Option("--candidate", help="Id of a candidate or its first digits, or #number.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write network.safetensors and network.json to.")],
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+) -> None:
+    """Cut one candidate out of the supernetwork, with batch-norm statistics of its own, and save it."""
+    from mtnas.cli import steps
+    from mtnas.evaluation import recalibrate
+    from mtnas.export import save_network
+    from mtnas.searching import read_results
+    from mtnas.training import load_supernetwork
+
+    handle = steps.existing_run(run)
+    row = read_results(handle).find(candidate)
+    file = steps.open_space(handle, space)
+    data = file.data(steps.recall_data_dir(handle, data_dir))
+    network = load_supernetwork(file.space, data, handle, "cpu").extract(row.candidate)
+    recalibrate(network, data.calibration_batches())
+    save_network(out, network, row.candidate, {"tasks": list(file.space.architectures.tasks), "costs": dict(row.costs)})
+    _say_written([out / "network.safetensors", out / "network.json"])
+
+
+def _say_written(paths: list[Path]) -> None:
+    for path in paths:
+        typer.echo(f"wrote {path}")
+
+
+def main() -> None:
+    """Entry point: errors of the user are one sentence on standard error and exit status 1; Ctrl-C is 130."""
+    try:
+        app()
+    except MtnasError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on where it stopped", err=True)
+        sys.exit(130)

@@ -1,0 +1,60 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtnas.errors import SearchError
+
+SpaceArgument = Annotated[Path, typer.Argument(metavar="SPACE", help="Space file, for example search_spaces/digits.py.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
+RunOption = Annotated[Path, typer.Option("--run", help="Run directory: made if new, continued if it is this run's.")]
+SpaceOption = Annotated[
+    Path | None, typer.Option("--space", help="Space file to use instead of the one that the run was started with.")
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="MTNAS_DATA", help="Folder with the data sets, handed to the space file."),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Root seed. Default: the run's own, 0 for a new run.")]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs of training. Default: the space file's.")]
+EvaluationsOption = Annotated[
+    int | None,
+    typer.Option("--evaluations", "-n", min=1, help="Candidates to measure in all. Default: the space file's."),
+]
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option("--budget", "-b", metavar="COST=LIMIT", help="Hard upper limit of a cost, e.g. params=20000. Repeatable."),
+]
+ObjectiveOption = Annotated[
+    list[str] | None,
+    typer.Option("--objective", "-o", metavar="COST", help="Cost to minimise, e.g. error/mean or macs. Repeatable."),
+]
+RowsOption = Annotated[int, typer.Option("--rows", min=1, help="Largest number of front members to print.")]
+
+
+def parse_budgets(texts: Sequence[str]) -> dict[str, float]:
+    """Budgets by cost name from ``COST=LIMIT`` texts; limits may end in k or M.
+
+    Raises:
+        SearchError: for a text of another form, or a cost that is named twice.
+    """
+    units = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "g": 1e9, "G": 1e9}
+    budgets: dict[str, float] = {}
+    for text in texts:
+        name, equals, limit = text.partition("=")
+        factor = units.get(limit[-1:], 1.0)
+        try:
+            value = float(limit.rstrip("kKmMgG") if factor != 1 else limit) * factor
+        except ValueError:
+            value = float("nan")
+        if not (name and equals) or value != value:
+            raise SearchError(f"a budget is given as COST=LIMIT, for example params=20000 or macs=1.5M, but got '{text}'")
+        if name in budgets:
+            raise SearchError(f"the budget of {name} is given twice; give it once")
+        budgets[name] = value
+    return budgets

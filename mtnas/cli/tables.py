@@ -1,0 +1,71 @@
+"""Results as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from mtnas.results import MEAN_ERROR, Results, Row
+
+
+def print_results(results: Results, rows: int) -> None:
+    """Print the front, the corner networks, and what the search amounts to.
+
+    Args:
+        results: to print.
+        rows: largest number of front members; of more, ones spread evenly over the mean error are shown.
+    """
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    front = sorted(results.front(), key=lambda row: (row.costs[MEAN_ERROR], row.number))
+    shown = spread(front, rows)
+    budgets = ", ".join(f"{name} <= {limit:,g}" for name, limit in results.budgets.items())
+    more = f", {len(shown)} of {len(front)} shown" if len(shown) < len(front) else ""
+    console.print(_table(f"Pareto front{f' within {budgets}' if budgets else ''}{more}", results, shown))
+    corners = results.corner_rows()
+    if corners:
+        console.print(_table("Corner networks, for comparison", results, list(corners.values()), list(corners)))
+    if results.rows:
+        console.print(
+            f"{len(results.rows)} candidates measured, {int(results.feasible.sum())} within the budgets,"
+            f" {len(front)} on the front; hypervolume {results.hypervolume():.4f}"
+            f" of the box up to {_reference(results)}"
+        )
+    if len(shown) < len(front):
+        console.print("All of them are in results.csv (front = True); --rows prints more.")
+
+
+def spread(rows: Sequence[Row], count: int) -> list[Row]:
+    """At most ``count`` of the rows, evenly spaced, first and last included."""
+    if len(rows) <= count:
+        return list(rows)
+    if count == 1:
+        return [rows[0]]
+    return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]
+
+
+def _reference(results: Results) -> str:
+    return ", ".join(f"{name} {results.reference[name]:,.4g}" for name in results.objectives if name in results.reference)
+
+
+def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[str] | None = None) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("network" if names else "id", no_wrap=True)
+    table.add_column("tree" if not names else "id", no_wrap=True)
+    table.add_column("nodes", justify="right")
+    for task in results.space.tasks:
+        table.add_column(f"error {task}", justify="right")
+    table.add_column("mean", justify="right")
+    for name in ("params", "macs"):
+        table.add_column(name, justify="right")
+    for index, row in enumerate(rows):
+        tree = row.candidate.architecture.tree
+        over = any(row.costs[name] > limit for name, limit in results.budgets.items())
+        first = [names[index] + (" (over budget)" if over else ""), row.id] if names else [row.id, str(tree)]
+        errors = [f"{row.costs[f'error/{task}']:.4f}" for task in results.space.tasks]
+        exact = [f"{row.costs[name]:,.0f}" for name in ("params", "macs")]
+        table.add_row(*first, str(tree.node_count), *errors, f"{row.costs[MEAN_ERROR]:.4f}", *exact)
+    return table

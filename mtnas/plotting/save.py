@@ -1,0 +1,38 @@
+"""Figures to files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from mtnas.errors import MtnasError
+
+FORMATS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
+"""File formats by suffix, with the entry that would make two files of one figure differ."""
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 150) -> None:
+    """Write a figure as PNG, SVG or PDF, by the suffix of the path.
+
+    The file appears whole or not at all: a picture that cannot be drawn leaves the old file as it was. Equal figures
+    give equal files.
+
+    Raises:
+        MtnasError: if the suffix is of another format.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
+        raise MtnasError(f"a figure cannot be written as '{target.name}'; end the name with {', '.join(FORMATS)}")
+    # In the same folder, since a rename is atomic only within one file system.
+    partial = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "mtnas"}):
+            figure.savefig(partial, format=suffix[1:], dpi=dpi, facecolor="white", metadata={FORMATS[suffix]: None})
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Colours, labels and numbers of every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, VERMILLION, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
+
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, YELLOW, BLACK)
+"""Eight colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
+
+INK, MUTED, GREY, FAINT, BAND = "#222222", "#6B6B6B", "#A9A9A9", "#C4C4C4", "#F4F5F7"
+"""Text, secondary text, points that matter less and least, and backgrounds."""
+
+TITLE_POINTS, TEXT_POINTS, SMALL_POINTS = 11.0, 9.5, 8.5
+"""Font sizes."""
+
+UNITS = {"ms": "ms", "us": "µs", "s": "s", "kib": "KiB", "mib": "MiB", "mj": "mJ"}
+"""Units that the end of a cost's name may tell, e.g. ``latency_ms``."""
+
+NAMES = {"params": "parameters", "macs": "multiply-accumulates", "error/mean": "mean error"}
+
+
+def label(cost: str) -> str:
+    """Axis label of a cost, with its unit.
+
+    >>> label("error/left_digit"), label("latency_ms")
+    ('error, left_digit', 'latency (ms)')
+    """
+    if cost in NAMES:
+        return NAMES[cost]
+    kind, slash, task = cost.partition("/")
+    if slash:
+        return plain(f"{label(kind)}, {task}")
+    name, _, unit = cost.rpartition("_")
+    if name and unit in UNITS:
+        return plain(f"{name.replace('_', ' ')} ({UNITS[unit]})")
+    return plain(cost)
+
+
+def human(value: float) -> str:
+    """A number in three digits.
+
+    >>> human(12_345), human(999_999), human(0.03125)
+    ('12.3k', '1M', '0.0312')
+    """
+    rounded = float(f"{value:.3g}")
+    for scale, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(rounded) >= scale:
+            return f"{rounded / scale:.3g}{letter}"
+    return f"{rounded:.3g}"
+
+
+def amount(cost: str, value: float) -> str:
+    """A value of a cost in three digits, with its unit if it has one.
+
+    >>> amount("latency_ms", 1.25), amount("params", 1e5)
+    ('1.25 ms', '100k')
+    """
+    name, _, unit = cost.rpartition("_")
+    return f"{human(value)} {UNITS[unit]}" if name and unit in UNITS else human(value)
+
+
+def plain(text: str) -> str:
+    """Text in which dollar signs stay dollar signs instead of starting a formula."""
+    return text.replace("$", r"\$")
+
+
+def task_colours(tasks: Sequence[str]) -> dict[str, str]:
+    """A colour per task, by its place: the palette, then darker and lighter shades of it, 22 in all."""
+    chromatic = PALETTE[:-1]  # black has no other shade
+    darker = [_mix(colour, "black", 0.5) for colour in chromatic]
+    lighter = [_mix(colour, "white", 0.55) for colour in chromatic]
+    colours = (*PALETTE, *darker, *lighter)
+    return {task: colours[place % len(colours)] for place, task in enumerate(tasks)}
+
+
+def ink_on(colour: str) -> str:
+    """Black or white, whichever reads better on a colour (relative luminance of WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "white" if luminance < 0.25 else "black"
+
+
+def text_inches(text: str, points: float, *, bold: bool = False) -> float:
+    """Width of one line of text in inches, known before anything is drawn."""
+    if not text.strip():
+        return 0.0
+    font = FontProperties(size=points, weight="bold" if bold else "normal")
+    return float(TextPath((0, 0), plain(text), prop=font).get_extents().width) / 72
+
+
+def _mix(colour: str, other: str, share: float) -> str:
+    red, green, blue = ((1 - share) * a + share * b for a, b in zip(to_rgb(colour), to_rgb(other), strict=True))
+    return to_hex((red, green, blue))

@@ -1,0 +1,18 @@
+"""Search as an Optuna study: ask, measure, tell."""
+
+from mtnas.searching.cost_names import cost_names, default_objectives
+from mtnas.searching.parameters import Parameters
+from mtnas.searching.search import read_results, search
+from mtnas.searching.settings import SearchSettings
+from mtnas.searching.study import RunStudy, read_rows
+
+__all__ = [
+    "Parameters",
+    "RunStudy",
+    "SearchSettings",
+    "cost_names",
+    "default_objectives",
+    "read_results",
+    "read_rows",
+    "search",
+]

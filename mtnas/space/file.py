@@ -1,0 +1,97 @@
+"""Space files: Python files that declare a search space and its data."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from mtnas.errors import MtnasError, SpaceError
+from mtnas.space.data import Data
+from mtnas.space.search_space import SearchSpace
+
+Setting = TypeVar("Setting")
+
+
+@dataclass(frozen=True)
+class SpaceFile:
+    """What a space file declares.
+
+    Attributes:
+        path: of the file.
+        space: its ``space``.
+        module: everything else in it.
+    """
+
+    path: Path
+    space: SearchSpace
+    module: ModuleType
+
+    def data(self, data_dir: Path | None = None) -> Data:
+        """Call the file's ``data(data_dir)``."""
+        make: Callable[[Path | None], Data] = self.module.data
+        data = _guarded(self.path, lambda: make(data_dir))
+        if not isinstance(data, Data):
+            raise SpaceError(f"{self.path}: data(data_dir) must return a mtnas.Data, but returned a {type(data).__name__}")
+        return data
+
+    def setting(self, name: str, default: Setting) -> Setting:
+        """The file's value of that name, of the default's type, or the default if it has none."""
+        value = getattr(self.module, name, default)
+        if not isinstance(value, type(default)):
+            raise SpaceError(f"{self.path}: {name} must be a {type(default).__name__}, but is a {type(value).__name__}")
+        return value
+
+
+def load_space_file(path: Path) -> SpaceFile:
+    """Run a space file.
+
+    It must have a ``space`` (SearchSpace) and a function ``data(data_dir)`` that returns the Data, and may have
+    ``training`` (TrainingSettings) and ``searching`` (SearchSettings).
+
+    Raises:
+        SpaceError: if it is not there, raises an exception (its own lines of the traceback are in the message), or
+            lacks one of the two.
+    """
+    if not path.is_file():
+        raise SpaceError(f"there is no space file {path}; see search_spaces/ for examples")
+    name = f"mtnas_space_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SpaceError(f"{path} is not a Python file; a space file ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and worker processes look modules up by name
+    loader = spec.loader
+    _guarded(path, lambda: loader.exec_module(module))
+    space = getattr(module, "space", None)
+    if not isinstance(space, SearchSpace):
+        raise SpaceError(f"{path} must define space = SearchSpace(...), but its space is {type(space).__name__}")
+    if not callable(getattr(module, "data", None)):
+        raise SpaceError(f"{path} must define a function data(data_dir) that returns a mtnas.Data")
+    return SpaceFile(path, space, module)
+
+
+Result = TypeVar("Result")
+
+
+def _guarded(path: Path, call: Callable[[], Result]) -> Result:
+    """Call code of a space file; what it raises becomes a SpaceError that shows the file's own lines only."""
+    try:
+        return call()
+    except SyntaxError as error:
+        raise SpaceError(f"{path} has an error:\n{''.join(traceback.format_exception_only(error)).rstrip()}") from error
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if Path(frame.filename).resolve() == path.resolve()]
+        if isinstance(error, MtnasError):
+            line = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
+            raise type(error)(f"{path.name}{line}: {error}") from error
+        lines = "".join(traceback.format_list(own))
+        raise SpaceError(
+            f"{path} has an error:\n{lines}{''.join(traceback.format_exception_only(error)).rstrip()}"
+        ) from error

@@ -1,0 +1,60 @@
+"""Dense layers, for inputs that are vectors.
+
+They normalise by batch norm rather than layer norm: in inference batch norm folds into the linear layer in front of it,
+so that what runs (and is quantized) is one matrix product. Linear layers in front of it have no bias, which the norm
+would take out again.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from mtnas.space.block import Operator
+from mtnas.space.operators._arguments import check_positive, width_of
+
+
+class Dense(nn.Sequential):
+    """Linear, batch norm, ReLU: (N, inputs) -> (N, width)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__(nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width), nn.ReLU())
+
+
+class DenseResidual(nn.Module):
+    """A dense layer and a linear one around which the input is added (tabular ResNet, arXiv 2106.11959, sec. 3.2)."""
+
+    def __init__(self, inputs: int, width: int, expansion: float, shortcut: nn.Module) -> None:
+        super().__init__()
+        hidden = max(1, round(width * expansion))
+        self.layers = nn.Sequential(Dense(inputs, hidden), nn.Linear(hidden, width, bias=False), nn.BatchNorm1d(width))
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.shortcut(x) + self.layers(x)
+        return y
+
+
+def dense(width: int) -> Operator:
+    """Linear, batch norm, ReLU."""
+    check_positive(width=width)
+    return lambda shape: Dense(width_of(shape), width)
+
+
+def dense_residual(width: int, expansion: float = 2) -> Operator:
+    """Dense residual; ``expansion`` is the hidden width over ``width``."""
+    check_positive(width=width, expansion=expansion)
+    shortcut = dense_skip(width)
+    return lambda shape: DenseResidual(width_of(shape), width, expansion, shortcut(shape))
+
+
+def dense_skip(width: int) -> Operator:
+    """The input itself where it has that width, else a linear layer and batch norm."""
+    check_positive(width=width)
+
+    def make(shape: tuple[int, ...]) -> nn.Module:
+        inputs = width_of(shape)
+        if inputs == width:
+            return nn.Identity()
+        return nn.Sequential(nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width))
+
+    return make

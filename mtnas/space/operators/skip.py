@@ -1,0 +1,34 @@
+"""Doing nothing, as far as the shape allows."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mtnas.space.block import Operator
+from mtnas.space.operators._arguments import channels_of, check_positive
+
+
+class Project(nn.Sequential):
+    """1x1 convolution and batch norm: the cheapest learned way to other channels."""
+
+    def __init__(self, inputs: int, channels: int, stride: int = 1) -> None:
+        super().__init__(nn.Conv2d(inputs, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+
+
+def skip(channels: int, stride: int = 1) -> Operator:
+    """The input itself; with a stride its maxima, with other channels a `Project` (arXiv 1512.03385, shortcut B).
+
+    Maxima, not means: the maximum of quantized values is one of them, so pooling stays exact in integers.
+    """
+    check_positive(channels=channels, stride=stride)
+
+    def make(shape: tuple[int, ...]) -> nn.Module:
+        inputs = channels_of(shape)
+        if inputs != channels:
+            return Project(inputs, channels, stride)
+        if stride == 1:
+            return nn.Identity()
+        kernel = stride + 1 - stride % 2  # odd, so that the shape agrees with that of padded convolutions
+        return nn.MaxPool2d(kernel, stride, kernel // 2)
+
+    return make

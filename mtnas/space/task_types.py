@@ -1,0 +1,407 @@
+"""Ready tasks: head, loss, error, reference error and label check of the usual kinds, each as a plain `Task`.
+
+Losses convert labels to what they need and are means over the entries that are there; an entry that is missing adds
+exactly nothing to the loss or its gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mtnas.errors import SpaceError
+from mtnas.space.heads import Head, linear_head, pixel_head
+from mtnas.space.meters import (
+    ErrorRate,
+    MeanIouError,
+    MultiLabelAucError,
+    RocAucError,
+    RootMeanSquaredError,
+    present,
+)
+from mtnas.space.task import ErrorMeter, Task
+
+Meter = Callable[[], ErrorMeter]
+
+
+def classification(
+    name: str,
+    classes: int,
+    *,
+    head: Head | None = None,
+    error: Meter = ErrorRate,
+    label: str | None = None,
+    missing: int = -100,
+    weight: float = 1.0,
+    reference_error: float | None = None,
+) -> Task:
+    """One of several classes: outputs (N, classes), integer labels (N,); cross-entropy, error rate.
+
+    Args:
+        classes: number of classes; labels run from 0 to classes - 1.
+        head: None: `linear_head` on everything that leaves the last block.
+        error: makes the error meter.
+        label: key of the label in the data; None: the task's name.
+        missing: label of samples that have none.
+        weight: factor of the loss.
+        reference_error: error of a useless network; None: that of guessing, 1 - 1 / classes, for the error rate.
+    """
+    _at_least(name, "classes", classes, 2)
+    return Task(
+        name,
+        head=head or linear_head(classes),
+        loss=CrossEntropy(missing),
+        error=error,
+        label=label,
+        missing=missing,
+        weight=weight,
+        reference_error=1 - 1 / classes if reference_error is None and error is ErrorRate else reference_error,
+        check=partial(_check_classes, classes=classes, missing=missing),
+    )
+
+
+def binary(
+    name: str,
+    *,
+    head: Head | None = None,
+    error: Meter = RocAucError,
+    label: str | None = None,
+    missing: float = math.nan,
+    weight: float = 1.0,
+    reference_error: float | None = None,
+) -> Task:
+    """Yes or no: logits (N,), labels (N,) of 0 and 1; binary cross-entropy, 1 - ROC AUC.
+
+    Args:
+        head: None: `linear_head` on everything that leaves the last block.
+        error: makes the error meter, e.g. `LogLossError`.
+        label: key of the label in the data; None: the task's name.
+        missing: label of samples that have none: NaN for float labels; integers need a number, e.g. -100.
+        weight: factor of the loss.
+        reference_error: error of a useless network; None: that of guessing, 0.5, for 1 - ROC AUC.
+    """
+    return Task(
+        name,
+        head=head or linear_head(None),
+        loss=BinaryCrossEntropy(missing),
+        error=error,
+        label=label,
+        missing=missing,
+        weight=weight,
+        reference_error=0.5 if reference_error is None and error is RocAucError else reference_error,
+        check=partial(_check_binary, labels=None, missing=missing),
+    )
+
+
+def multilabel(
+    name: str,
+    labels: int,
+    *,
+    head: Head | None = None,
+    error: Meter | None = None,
+    label: str | None = None,
+    missing: float = math.nan,
+    weight: float = 1.0,
+    reference_error: float | None = None,
+) -> Task:
+    """Several yes-or-no labels of one kind: logits (N, labels), labels (N, labels) of 0 and 1, each may be missing.
+
+    Args:
+        labels: number of labels.
+        head: None: `linear_head` on everything that leaves the last block.
+        error: makes the error meter; None: `MultiLabelAucError`.
+        label: key of the label tensor in the data; None: the task's name.
+        missing: entries that are not there: NaN for float labels; integers need a number, e.g. -1.
+        weight: factor of the loss.
+        reference_error: error of a useless network; None: that of guessing, 0.5, for `MultiLabelAucError`.
+    """
+    _at_least(name, "labels", labels, 1)
+    return Task(
+        name,
+        head=head or linear_head(labels),
+        loss=BinaryCrossEntropy(missing),
+        error=error or _marking(MultiLabelAucError, missing),
+        label=label,
+        missing=missing,
+        weight=weight,
+        reference_error=0.5 if reference_error is None and error in (None, MultiLabelAucError) else reference_error,
+        check=partial(_check_binary, labels=labels, missing=missing),
+    )
+
+
+def regression(
+    name: str,
+    outputs: int | None = None,
+    *,
+    head: Head | None = None,
+    error: Meter | None = None,
+    label: str | None = None,
+    missing: float = math.nan,
+    weight: float = 1.0,
+    reference_error: float | None = None,
+) -> Task:
+    """Numbers: outputs and labels (N,), or (N, outputs) of which each may be missing; mean squared error, its root.
+
+    Bring labels to a spread of about 1, so that the loss does not drown those of other tasks.
+
+    Args:
+        outputs: numbers per sample; None: one, without a dimension of its own.
+        head: None: `linear_head` on everything that leaves the last block.
+        error: makes the error meter; None: `RootMeanSquaredError`, in the label's unit.
+        label: key of the label in the data; None: the task's name.
+        missing: entries that are not there.
+        weight: factor of the loss.
+        reference_error: error of a useless network, e.g. the label's standard deviation; None: found by the search.
+    """
+    if outputs is not None:
+        _at_least(name, "outputs", outputs, 1)
+    return Task(
+        name,
+        head=head or linear_head(outputs),
+        loss=MeanSquare(missing),
+        error=error or _marking(RootMeanSquaredError, missing),
+        label=label,
+        missing=missing,
+        weight=weight,
+        reference_error=reference_error,
+        check=partial(_check_numbers, trailing=() if outputs is None else (outputs,), missing=missing),
+    )
+
+
+def pixel_classification(
+    name: str,
+    classes: int,
+    *,
+    head: Head | None = None,
+    error: Meter | None = None,
+    label: str | None = None,
+    missing: int = -100,
+    weight: float = 1.0,
+    reference_error: float | None = None,
+) -> Task:
+    """A class per pixel: outputs (N, classes, H, W), integer labels (N, H, W); cross-entropy, 1 - mean IoU.
+
+    Args:
+        classes: number of classes; labels run from 0 to classes - 1.
+        head: None: `pixel_head` at the size that leaves the last block; give ``pixel_head(classes, size=(H, W))`` for
+            labels of another size.
+        error: makes the error meter; None: `MeanIouError`.
+        label: key of the label in the data; None: the task's name.
+        missing: class of pixels that have none, often 255.
+        weight: factor of the loss.
+        reference_error: error of a useless network; None: that of guessing classes that are equally frequent,
+            1 - 1 / (2 * classes - 1), for `MeanIouError`.
+    """
+    _at_least(name, "classes", classes, 2)
+    # Guessing 1 of C equally frequent classes: intersection 1 / C^2 of all pixels, union 2 / C - 1 / C^2.
+    guessing = 1 - 1 / (2 * classes - 1)
+    return Task(
+        name,
+        head=head or pixel_head(classes),
+        loss=CrossEntropy(missing),
+        error=error or _marking(MeanIouError, missing),
+        label=label,
+        missing=missing,
+        weight=weight,
+        reference_error=guessing if reference_error is None and error in (None, MeanIouError) else reference_error,
+        check=partial(_check_pixel_classes, classes=classes, missing=missing),
+    )
+
+
+def pixel_regression(
+    name: str,
+    channels: int = 1,
+    *,
+    head: Head | None = None,
+    error: Meter | None = None,
+    label: str | None = None,
+    missing: float = math.nan,
+    weight: float = 1.0,
+    reference_error: float | None = None,
+) -> Task:
+    """Numbers per pixel, e.g. depth: outputs and labels (N, channels, H, W); mean squared error, its root.
+
+    Args:
+        channels: numbers per pixel.
+        head: None: `pixel_head` at the size that leaves the last block; give ``pixel_head(channels, size=(H, W))`` for
+            labels of another size.
+        error: makes the error meter; None: `RootMeanSquaredError` over all pixels that are there.
+        label: key of the label in the data; None: the task's name.
+        missing: value of pixels that have none; depth cameras often say 0.
+        weight: factor of the loss.
+        reference_error: error of a useless network, e.g. the label's standard deviation; None: found by the search.
+    """
+    _at_least(name, "channels", channels, 1)
+    return Task(
+        name,
+        head=head or pixel_head(channels),
+        loss=MeanSquare(missing),
+        error=error or _marking(RootMeanSquaredError, missing),
+        label=label,
+        missing=missing,
+        weight=weight,
+        reference_error=reference_error,
+        check=partial(_check_pixel_numbers, channels=channels, missing=missing),
+    )
+
+
+def _at_least(task: str, what: str, value: int, least: int) -> None:
+    if value < least:
+        raise SpaceError(f"task '{task}' has {value} {what}, but needs at least {least}")
+
+
+def _marking(meter: Callable[..., ErrorMeter], missing: float) -> Meter:
+    """The meter that leaves out entries marked ``missing``; the class itself where that is its default."""
+    default: float = meter().missing  # type: ignore[attr-defined]
+    same = missing == default or (math.isnan(missing) and math.isnan(default))
+    return meter if same else partial(meter, missing=missing)
+
+
+# Losses ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Mean cross-entropy of outputs (N, C, ...) and classes (N, ...) over the labels that are not ``missing``."""
+
+    missing: int = -100
+
+    def __call__(self, output: Tensor, label: Tensor) -> Tensor:
+        losses = functional.cross_entropy(output, label.long(), ignore_index=self.missing, reduction="none")
+        return _mean(losses, present(label, self.missing))
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """Mean binary cross-entropy of logits and labels of one shape over the entries that are not ``missing``."""
+
+    missing: float = math.nan
+
+    def __call__(self, output: Tensor, label: Tensor) -> Tensor:
+        there = present(label, self.missing)
+        # Where nothing is to be learned the label must be a number all the same: NaN * 0 would be a NaN gradient.
+        target = torch.where(there, label.to(output.dtype), 0.0)
+        return _mean(functional.binary_cross_entropy_with_logits(output, target, reduction="none"), there)
+
+
+@dataclass(frozen=True)
+class MeanSquare:
+    """Mean squared difference of outputs and labels of one shape over the entries that are not ``missing``."""
+
+    missing: float = math.nan
+
+    def __call__(self, output: Tensor, label: Tensor) -> Tensor:
+        there = present(label, self.missing)
+        target = torch.where(there, label.to(output.dtype), 0.0)
+        return _mean((output - target).square(), there)
+
+
+def _mean(losses: Tensor, there: Tensor) -> Tensor:
+    return torch.where(there, losses, 0.0).sum() / there.sum().clamp(min=1)
+
+
+# Checks ----------------------------------------------------------------------------------------------------------
+
+
+def _check_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
+    n = len(output)
+    return (
+        _wrong_output(output, (n, classes), f"linear_head({classes})")
+        or _wrong_label(label, (n,), "give one class number per sample, not one-hot rows or a dimension of size 1")
+        or _wrong_class(label, classes, missing)
+    )
+
+
+def _check_pixel_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
+    n, (height, width) = len(output), (label.shape[-2:] if label.dim() > 2 else (0, 0))
+    return (
+        _wrong_dims(label, 3, "(N, H, W)", "give one class number per pixel without a channel dimension")
+        or _wrong_output(output, (n, classes, height, width), f"pixel_head({classes}, size=({height}, {width}))")
+        or _wrong_label(label, (n, height, width), "give one label per input")
+        or _wrong_class(label, classes, missing)
+    )
+
+
+def _check_binary(output: Tensor, label: Tensor, *, labels: int | None, missing: float) -> str | None:
+    n = len(output)
+    shape = (n,) if labels is None else (n, labels)
+    remedy = "drop the dimension by label.squeeze(1)" if labels is None else "give one column per label"
+    wrong = _wrong_output(output, shape, f"linear_head({labels})") or _wrong_label(label, shape, remedy)
+    if wrong:
+        return wrong
+    values = label[present(label, missing)]
+    odd = values[(values != 0) & (values != 1)]
+    if len(odd):
+        return (
+            f"the label holds {odd[0].item():g}, but a label is 0, 1 or {missing:g} (= missing);"
+            " convert it, or name the value that means missing as missing="
+        )
+    return None
+
+
+def _check_numbers(output: Tensor, label: Tensor, *, trailing: tuple[int, ...], missing: float) -> str | None:
+    shape = (len(output), *trailing)
+    outputs = trailing[0] if trailing else None
+    remedy = "give one column per output" if trailing else "drop the dimension by label.squeeze(1), or set outputs="
+    return (
+        _wrong_output(output, shape, f"linear_head({outputs})")
+        or _wrong_label(label, shape, remedy)
+        or _wrong_number(label, missing)
+    )
+
+
+def _check_pixel_numbers(output: Tensor, label: Tensor, *, channels: int, missing: float) -> str | None:
+    n, (height, width) = len(output), (label.shape[-2:] if label.dim() > 2 else (0, 0))
+    return (
+        _wrong_dims(label, 4, "(N, C, H, W)", "add a channel dimension by label.unsqueeze(1)")
+        or _wrong_output(output, (n, channels, height, width), f"pixel_head({channels}, size=({height}, {width}))")
+        or _wrong_label(label, (n, channels, height, width), "give one channel per output, or set channels=")
+        or _wrong_number(label, missing)
+    )
+
+
+def _wrong_output(output: Tensor, shape: tuple[int, ...], head: str) -> str | None:
+    if tuple(output.shape) == shape:
+        return None
+    return f"the head's output has shape {tuple(output.shape)}, but needs {shape}; use head={head}"
+
+
+def _wrong_label(label: Tensor, shape: tuple[int, ...], remedy: str) -> str | None:
+    if tuple(label.shape) == shape:
+        return None
+    return f"the label has shape {tuple(label.shape)}, but needs {shape}; {remedy}"
+
+
+def _wrong_dims(label: Tensor, dims: int, form: str, remedy: str) -> str | None:
+    if label.dim() == dims:
+        return None
+    return f"the label has shape {tuple(label.shape)}, but needs the form {form}; {remedy}"
+
+
+def _wrong_class(label: Tensor, classes: int, missing: int) -> str | None:
+    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
+        return f"the label has dtype {label.dtype}, but class numbers are integers; convert it by label.long()"
+    values = label[present(label, missing)].long()
+    odd = values[(values < 0) | (values >= classes)]
+    if len(odd):
+        return (
+            f"the label holds class {int(odd[0])}, but classes run from 0 to {classes - 1} and {missing} means missing;"
+            " renumber the label, or set classes= or missing="
+        )
+    return None
+
+
+def _wrong_number(label: Tensor, missing: float) -> str | None:
+    if label.is_complex() or label.dtype == torch.bool:
+        return f"the label has dtype {label.dtype}, but needs real numbers; convert it by label.float()"
+    values = label[present(label, missing)].double()
+    odd = values[~torch.isfinite(values)]
+    if len(odd):
+        return f"the label holds {odd[0].item():g}, but needs finite numbers or {missing:g} (= missing); clean the data"
+    return None

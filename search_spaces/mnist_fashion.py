@@ -1,0 +1,37 @@
+"""A handwritten digit top left, a piece of clothing bottom right (Multi-Fashion+MNIST, arXiv 1912.12854).
+
+Needs the idx files of MNIST and Fashion-MNIST in ``<data directory>/mnist`` and ``<data directory>/fashion_mnist``.
+Tasks about different kinds of images share less than those of `multifashion.py`, from which nothing else differs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtnas.space.data import Data
+from mtnas.space.datasets import fashion_group, fashion_mnist, mnist, overlay_splits
+from mtnas.space.heads import linear_head
+from mtnas.space.operators import conv_blocks
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.task_types import binary, classification
+
+space = SearchSpace(
+    tasks=[
+        classification("digit", 10, head=linear_head(10, pool=3)),
+        binary("even", head=linear_head(None, pool=3)),
+        classification("item", 10, head=linear_head(10, pool=3)),
+        classification("group", 5, head=linear_head(5, pool=3)),
+    ],
+    blocks=conv_blocks(channels=(16, 24, 24, 32, 32), strides=(2, 2, 1, 2, 1)),
+)
+
+
+def data(data_dir: Path | None) -> Data:
+    """30,000 training, 5,000 validation and 5,000 test pairs."""
+    labels = {
+        "digit": lambda digit, item: digit,
+        "even": lambda digit, item: (digit % 2 == 0).float(),
+        "item": lambda digit, item: item,
+        "group": lambda digit, item: fashion_group(item),
+    }
+    return Data(*overlay_splits(mnist(data_dir), fashion_mnist(data_dir), labels))

@@ -1,0 +1,40 @@
+"""Two pieces of clothing on one canvas (MultiFashion, arXiv 1912.12854), two questions about each.
+
+Needs Fashion-MNIST's idx files in ``<data directory>/fashion_mnist``, or Debian's package dataset-fashion-mnist.
+`mnist_fashion.py` beside this file is the harder mix of a digit and a piece of clothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtnas.space.data import Data
+from mtnas.space.datasets import fashion_group, fashion_mnist, overlay_splits
+from mtnas.space.heads import linear_head
+from mtnas.space.operators import conv_blocks
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.task_types import classification
+
+space = SearchSpace(
+    # Pooled to 3x3: small heads that still know which corner they look at.
+    tasks=[
+        classification("left_item", 10, head=linear_head(10, pool=3)),
+        classification("left_group", 5, head=linear_head(5, pool=3)),
+        classification("right_item", 10, head=linear_head(10, pool=3)),
+        classification("right_group", 5, head=linear_head(5, pool=3)),
+    ],
+    # 36x36 -> 18x18 -> 9x9 -> 9x9 -> 5x5 -> 5x5: about the size of LeNet, strided early so that training stays cheap.
+    blocks=conv_blocks(channels=(16, 24, 24, 32, 32), strides=(2, 2, 1, 2, 1)),
+)
+
+
+def data(data_dir: Path | None) -> Data:
+    """30,000 training, 5,000 validation and 5,000 test pairs."""
+    labels = {
+        "left_item": lambda left, right: left,
+        "left_group": lambda left, right: fashion_group(left),
+        "right_item": lambda left, right: right,
+        "right_group": lambda left, right: fashion_group(right),
+    }
+    fashion = fashion_mnist(data_dir)
+    return Data(*overlay_splits(fashion, fashion, labels))
