@@ -32,7 +32,14 @@ def progress(name: str, total: int, done: int = 0, *, show: bool = True, every_s
 @contextmanager
 def _bar(name: str, total: int, done: int) -> Iterator[Advance]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description}"),
@@ -59,6 +66,10 @@ def _lines(name: str, total: int, done: int, every_s: float) -> Advance:
         if now - last >= every_s or done + count == total:
             last = now
             left = (now - start) / count * (total - done - count)
-            print(f"{name} {done + count}/{total}  {now - start:.0f} s, {left:.0f} s left  {text}", file=sys.stderr, flush=True)
+            print(
+                f"{name} {done + count}/{total}  {now - start:.0f} s, {left:.0f} s left  {text}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return advance

@@ -11,41 +11,41 @@ from pathlib import Path
 from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.datasets import digit_overlays
-from mtnas.space.heads import linear_head
 from mtnas.space.operators import conv, inverted_residual, separable_conv, skip
 from mtnas.space.search_space import SearchSpace
-from mtnas.space.task_types import binary, classification
+from mtnas.space.task_types import classification
 
+# Channels are few, so that tasks compete for them: with plenty, hard sharing would cost nothing and win.
 # No stem: the first block can branch, so that the fully split network really is one network per task.
 blocks = (
     # The canvas has one channel, on which separable and inverted convolutions would save nothing.
-    Block("edges", {"conv3": conv(16, 3, stride=2), "conv5": conv(16, 5, stride=2)}),
+    Block("edges", {"conv3": conv(8, 3, stride=2), "conv5": conv(8, 5, stride=2)}),
     Block(
         "strokes",
         {
-            "conv3": conv(24, 3),
-            "separable5": separable_conv(24, 5),
-            "inverted3x2": inverted_residual(24, 3, expansion=2),
-            "inverted5x3": inverted_residual(24, 5, expansion=3),
+            "conv3": conv(12, 3),
+            "separable5": separable_conv(12, 5),
+            "inverted3x2": inverted_residual(12, 3, expansion=2),
+            "inverted5x3": inverted_residual(12, 5, expansion=3),
         },
     ),
     # The shape stays, so that this block may be left out: that is how depth is searched.
     Block(
         "shapes",
         {
-            "conv3": conv(24, 3),
-            "separable3": separable_conv(24, 3),
-            "inverted3x3": inverted_residual(24, 3, expansion=3),
-            "skip": skip(24),
+            "conv3": conv(12, 3),
+            "separable3": separable_conv(12, 3),
+            "inverted3x3": inverted_residual(12, 3, expansion=3),
+            "skip": skip(12),
         },
     ),
     Block(
         "digits",
         {
-            "conv3": conv(32, 3, stride=2),
-            "separable3": separable_conv(32, 3, stride=2),
-            "inverted3x3": inverted_residual(32, 3, expansion=3, stride=2),
-            "skip": skip(32, stride=2),
+            "conv3": conv(16, 3, stride=2),
+            "separable3": separable_conv(16, 3, stride=2),
+            "inverted3x3": inverted_residual(16, 3, expansion=3, stride=2),
+            "skip": skip(16, stride=2),
         },
     ),
 )
@@ -53,10 +53,10 @@ blocks = (
 # Heads see all 3x3 places (linear_head flattens): averaged over them, nothing would tell the two digits apart.
 space = SearchSpace(
     tasks=[
-        classification("left_digit", 10, head=linear_head(10)),
-        binary("left_even"),
-        classification("right_digit", 10, head=linear_head(10)),
-        binary("right_even"),
+        classification("left_digit", 10),
+        classification("left_even", 2),
+        classification("right_digit", 10),
+        classification("right_even", 2),
     ],
     blocks=blocks,
 )
@@ -66,8 +66,8 @@ def data(data_dir: Path | None) -> Data:
     """4,000 training, 1,000 validation and 1,000 test pairs of scikit-learn's digits; needs no data directory."""
     labels = {
         "left_digit": lambda left, right: left,
-        "left_even": lambda left, right: (left % 2 == 0).float(),
+        "left_even": lambda left, right: (left % 2 == 0).long(),
         "right_digit": lambda left, right: right,
-        "right_even": lambda left, right: (right % 2 == 0).float(),
+        "right_even": lambda left, right: (right % 2 == 0).long(),
     }
     return Data(*digit_overlays(labels, train=4000, valid=1000, test=1000))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics  # type: ignore[import-untyped]
+from sklearn import metrics
 from torch import Tensor
 
 from mtnas.errors import DataError

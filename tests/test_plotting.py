@@ -196,7 +196,7 @@ def test_nothing_of_a_figure_is_cut_off(tasks: int, budgets: dict[str, float]) -
         figure.draw_without_rendering()  # the layout
         drawn = figure.get_tightbbox()  # inches
         width, height = figure.get_size_inches()
-        assert 0 <= drawn.x0 and drawn.x1 <= width and 0 <= drawn.y0 and drawn.y1 <= height
+        assert drawn.x0 >= 0 and drawn.x1 <= width and drawn.y0 >= 0 and drawn.y1 <= height
 
 
 # Members -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Values only: trees, architectures, policies, candidates and what can be said of them without torch."""
 
-from mtnas.architecture.architecture import Architecture, TaskPath, Step
+from mtnas.architecture.architecture import Architecture, Step, TaskPath
 from mtnas.architecture.candidate import Candidate
 from mtnas.architecture.costs import EXACT_COSTS, CostTable, split_tree
 from mtnas.architecture.features import feature_names, features

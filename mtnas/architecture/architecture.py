@@ -26,7 +26,9 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if len(self.options) != self.tree.blocks:
-            raise ArchitectureError(f"the tree has {self.tree.blocks} blocks, but options are given for {len(self.options)}")
+            raise ArchitectureError(
+                f"the tree has {self.tree.blocks} blocks, but options are given for {len(self.options)}"
+            )
         for block, names in enumerate(self.options):
             groups = self.tree.groups(block)
             if len(names) != len(groups):
@@ -85,5 +87,7 @@ class Architecture:
                 raise ArchitectureError(f"block {block} has an empty group")
             canonical.append(tuple(name for _, name in sorted(zip((min(g) for g in partition), names, strict=True))))
         if len(options) != len(groups):
-            raise ArchitectureError(f"an architecture has {len(groups)} blocks of groups, but {len(options)} of options")
+            raise ArchitectureError(
+                f"an architecture has {len(groups)} blocks of groups, but {len(options)} of options"
+            )
         return cls(Tree.from_groups(groups), tuple(canonical))

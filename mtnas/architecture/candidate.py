@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mtnas.architecture.architecture import Architecture
@@ -18,7 +18,7 @@ class Candidate:
     """An architecture and the bits of its nodes (float when no policy is given)."""
 
     architecture: Architecture
-    policy: QuantizationPolicy = QuantizationPolicy()
+    policy: QuantizationPolicy = field(default_factory=QuantizationPolicy)
 
     def __post_init__(self) -> None:
         nodes = {(block, group[0]) for block, group in self.architecture.tree.nodes()}

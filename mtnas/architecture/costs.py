@@ -43,7 +43,7 @@ class CostTable:
         choose = max if largest else min
         names = []
         for block, amounts in zip(space.blocks, self.options, strict=True):
-            best = choose(range(len(amounts)), key=lambda i: amounts[i][column])  # noqa: B023 - used at once
+            best = choose(range(len(amounts)), key=lambda i: amounts[i][column])
             names.append(block.options[best])
         return Architecture.uniform(tree, tuple(names))
 

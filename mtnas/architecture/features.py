@@ -20,7 +20,10 @@ def feature_names(space: ArchitectureSpace) -> list[str]:
         for a, b in combinations(range(len(space.tasks)), 2)
     ]
     names += [
-        f"option/{block.name}/{task}={option}" for block in space.blocks for task in space.tasks for option in block.options
+        f"option/{block.name}/{task}={option}"
+        for block in space.blocks
+        for task in space.tasks
+        for option in block.options
     ]
     return names
 

@@ -60,7 +60,9 @@ Gene = tuple[str, int, int]
 """(kind, task, block): kind is parent, depth or option; the block counts for options only."""
 
 
-def mutate(space: ArchitectureSpace, architecture: Architecture, rng: random.Random, rate: float | None = None) -> Architecture:
+def mutate(
+    space: ArchitectureSpace, architecture: Architecture, rng: random.Random, rate: float | None = None
+) -> Architecture:
     """A neighbour: each active gene is redrawn with probability ``rate`` (default: one gene on average), at least one.
 
     Inactive genes are left alone, so the result differs from the argument unless the space has one member.
@@ -74,7 +76,9 @@ def mutate(space: ArchitectureSpace, architecture: Architecture, rng: random.Ran
     return mutant if mutant != architecture else _redraw(space, architecture, [rng.choice(genes)], rng)
 
 
-def _redraw(space: ArchitectureSpace, architecture: Architecture, genes: list[Gene], rng: random.Random) -> Architecture:
+def _redraw(
+    space: ArchitectureSpace, architecture: Architecture, genes: list[Gene], rng: random.Random
+) -> Architecture:
     """Give each of ``genes`` another value."""
     genome, tree = encode(architecture), architecture.tree
     parents, depths = list(genome.parents), list(genome.depths)
@@ -114,13 +118,16 @@ def _active_genes(space: ArchitectureSpace, architecture: Architecture) -> list[
 
 
 def crossover(first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-    """Uniform crossover: each task takes its place in the tree, and each (block, task) its option, from either parent."""
+    """Uniform crossover: every task's place in the tree, and every (block, task)'s option, from either parent."""
     one, two = encode(first), encode(second)
     places = [
         rng.choice(pair)
-        for pair in zip(zip(one.parents, one.depths, strict=True), zip(two.parents, two.depths, strict=True), strict=True)
+        for pair in zip(
+            zip(one.parents, one.depths, strict=True), zip(two.parents, two.depths, strict=True), strict=True
+        )
     ]
     options = tuple(
-        tuple(rng.choice(pair) for pair in zip(a, b, strict=True)) for a, b in zip(one.options, two.options, strict=True)
+        tuple(rng.choice(pair) for pair in zip(a, b, strict=True))
+        for a, b in zip(one.options, two.options, strict=True)
     )
     return decode(Genome(tuple(p for p, _ in places), tuple(d for _, d in places), options))

@@ -23,7 +23,13 @@ def to_graph(space: ArchitectureSpace, architecture: Architecture) -> nx.DiGraph
         tasks = tuple(space.tasks[task] for task in group)
         name = f"{space.blocks[block].name}/{'+'.join(tasks)}"
         graph.add_node(
-            name, kind="block", layer=block + 1, tasks=tasks, block=space.blocks[block].name, leader=group[0], option=option
+            name,
+            kind="block",
+            layer=block + 1,
+            tasks=tasks,
+            block=space.blocks[block].name,
+            leader=group[0],
+            option=option,
         )
         graph.add_edge(last[group[0]], name)
         last.update(dict.fromkeys(group, name))

@@ -24,7 +24,9 @@ class QuantizationPolicy:
     def __post_init__(self) -> None:
         for node, bits in self.entries:
             if not all(1 <= b <= FLOAT_BITS for b in bits):
-                raise ArchitectureError(f"node {node} is given bits {bits}, but bits are 1 to {FLOAT_BITS} ({FLOAT_BITS} = float)")
+                raise ArchitectureError(
+                    f"node {node} is given bits {bits}, but bits are 1 to {FLOAT_BITS} ({FLOAT_BITS} = float)"
+                )
         kept = tuple(sorted((node, bits) for node, bits in self.entries if bits != (FLOAT_BITS, FLOAT_BITS)))
         if len({node for node, _ in kept}) != len(kept):
             raise ArchitectureError(f"a policy names a node twice: {kept}")
@@ -46,16 +48,15 @@ class QuantizationPolicy:
 
     def to_json(self) -> list[dict[str, int]]:
         return [
-            {"block": node[0], "leader": node[1], "weights": bits[0], "activations": bits[1]} for node, bits in self.entries
+            {"block": node[0], "leader": node[1], "weights": bits[0], "activations": bits[1]}
+            for node, bits in self.entries
         ]
 
     @classmethod
     def from_json(cls, value: Sequence[Mapping[str, Any]]) -> QuantizationPolicy:
         try:
             return cls(
-                tuple(
-                    ((int(e["block"]), int(e["leader"])), (int(e["weights"]), int(e["activations"]))) for e in value
-                )
+                tuple(((int(e["block"]), int(e["leader"])), (int(e["weights"]), int(e["activations"]))) for e in value)
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArchitectureError(f"not a quantization policy: {str(value)[:80]}") from error

@@ -92,7 +92,9 @@ class ArchitectureSpace:
         above: tuple[int, ...] = (0,) * tree.tasks
         for block, row, names in zip(self.blocks, tree.leaders, architecture.options, strict=True):
             if row != above and not block.branching:
-                raise ArchitectureError(f"the architecture branches at block '{block.name}', where branching is not allowed")
+                raise ArchitectureError(
+                    f"the architecture branches at block '{block.name}', where branching is not allowed"
+                )
             for name in names:
                 if name not in block.options:
                     raise ArchitectureError(f"block '{block.name}': {unknown_name('option', name, block.options)}")

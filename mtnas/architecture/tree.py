@@ -57,7 +57,9 @@ class Tree:
                         raise ArchitectureError(f"block {block} has task {task} in two groups")
                     leader_of[task] = members[0]
             if sorted(leader_of) != list(range(len(leader_of))):
-                raise ArchitectureError(f"block {block} must hold each of tasks 0..T-1 once, but holds {sorted(leader_of)}")
+                raise ArchitectureError(
+                    f"block {block} must hold each of tasks 0..T-1 once, but holds {sorted(leader_of)}"
+                )
             rows.append(tuple(leader_of[task] for task in range(len(leader_of))))
         return cls(tuple(rows))
 

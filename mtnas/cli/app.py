@@ -38,7 +38,8 @@ def _root(
 
 
 @app.command(
-    epilog="Example: [bold]mtnas run search_spaces/digits.py --run runs/digits --budget params=20000[/bold]. " + _DATA_HELP
+    epilog="Example: [bold]mtnas run search_spaces/digits.py --run runs/digits --budget params=20000[/bold]. "
+    + _DATA_HELP
 )
 def run(
     space: options.SpaceArgument,
@@ -66,7 +67,9 @@ def run(
     _say_written([handle.results, *paths])
 
 
-@app.command(epilog="Example: [bold]mtnas train search_spaces/digits.py --run runs/digits --epochs 20[/bold]. " + _DATA_HELP)
+@app.command(
+    epilog="Example: [bold]mtnas train search_spaces/digits.py --run runs/digits --epochs 20[/bold]. " + _DATA_HELP
+)
 def train(
     space: options.SpaceArgument,
     run: options.RunOption,
@@ -84,7 +87,9 @@ def train(
     typer.echo(f"trained; go on with: mtnas search {run}")
 
 
-@app.command(epilog="Example: [bold]mtnas search runs/digits --evaluations 200 --budget params=15000[/bold]. " + _DATA_HELP)
+@app.command(
+    epilog="Example: [bold]mtnas search runs/digits --evaluations 200 --budget params=15000[/bold]. " + _DATA_HELP
+)
 def search(
     run: options.RunArgument,
     space: options.SpaceOption = None,

@@ -10,7 +10,9 @@ import typer
 
 from mtnas.errors import SearchError
 
-SpaceArgument = Annotated[Path, typer.Argument(metavar="SPACE", help="Space file, for example search_spaces/digits.py.")]
+SpaceArgument = Annotated[
+    Path, typer.Argument(metavar="SPACE", help="Space file, for example search_spaces/digits.py.")
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
 RunOption = Annotated[Path, typer.Option("--run", help="Run directory: made if new, continued if it is this run's.")]
 SpaceOption = Annotated[
@@ -21,14 +23,18 @@ DataDirOption = Annotated[
     typer.Option("--data-dir", envvar="MTNAS_DATA", help="Folder with the data sets, handed to the space file."),
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Root seed. Default: the run's own, 0 for a new run.")]
-EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Epochs of training. Default: the space file's.")]
+EpochsOption = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Epochs of training. Default: the space file's.")
+]
 EvaluationsOption = Annotated[
     int | None,
     typer.Option("--evaluations", "-n", min=1, help="Candidates to measure in all. Default: the space file's."),
 ]
 BudgetOption = Annotated[
     list[str] | None,
-    typer.Option("--budget", "-b", metavar="COST=LIMIT", help="Hard upper limit of a cost, e.g. params=20000. Repeatable."),
+    typer.Option(
+        "--budget", "-b", metavar="COST=LIMIT", help="Hard upper limit of a cost, e.g. params=20000. Repeatable."
+    ),
 ]
 ObjectiveOption = Annotated[
     list[str] | None,
@@ -53,7 +59,9 @@ def parse_budgets(texts: Sequence[str]) -> dict[str, float]:
         except ValueError:
             value = float("nan")
         if not (name and equals) or value != value:
-            raise SearchError(f"a budget is given as COST=LIMIT, for example params=20000 or macs=1.5M, but got '{text}'")
+            raise SearchError(
+                f"a budget is given as COST=LIMIT, for example params=20000 or macs=1.5M, but got '{text}'"
+            )
         if name in budgets:
             raise SearchError(f"the budget of {name} is given twice; give it once")
         budgets[name] = value

@@ -48,7 +48,9 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
 
 
 def _reference(results: Results) -> str:
-    return ", ".join(f"{name} {results.reference[name]:,.4g}" for name in results.objectives if name in results.reference)
+    return ", ".join(
+        f"{name} {results.reference[name]:,.4g}" for name in results.objectives if name in results.reference
+    )
 
 
 def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[str] | None = None) -> Table:

@@ -52,7 +52,9 @@ class InheritedErrors:
             for index in unknown:
                 error = measured[tasks[index].name]
                 if not math.isfinite(error):
-                    raise SearchError(f"the error of task '{tasks[index].name}' is {error}; an error must be a finite number")
+                    raise SearchError(
+                        f"the error of task '{tasks[index].name}' is {error}; an error must be a finite number"
+                    )
                 self._known[index, paths[index]] = error
         return {task.name: self._known[index, paths[index]] for index, task in enumerate(tasks)}
 

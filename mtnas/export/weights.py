@@ -44,6 +44,8 @@ def load_network(directory: Path, space: SearchSpace, example: Input) -> tuple[B
         network.load_state_dict(tensors)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise RunError(f"{directory} holds a network of another search space ({reason}); name the one it came from") from error
+        raise RunError(
+            f"{directory} holds a network of another search space ({reason}); name the one it came from"
+        ) from error
     network.eval()
     return network, note

@@ -52,7 +52,7 @@ def draw_budgets(ax: Axes, budgets: Mapping[str, float], x: str, y: str) -> None
 
 
 def _make_room(ax: Axes, axis: int, limit: float) -> float:
-    """Widen the axis if the limit lies just outside; the limit's place as a share of the axis, 0 to 1 if it is drawn."""
+    """Widen the axis if the limit lies just outside; its place as a share of the axis, 0 to 1 if it is drawn."""
     place = _place(ax, axis, limit)
     if not -NEAR <= place <= 1 + NEAR:
         return place

@@ -33,6 +33,6 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 15
     try:
         with matplotlib.rc_context({"svg.hashsalt": "mtnas"}):
             figure.savefig(partial, format=suffix[1:], dpi=dpi, facecolor="white", metadata={FORMATS[suffix]: None})
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

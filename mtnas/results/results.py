@@ -93,13 +93,17 @@ class Results:
         if not len(feasible):
             return ()
         chosen = feasible[non_dominated(self.points(names)[feasible])]
-        return tuple(sorted((self.rows[i] for i in chosen), key=lambda row: [row.costs[name] for name in names] + [row.number]))
+        return tuple(
+            sorted((self.rows[i] for i in chosen), key=lambda row: [row.costs[name] for name in names] + [row.number])
+        )
 
     def best(self, cost: str = MEAN_ERROR) -> Row:
         """The row of lowest cost among those that meet every budget."""
         rows = [row for row, met in zip(self.rows, self.feasible, strict=True) if met]
         if not rows:
-            raise SearchError(f"none of the {len(self.rows)} rows meets the budgets {dict(self.budgets)}; raise one of them")
+            raise SearchError(
+                f"none of the {len(self.rows)} rows meets the budgets {dict(self.budgets)}; raise one of them"
+            )
         return min(rows, key=lambda row: (row.costs[cost], row.number))
 
     def find(self, candidate_id: str) -> Row:

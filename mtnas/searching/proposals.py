@@ -37,7 +37,9 @@ class Proposals:
         self.study.study.enqueue_trial(self.parameters.encode(architecture))
         return self.study.study.ask(self.parameters.distributions)
 
-    def next(self, known: Container[Candidate], sampler: BaseSampler, rng: random.Random) -> tuple[optuna.Trial, Candidate] | None:
+    def next(
+        self, known: Container[Candidate], sampler: BaseSampler, rng: random.Random
+    ) -> tuple[optuna.Trial, Candidate] | None:
         """A trial and its candidate, or None if every candidate within the budgets is known.
 
         Args:
@@ -62,7 +64,9 @@ class Proposals:
         costs = self.costs.of(self.space, architecture)
         return all(costs[name] <= limit for name, limit in self.limits.items())
 
-    def _repair(self, architecture: Architecture, known: Container[Candidate], rng: random.Random) -> Architecture | None:
+    def _repair(
+        self, architecture: Architecture, known: Container[Candidate], rng: random.Random
+    ) -> Architecture | None:
         """An unknown architecture within the limits that keeps as much as possible of a given one."""
         anchor = self.costs.meeting(self.space, self.limits)
         if anchor is None:

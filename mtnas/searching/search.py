@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import optuna
@@ -175,5 +174,3 @@ class _Loop:
             return "none within the budgets yet"
         best = min(within, key=lambda row: row.costs[MEAN_ERROR])
         return f"best mean error within budgets {best.costs[MEAN_ERROR]:.4f} at {best.costs['params']:,.0f} params"
-
-

@@ -83,7 +83,9 @@ class RunStudy:
         run.manifest.write("study", {"name": name, "budgets": dict(budgets)})
         return cls(study, objectives)
 
-    def tell(self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]) -> None:
+    def tell(
+        self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]
+    ) -> None:
         """Record an evaluation."""
         trial.set_user_attr(_CANDIDATE, candidate.to_json())
         trial.set_user_attr(_COSTS, dict(costs))
@@ -112,7 +114,9 @@ def read_rows(run: Run) -> tuple[Row, ...]:
     if known is None:
         return ()
     if not run.study.exists():
-        raise RunError(f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory")
+        raise RunError(
+            f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory"
+        )
     with _readable(run.study):
         return _rows(optuna.load_study(study_name=known["name"], storage=_storage(run.study)))
 

@@ -22,4 +22,4 @@ def count_macs(module: nn.Module, x: Any) -> int:
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(x)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2

@@ -38,7 +38,7 @@ class Data:
         branch_fraction: share of ``train`` kept for the branch points.
         batch_size: samples per training step (and per step of the branch points).
         eval_batch_size: samples per batch of evaluation and calibration.
-        calibration_samples: training samples on which batch-norm statistics are recalibrated before a network is judged.
+        calibration_samples: training samples that recalibrate a network's batch-norm statistics before it is judged.
         workers: processes that load data; 0 loads in this one.
         collate: joins samples into a batch; None: torch's default.
         split_seed: seed of the split of ``train``; it belongs to the data, not to a run.
@@ -75,7 +75,9 @@ class Data:
     def _split_train(self) -> tuple[Source, Source]:
         dataset = _dataset(self.train)
         if isinstance(dataset, IterableDataset):
-            raise DataError("train is iterable-style data that cannot be split; give the branch points their own as branch=")
+            raise DataError(
+                "train is iterable-style data that cannot be split; give the branch points their own as branch="
+            )
         size = len(dataset)  # type: ignore[arg-type]
         held = round(size * self.branch_fraction)
         if held < 1 or held >= size:

@@ -37,7 +37,9 @@ class SpaceFile:
         make: Callable[[Path | None], Data] = self.module.data
         data = _guarded(self.path, lambda: make(data_dir))
         if not isinstance(data, Data):
-            raise SpaceError(f"{self.path}: data(data_dir) must return a mtnas.Data, but returned a {type(data).__name__}")
+            raise SpaceError(
+                f"{self.path}: data(data_dir) must return a mtnas.Data, but returned a {type(data).__name__}"
+            )
         return data
 
     def setting(self, name: str, default: Setting) -> Setting:

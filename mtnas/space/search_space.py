@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from torch import nn
@@ -62,11 +62,13 @@ class SearchSpace:
         if self.stem is not None:
             return self.stem(shape)
         if isinstance(shape, dict):
-            raise SpaceError(f"the input is a dict of tensors {sorted(shape)}, so the space needs a stem that joins them")
+            raise SpaceError(
+                f"the input is a dict of tensors {sorted(shape)}, so the space needs a stem that joins them"
+            )
         return nn.Identity()
 
     def dry_run(self, x: Input) -> DryRun:
-        """Run every operator once on a batch ``x`` and return all shapes and costs; SpaceError where one does not fit."""
+        """Run every operator once on a batch ``x``; all shapes and costs, or SpaceError where one does not fit."""
         return dry_run(self, x)
 
     def describe(self, found: DryRun) -> dict[str, Any]:
@@ -92,4 +94,11 @@ def _text(module: nn.Module) -> str:
 
 
 def _name(thing: Any) -> str:
-    return str(getattr(thing, "__qualname__", type(thing).__qualname__))
+    """What a loss or error is, without memory addresses, which differ from process to process."""
+    if isinstance(thing, partial):
+        given = [repr(value) for value in thing.args] + [f"{key}={value!r}" for key, value in thing.keywords.items()]
+        return f"{_name(thing.func)}({', '.join(given)})"
+    if hasattr(thing, "__qualname__"):
+        return str(thing.__qualname__)
+    text = repr(thing)
+    return type(thing).__qualname__ if " at 0x" in text else text

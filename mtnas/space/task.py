@@ -71,7 +71,8 @@ class Task:
 
     def labelled(self, label: Tensor) -> Tensor:
         """Which samples have a label: booleans of shape (batch,)."""
-        absent = torch.isnan(label) if math.isnan(self.missing) else label == self.missing
+        # Compared in double, since a small integer type would read -100 as a class.
+        absent = torch.isnan(label) if math.isnan(self.missing) else label.double() == self.missing
         return ~absent.flatten(1).all(1) if absent.dim() > 1 else ~absent
 
     def loss_on(self, output: Tensor, label: Tensor) -> Tensor | None:

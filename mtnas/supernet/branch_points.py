@@ -45,7 +45,9 @@ class BranchPoints(nn.Module):
         points = sum(self.branching)
         self.logits = nn.Parameter(torch.zeros(points, self.tasks, self.tasks))  # (P, T, labels)
         labels = torch.arange(self.tasks)
-        self.register_buffer("mask", labels[None, :] > labels[:, None], persistent=False)  # (T, labels), True: not allowed
+        self.register_buffer(
+            "mask", labels[None, :] > labels[:, None], persistent=False
+        )  # (T, labels), True: not allowed
 
     def masked_logits(self) -> Tensor:
         """Logits with -inf where a label is not allowed: (P, T, labels)."""
@@ -87,7 +89,7 @@ class BranchPoints(nn.Module):
         return Tree(tuple(rows))
 
     def entropy(self) -> Tensor:
-        """Entropy of every choice as a share of that of the uniform choice, 0 to 1: (P, T - 1); task 0 has no choice."""
+        """Entropy of every choice over that of the uniform choice, 0 to 1: (P, T - 1); task 0 has no choice."""
         p = self.probabilities()[:, 1:]
         entropy = -(p * p.clamp_min(1e-30).log()).sum(-1)
         limit = torch.arange(2, self.tasks + 1, device=p.device, dtype=p.dtype).log()

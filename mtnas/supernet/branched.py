@@ -71,7 +71,7 @@ class BranchedNetwork(nn.Module):
         return self.outputs(self.features(self.stem(x))[-1])
 
     def features(self, stem: Tensor) -> list[dict[int, Tensor]]:
-        """Output of the stem, then of all nodes, block by block, by leader (the lowest of the tasks that are computed)."""
+        """Output of the stem, then of all nodes, block by block, by leader (the lowest of the tasks computed)."""
         values = [{parent: stem for _, _, parent, _ in self._plan[0]}]
         for steps in self._plan:
             above = values[-1]

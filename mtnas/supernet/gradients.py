@@ -15,7 +15,7 @@ class _ScaleGradient(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient * ctx.factor, None
 
 
@@ -23,5 +23,5 @@ def scale_gradient(x: Tensor, factor: float) -> Tensor:
     """``x`` itself, whose gradient is multiplied by ``factor``."""
     if factor == 1 or not (torch.is_grad_enabled() and x.requires_grad):
         return x
-    scaled: Tensor = _ScaleGradient.apply(x, factor)
+    scaled: Tensor = _ScaleGradient.apply(x, factor)  # type: ignore[no-untyped-call]
     return scaled

@@ -160,6 +160,8 @@ class _Alternatives:
 def _copy_for(choices: list[int], above: tuple[int, ...], task: int, label: int) -> int:
     """The copy that ``task`` would use if it picked ``label``: that of the lowest task it would then share with."""
     others = [
-        other for other, leader in enumerate(above) if leader == above[task] and other != task and choices[other] == label
+        other
+        for other, leader in enumerate(above)
+        if leader == above[task] and other != task and choices[other] == label
     ]
     return min([task, *others])

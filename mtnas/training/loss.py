@@ -11,7 +11,9 @@ from mtnas.errors import TrainingError
 from mtnas.space.task import Task
 
 
-def task_losses(tasks: Sequence[Task], outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def task_losses(
+    tasks: Sequence[Task], outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """Loss of every task that has a label in this batch, not yet weighted.
 
     Raises:

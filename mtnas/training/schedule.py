@@ -14,4 +14,4 @@ def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
 
 def temperature(share: float, start: float, end: float) -> float:
     """Exponential from ``start`` to ``end`` as ``share`` of the annealing goes from 0 to 1."""
-    return start * (end / start) ** min(1.0, max(0.0, share))
+    return start * math.exp(min(1.0, max(0.0, share)) * math.log(end / start))

@@ -149,8 +149,11 @@ class _Trainer:
         settings, space = self.settings, self.supernet.space
         x, labels = to_device(batch[0], self.device), to_device(batch[1], self.device)
         optimizer = self.optimizers["weights"]
-        # Scheduling by thousandths of an epoch needs no count of steps, which iterable data does not have.
-        step, steps = round((self.epoch + share) * 1000), self.settings.epochs * 1000
+        # A cosine for each phase: after the nodes are copied to the branches, these have to move apart.
+        first = self._first_branch_epoch
+        begin, end = (first, settings.epochs) if learns_branches else (0, first)
+        # Thousandths of an epoch need no count of steps, which iterable data does not have.
+        step, steps = round((self.epoch + share - begin) * 1000), (end - begin) * 1000
         factor = learning_rate_factor(step, steps, round(steps * settings.warmup_share))
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor

@@ -13,7 +13,7 @@ from mtnas.space.datasets.splits import Splits, split_indices
 
 def digits() -> LabelledImages:
     """1,797 digits of 8x8 pixels, 0 to 16 (UCI, "Optical Recognition of Handwritten Digits")."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # slow to import, and seldom needed
+    from sklearn.datasets import load_digits  # slow to import, and seldom needed
 
     bunch = load_digits()
     return LabelledImages(torch.from_numpy(bunch.images).float(), torch.from_numpy(bunch.target).long(), white=16.0)
