@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtnas.searching import SearchSettings
 from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.datasets import digit_overlays
 from mtnas.space.operators import conv, inverted_residual, separable_conv, skip
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import classification
+from mtnas.training import TrainingSettings
 
 # Channels are few, so that tasks compete for them: with plenty, hard sharing would cost nothing and win.
 # No stem: the first block can branch, so that the fully split network really is one network per task.
@@ -60,6 +62,13 @@ space = SearchSpace(
     ],
     blocks=blocks,
 )
+
+
+# Steps are so small that a second thread would only wait.
+training = TrainingSettings(epochs=80, learning_rate=1e-2, shared_warmup=0.6, threads=1)
+
+# Half of what four separate networks of the largest operators need.
+searching = SearchSettings(evaluations=120, budgets={"params": 11_000}, threads=1)
 
 
 def data(data_dir: Path | None) -> Data:

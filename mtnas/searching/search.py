@@ -24,7 +24,7 @@ from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
-from mtnas.training import load_supernetwork
+from mtnas.training import cpu_threads, load_supernetwork
 
 
 def search(
@@ -61,7 +61,7 @@ def search(
     check_names(settings.budgets, tasks, "budgets")
     check_names(settings.reference, tasks, "reference")
     objectives = tuple(settings.objectives) or default_objectives(tasks)
-    with run.hold():
+    with run.hold(), cpu_threads(settings.threads):
         supernet = supernet or load_supernetwork(space, data, run)
         check_budgets(settings.budgets, space.architectures, supernet.found.costs)
         run.manifest.claim("search", {"objectives": list(objectives)})

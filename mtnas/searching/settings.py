@@ -22,6 +22,7 @@ class SearchSettings:
             task's `reference_error`, or 1.1 times its worst error among the corner networks; the largest reachable
             params and macs.
         population: population size of the default sampler, NSGA-II.
+        threads: CPU threads of torch; 0: torch's default.
         tries: proposals of the sampler that may be known or over a budget before one is repaired instead.
     """
 
@@ -30,6 +31,7 @@ class SearchSettings:
     budgets: Mapping[str, float] = field(default_factory=dict)
     reference: Mapping[str, float] = field(default_factory=dict)
     population: int = 20
+    threads: int = 0
     tries: int = 5
 
     def __post_init__(self) -> None:
@@ -40,6 +42,8 @@ class SearchSettings:
             raise SearchError(f"evaluations must be at least 1, but is {self.evaluations}")
         if self.population < 2:
             raise SearchError(f"population must be at least 2, but is {self.population}")
+        if self.threads < 0:
+            raise SearchError(f"threads must be at least 0 (torch's default), but is {self.threads}")
         if self.tries < 1:
             raise SearchError(f"tries must be at least 1, but is {self.tries}")
         for name, limit in self.budgets.items():

@@ -30,6 +30,8 @@ class TrainingSettings:
         temperature_end: temperature at the end; falls exponentially.
         target_cost: expected params that the branch points are steered to, as a share of the fully split network's.
         resource_weight: weight of the squared distance to ``target_cost``.
+        threads: CPU threads of torch; 0: torch's default. Small networks gain nothing from several, and suffer badly
+            when other programs want the cores.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
     """
 
@@ -47,6 +49,7 @@ class TrainingSettings:
     temperature_end: float = 0.5
     target_cost: float = 0.5
     resource_weight: float = 10.0
+    threads: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -59,13 +62,14 @@ class TrainingSettings:
         for name in ("warmup_share", "random_trees", "shared_warmup", "target_cost"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} must lie between 0 and 1, but is {getattr(self, name)}")
-        for name in ("weight_decay", "gradient_clip", "resource_weight"):
+        for name in ("weight_decay", "gradient_clip", "resource_weight", "threads"):
             if not getattr(self, name) >= 0:
                 raise TrainingError(f"{name} must be at least 0, but is {getattr(self, name)}")
 
     def to_json(self) -> dict[str, Any]:
-        """All settings that determine the result (the device does not)."""
+        """All settings that determine the result; the device and its threads do not."""
         value = asdict(self)
+        del value["threads"]
         del value["device"]
         return value
 

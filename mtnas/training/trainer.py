@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ def train(
     settings = settings or TrainingSettings()
     found = check(space, data)
     device = resolve_device(settings.device)
-    with run.hold():
+    with run.hold(), cpu_threads(settings.threads):
         run.manifest.claim("space", space.describe(found))
         run.manifest.claim("data", data.fingerprint)
         run.manifest.claim("training", settings.to_json())
@@ -86,6 +87,17 @@ def load_supernetwork(space: SearchSpace, data: Data, run: Run, device: str = "a
     supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights"))
     _load_weights(supernet, tensors, run)
     return supernet.to(resolve_device(device)).eval()
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use ``count`` CPU threads; 0: as many as it likes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def resolve_device(name: str) -> torch.device:

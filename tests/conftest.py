@@ -1,0 +1,37 @@
+"""What all tests share: one thread, repeatable examples, and a small space with its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import settings
+from toys import toy_data, toy_space
+
+from mtnas.space.data import Data
+from mtnas.space.search_space import SearchSpace
+
+settings.register_profile("mtnas", deadline=None, derandomize=True)
+settings.load_profile("mtnas")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Sums of one thread always have one order, and the machine may have other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def space() -> SearchSpace:
+    """Three tasks, three blocks of small dense operators with batch norm."""
+    return toy_space()
+
+
+@pytest.fixture(scope="session")
+def data() -> Data:
+    """A few samples, some without labels."""
+    return toy_data()
