@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, QuantizationPolicy, Tree
     from mtnas.errors import MtnasError
-    from mtnas.evaluation import InheritedErrors, recalibrate, task_errors
+    from mtnas.evaluation import InheritedErrors, extract, recalibrate, task_errors
     from mtnas.export import load_network, save_network
     from mtnas.plotting import plot_front, plot_tree
     from mtnas.results import Results, Row
@@ -47,6 +47,7 @@ _HOMES = {
     "Task": "space.task",
     "TrainingSettings": "training",
     "Tree": "architecture",
+    "extract": "evaluation",
     "load_network": "export",
     "load_space_file": "space.file",
     "load_supernetwork": "training",
@@ -81,6 +82,7 @@ __all__ = [
     "Task",
     "TrainingSettings",
     "Tree",
+    "extract",
     "load_network",
     "load_space_file",
     "load_supernetwork",

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtnas.searching import SearchSettings
 from mtnas.space.block import Block, Operator
 from mtnas.space.data import Data
 from mtnas.space.datasets import CATEGORY_SIZES, census_income
 from mtnas.space.operators import dense, dense_residual, dense_skip, join_columns
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import binary
+from mtnas.training import TrainingSettings
 
 WIDTH = 64
 
@@ -42,6 +44,10 @@ space = SearchSpace(
     # Embeddings are shared by all tasks: most are of rare values that no task alone sees often.
     stem=join_columns(CATEGORY_SIZES, width=4),
 )
+
+
+training = TrainingSettings(epochs=10, shared_warmup=0.5, threads=1)
+searching = SearchSettings(evaluations=100, budgets={"params": 100_000}, threads=1)
 
 
 def data(data_dir: Path | None) -> Data:

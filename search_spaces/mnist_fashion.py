@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtnas.searching import SearchSettings
 from mtnas.space.data import Data
 from mtnas.space.datasets import fashion_group, fashion_mnist, mnist, overlay_splits
 from mtnas.space.heads import linear_head
 from mtnas.space.operators import conv_blocks
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import binary, classification
+from mtnas.training import TrainingSettings
 
 space = SearchSpace(
     tasks=[
@@ -24,6 +26,10 @@ space = SearchSpace(
     ],
     blocks=conv_blocks(channels=(16, 24, 24, 32, 32), strides=(2, 2, 1, 2, 1)),
 )
+
+
+training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5)
+searching = SearchSettings(evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 120_000})
 
 
 def data(data_dir: Path | None) -> Data:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtnas.searching import SearchSettings
 from mtnas.space.data import Data
 from mtnas.space.datasets import fashion_group, fashion_mnist, overlay_splits
 from mtnas.space.heads import linear_head
 from mtnas.space.operators import conv_blocks
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import classification
+from mtnas.training import TrainingSettings
 
 space = SearchSpace(
     # Pooled to 3x3: small heads that still know which corner they look at.
@@ -26,6 +28,12 @@ space = SearchSpace(
     # 36x36 -> 18x18 -> 9x9 -> 9x9 -> 5x5 -> 5x5: about the size of LeNet, strided early so that training stays cheap.
     blocks=conv_blocks(channels=(16, 24, 24, 32, 32), strides=(2, 2, 1, 2, 1)),
 )
+
+
+training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5)
+
+# Fewer costs make a sharper search; every task's error is in the results all the same.
+searching = SearchSettings(evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 120_000})
 
 
 def data(data_dir: Path | None) -> Data:

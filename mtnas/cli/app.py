@@ -142,7 +142,7 @@ def extract(
 ) -> None:
     """Cut one candidate out of the supernetwork, with batch-norm statistics of its own, and save it."""
     from mtnas.cli import steps
-    from mtnas.evaluation import recalibrate
+    from mtnas.evaluation import extract as cut_out
     from mtnas.export import save_network
     from mtnas.searching import read_results
     from mtnas.training import load_supernetwork
@@ -151,8 +151,7 @@ def extract(
     row = read_results(handle).find(candidate)
     file = steps.open_space(handle, space)
     data = file.data(steps.recall_data_dir(handle, data_dir))
-    network = load_supernetwork(file.space, data, handle, "cpu").extract(row.candidate)
-    recalibrate(network, data.calibration_batches())
+    network = cut_out(load_supernetwork(file.space, data, handle, "cpu"), row.candidate, data)
     save_network(out, network, row.candidate, {"tasks": list(file.space.architectures.tasks), "costs": dict(row.costs)})
     _say_written([out / "network.safetensors", out / "network.json"])
 

@@ -3,5 +3,6 @@
 from mtnas.evaluation.calibration import recalibrate
 from mtnas.evaluation.errors import task_errors
 from mtnas.evaluation.evaluator import InheritedErrors
+from mtnas.evaluation.extraction import extract
 
-__all__ = ["InheritedErrors", "recalibrate", "task_errors"]
+__all__ = ["InheritedErrors", "extract", "recalibrate", "task_errors"]

@@ -70,7 +70,8 @@ class TreePicture:
     ) -> TreePicture:
         graph = to_graph(space, architecture)
         column = EXACT_COSTS.index(cost)
-        texts = {"input": ("stem", human(cost_table.stem[column]))}
+        stem = cost_table.stem[column]
+        texts = {"input": ("stem", human(stem)) if stem else ("input", "")}
         for node, values in graph.nodes(data=True):
             if values["kind"] == "head":
                 (task,) = values["tasks"]

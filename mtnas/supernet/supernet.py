@@ -93,7 +93,7 @@ class SuperNetwork(nn.Module):
     def extract(self, candidate: Candidate | Architecture) -> BranchedNetwork:
         """A candidate as a network of its own: equal to its path here, sharing no storage.
 
-        Batch-norm statistics are those of the moment; `mtnas.evaluation.recalibrate` gives it its own.
+        Batch-norm statistics are those of the moment; `mtnas.extract` gives the network its own.
         """
         if isinstance(candidate, Candidate):
             if candidate.policy.nodes:
