@@ -19,7 +19,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+_DPI = 100
 _DATA_HELP = "The data folder is read from MTNAS_DATA when --data-dir is not given."
+
+
+def _example(command: str, more: str = "") -> str:
+    return f"Example:\n\n[bold]{command}[/bold]\n\n{more}"
 
 
 def _version(wanted: bool) -> None:
@@ -37,10 +42,7 @@ def _root(
     """Multi-task neural architecture search: train one supernetwork, search branched networks, get a Pareto front."""
 
 
-@app.command(
-    epilog="Example: [bold]mtnas run search_spaces/digits.py --run runs/digits --budget params=20000[/bold]. "
-    + _DATA_HELP
-)
+@app.command(epilog=_example("mtnas run search_spaces/digits.py --run runs/digits -b params=11k", _DATA_HELP))
 def run(
     space: options.SpaceArgument,
     run: options.RunOption,
@@ -54,22 +56,25 @@ def run(
 ) -> None:
     """Train, search, print the front and draw it. The same command goes on where it stopped."""
     from mtnas.cli import steps, tables
-    from mtnas.runs import Run
-    from mtnas.space.file import load_space_file
+    from mtnas.searching import check_settings
+    from mtnas.searching import search as search_candidates
+    from mtnas.space.check import check
+    from mtnas.training import train as train_supernetwork
 
-    file, handle = load_space_file(space), Run(run, seed)
-    data_dir = steps.recall_data_dir(handle, data_dir)
-    with handle.hold():
-        steps.train_step(handle, file, data_dir, epochs)
-        results = steps.search_step(handle, file, data_dir, evaluations, budget, objective, keep=False)
-    paths = steps.plot_step(handle, results)
+    work = steps.Work.new(run, space, data_dir, seed)
+    training = work.training(epochs)
+    searching = work.searching(evaluations, budget, objective, keep=False)
+    check_settings(searching, work.file.space.architectures, check(work.file.space, work.data).costs)
+    with work.run.hold():
+        supernet = train_supernetwork(work.file.space, work.data, work.run, training)
+        work.keep()
+        results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet)
+        paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
-    _say_written([handle.results, *paths])
+    _say_written([work.run.results, *paths])
 
 
-@app.command(
-    epilog="Example: [bold]mtnas train search_spaces/digits.py --run runs/digits --epochs 20[/bold]. " + _DATA_HELP
-)
+@app.command(epilog=_example("mtnas train search_spaces/digits.py --run runs/digits --epochs 20", _DATA_HELP))
 def train(
     space: options.SpaceArgument,
     run: options.RunOption,
@@ -79,17 +84,16 @@ def train(
 ) -> None:
     """Train the supernetwork of a space file into a run directory, or go on with it."""
     from mtnas.cli import steps
-    from mtnas.runs import Run
-    from mtnas.space.file import load_space_file
+    from mtnas.training import train as train_supernetwork
 
-    file, handle = load_space_file(space), Run(run, seed)
-    steps.train_step(handle, file, steps.recall_data_dir(handle, data_dir), epochs)
+    work = steps.Work.new(run, space, data_dir, seed)
+    with work.run.hold():
+        train_supernetwork(work.file.space, work.data, work.run, work.training(epochs))
+        work.keep()
     typer.echo(f"trained; go on with: mtnas search {run}")
 
 
-@app.command(
-    epilog="Example: [bold]mtnas search runs/digits --evaluations 200 --budget params=15000[/bold]. " + _DATA_HELP
-)
+@app.command(epilog=_example("mtnas search runs/digits -n 200 -b params=8k", _DATA_HELP))
 def search(
     run: options.RunArgument,
     space: options.SpaceOption = None,
@@ -101,26 +105,29 @@ def search(
 ) -> None:
     """Measure candidates of a trained run, or go on; what is not given stays as the run has it."""
     from mtnas.cli import steps, tables
+    from mtnas.searching import search as search_candidates
 
-    handle = steps.existing_run(run)
-    file = steps.open_space(handle, space)
-    data_dir = steps.recall_data_dir(handle, data_dir)
-    results = steps.search_step(handle, file, data_dir, evaluations, budget, objective, keep=True)
+    work = steps.Work.existing(run, space, data_dir)
+    settings = work.searching(evaluations, budget, objective, keep=True)
+    results = search_candidates(work.file.space, work.data, work.run, settings)
     tables.print_results(results, rows)
-    _say_written([handle.results])
+    _say_written([work.run.results])
 
 
-@app.command(epilog="Example: [bold]mtnas plot runs/digits[/bold]")
-def plot(run: options.RunArgument) -> None:
+@app.command(epilog=_example("mtnas plot runs/digits"))
+def plot(
+    run: options.RunArgument,
+    dpi: Annotated[int, typer.Option("--dpi", min=20, help="Dots per inch of the pictures.")] = _DPI,
+) -> None:
     """Draw front.png and trees.png from a run's results. Runs no code of the space."""
     from mtnas.cli import steps
     from mtnas.searching import read_results
 
     handle = steps.existing_run(run)
-    _say_written(steps.plot_step(handle, read_results(handle)))
+    _say_written(steps.plot_step(handle, read_results(handle), dpi))
 
 
-@app.command(epilog="Example: [bold]mtnas show runs/digits --rows 30[/bold]")
+@app.command(epilog=_example("mtnas show runs/digits --rows 30"))
 def show(run: options.RunArgument, rows: options.RowsOption = 15) -> None:
     """Print a run's front and corner networks. Runs no code of the space."""
     from mtnas.cli import steps, tables
@@ -130,9 +137,7 @@ def show(run: options.RunArgument, rows: options.RowsOption = 15) -> None:
     tables.print_results(read_results(handle), rows)
 
 
-@app.command(
-    epilog="Example: [bold]mtnas extract runs/digits --candidate 4ecb3c3a47 --out chosen/[/bold]. " + _DATA_HELP
-)
+@app.command(epilog=_example("mtnas extract runs/digits --candidate 4ecb3c3a47 --out chosen/", _DATA_HELP))
 def extract(
     run: options.RunArgument,
     candidate: Annotated[str, typer.Option("--candidate", help="Id of a candidate or its first digits, or #number.")],
@@ -147,12 +152,11 @@ def extract(
     from mtnas.searching import read_results
     from mtnas.training import load_supernetwork
 
-    handle = steps.existing_run(run)
-    row = read_results(handle).find(candidate)
-    file = steps.open_space(handle, space)
-    data = file.data(steps.recall_data_dir(handle, data_dir))
-    network = cut_out(load_supernetwork(file.space, data, handle, "cpu"), row.candidate, data)
-    save_network(out, network, row.candidate, {"tasks": list(file.space.architectures.tasks), "costs": dict(row.costs)})
+    row = read_results(steps.existing_run(run)).find(candidate)
+    work = steps.Work.existing(run, space, data_dir)
+    names = list(work.file.space.architectures.tasks)
+    network = cut_out(load_supernetwork(work.file.space, work.data, work.run, "cpu"), row.candidate, work.data)
+    save_network(out, network, row.candidate, {"tasks": names, "costs": dict(row.costs)})
     _say_written([out / "network.safetensors", out / "network.json"])
 
 

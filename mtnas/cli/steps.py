@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,79 @@ from mtnas.errors import RunError
 if TYPE_CHECKING:
     from mtnas.results import Results
     from mtnas.runs import Run
+    from mtnas.searching import SearchSettings
+    from mtnas.space.data import Data
     from mtnas.space.file import SpaceFile
+    from mtnas.training import TrainingSettings
 
 
-def open_space(run: Run, space: Path | None) -> SpaceFile:
-    """The named space file, or the one that the run was started with."""
-    from mtnas.space.file import load_space_file
+@dataclass(frozen=True)
+class Work:
+    """A run directory, the space file that it works on, and its data."""
 
-    return load_space_file(space if space is not None else run.find_space_file())
+    run: Run
+    file: SpaceFile
+    data: Data
+    data_dir: Path | None
+
+    @classmethod
+    def new(cls, run: Path, space: Path, data_dir: Path | None, seed: int | None) -> Work:
+        """Of a command that names its space file and may start a run."""
+        from mtnas.runs import Run
+        from mtnas.space.file import load_space_file
+
+        return cls._of(Run(run, seed), load_space_file(space), data_dir)
+
+    @classmethod
+    def existing(cls, run: Path, space: Path | None, data_dir: Path | None) -> Work:
+        """Of a command that goes on with a run, with the space file that this was started with unless one is named."""
+        from mtnas.space.file import load_space_file
+
+        handle = existing_run(run)
+        return cls._of(handle, load_space_file(space if space is not None else handle.find_space_file()), data_dir)
+
+    @classmethod
+    def _of(cls, run: Run, file: SpaceFile, data_dir: Path | None) -> Work:
+        known = run.manifest.read().get("data_dir")
+        if data_dir is None and known is not None:
+            data_dir = Path(known["path"])
+        return cls(run, file, file.data(data_dir), data_dir)
+
+    def training(self, epochs: int | None) -> TrainingSettings:
+        """The space file's training settings, with what the command line changes."""
+        from mtnas.training import TrainingSettings
+
+        settings = self.file.setting("training", TrainingSettings())
+        return settings if epochs is None else replace(settings, epochs=epochs)
+
+    def searching(
+        self, evaluations: int | None, budgets: Sequence[str] | None, objectives: Sequence[str] | None, *, keep: bool
+    ) -> SearchSettings:
+        """The space file's search settings, with what the command line changes.
+
+        Args:
+            keep: whether objectives and budgets that are not given stay as the run has them, rather than as the space
+                file says.
+        """
+        from mtnas.searching import SearchSettings
+
+        settings = self.file.setting("searching", SearchSettings())
+        known = self.run.manifest.read()
+        if keep and "study" in known:
+            settings = replace(settings, objectives=known["search"]["objectives"], budgets=known["study"]["budgets"])
+        if evaluations is not None:
+            settings = replace(settings, evaluations=evaluations)
+        if budgets:
+            settings = replace(settings, budgets=parse_budgets(budgets))
+        if objectives:
+            settings = replace(settings, objectives=objectives)
+        return settings
+
+    def keep(self) -> None:
+        """Note the space file and where the data is, so that later steps find them."""
+        self.run.keep_space_file(self.file.path)
+        if self.data_dir is not None:
+            self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
 
 
 def existing_run(path: Path) -> Run:
@@ -32,67 +97,11 @@ def existing_run(path: Path) -> Run:
     return Run(path)
 
 
-def train_step(run: Run, file: SpaceFile, data_dir: Path | None, epochs: int | None) -> None:
-    """Train the supernetwork, or go on with it."""
-    from mtnas.training import TrainingSettings, train
-
-    settings = file.setting("training", TrainingSettings())
-    if epochs is not None:
-        settings = replace(settings, epochs=epochs)
-    data = file.data(data_dir)
-    with run.hold():
-        train(file.space, data, run, settings)
-        run.keep_space_file(file.path)
-        remember_data_dir(run, data_dir)
-
-
-def search_step(
-    run: Run,
-    file: SpaceFile,
-    data_dir: Path | None,
-    evaluations: int | None,
-    budgets: Sequence[str] | None,
-    objectives: Sequence[str] | None,
-    *,
-    keep: bool,
-) -> Results:
-    """Search, or go on searching.
-
-    Args:
-        keep: whether what is not given stays as the run has it, rather than as the space file says.
-    """
-    from mtnas.searching import SearchSettings, search
-
-    settings = file.setting("searching", SearchSettings())
-    known = run.manifest.read()
-    if keep and "study" in known:
-        settings = replace(settings, objectives=known["search"]["objectives"], budgets=known["study"]["budgets"])
-    if evaluations is not None:
-        settings = replace(settings, evaluations=evaluations)
-    if budgets:
-        settings = replace(settings, budgets=parse_budgets(budgets))
-    if objectives:
-        settings = replace(settings, objectives=objectives)
-    return search(file.space, file.data(data_dir), run, settings)
-
-
-def plot_step(run: Run, results: Results) -> list[Path]:
+def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
     """Draw front.png and trees.png into the run directory."""
     from mtnas.plotting import draw_front, draw_trees, save_figure
 
     paths = [run.path / "front.png", run.path / "trees.png"]
-    save_figure(draw_front(results), paths[0])
-    save_figure(draw_trees(results), paths[1])
+    save_figure(draw_front(results), paths[0], dpi=dpi)
+    save_figure(draw_trees(results), paths[1], dpi=dpi)
     return paths
-
-
-def remember_data_dir(run: Run, data_dir: Path | None) -> None:
-    """Note where the data was, so that later steps find it without being told."""
-    if data_dir is not None:
-        run.manifest.write("data_dir", {"path": str(data_dir.resolve())})
-
-
-def recall_data_dir(run: Run, data_dir: Path | None) -> Path | None:
-    """The given folder, or the one that the run used before."""
-    known = run.manifest.read().get("data_dir")
-    return data_dir if data_dir is not None or known is None else Path(known["path"])

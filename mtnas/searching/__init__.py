@@ -1,6 +1,6 @@
 """Search as an Optuna study: ask, measure, tell."""
 
-from mtnas.searching.cost_names import cost_names, default_objectives
+from mtnas.searching.cost_names import check_settings, cost_names, default_objectives
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.search import read_results, search
 from mtnas.searching.settings import SearchSettings
@@ -10,6 +10,7 @@ __all__ = [
     "Parameters",
     "RunStudy",
     "SearchSettings",
+    "check_settings",
     "cost_names",
     "default_objectives",
     "read_results",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from mtnas.architecture import EXACT_COSTS, ArchitectureSpace, CostTable
 from mtnas.errors import SearchError, unknown_name
 from mtnas.results import MEAN_ERROR
+from mtnas.searching.settings import SearchSettings
 
 
 def cost_names(tasks: Iterable[str]) -> tuple[str, ...]:
@@ -19,7 +20,18 @@ def default_objectives(tasks: Iterable[str]) -> tuple[str, ...]:
     return (*(f"error/{task}" for task in tasks), *EXACT_COSTS)
 
 
-def check_names(names: Iterable[str], tasks: Iterable[str], what: str) -> None:
+def check_settings(settings: SearchSettings, space: ArchitectureSpace, costs: CostTable) -> None:
+    """Raise SearchError, before anything is trained or measured, for what this space cannot give."""
+    for what, names in (
+        ("objectives", settings.objectives),
+        ("budgets", settings.budgets),
+        ("reference", settings.reference),
+    ):
+        _check_names(names, space.tasks, what)
+    _check_budgets(settings.budgets, space, costs)
+
+
+def _check_names(names: Iterable[str], tasks: Iterable[str], what: str) -> None:
     """Raise SearchError for a name that is no cost, or that is there twice."""
     known, seen = cost_names(tasks), set()
     for name in names:
@@ -30,7 +42,7 @@ def check_names(names: Iterable[str], tasks: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-def check_budgets(budgets: Mapping[str, float], space: ArchitectureSpace, costs: CostTable) -> None:
+def _check_budgets(budgets: Mapping[str, float], space: ArchitectureSpace, costs: CostTable) -> None:
     """Raise SearchError for budgets on exact costs that no candidate meets, naming the smallest reachable value."""
     for name, limit in budgets.items():
         if name in EXACT_COSTS and limit < (smallest := costs.smallest(space, name)):

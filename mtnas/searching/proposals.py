@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
 
 from mtnas.architecture import EXACT_COSTS, Architecture, Candidate, CostTable, crossover, mutate
 from mtnas.errors import SearchError
@@ -35,20 +36,28 @@ class Proposals:
     def fixed(self, architecture: Architecture) -> optuna.Trial:
         """A trial of a given architecture."""
         self.study.study.enqueue_trial(self.parameters.encode(architecture))
-        return self.study.study.ask(self.parameters.distributions)
+        trial = self.study.study.ask(self.parameters.distributions)
+        while self.parameters.decode(trial.params) != architecture:  # queued by a process that was killed
+            self.study.reject(trial, "left over")
+            trial = self.study.study.ask(self.parameters.distributions)
+        return trial
 
     def next(
-        self, known: Container[Candidate], sampler: BaseSampler, rng: random.Random
+        self, known: Container[Candidate], sampler: Callable[[int], BaseSampler], rng: Callable[[int], random.Random]
     ) -> tuple[optuna.Trial, Candidate] | None:
         """A trial and its candidate, or None if every candidate within the budgets is known.
 
+        All that chance decides is seeded by the number of the proposal, so that it does not matter where a process was
+        killed.
+
         Args:
             known: candidates that were measured.
-            sampler: that proposes.
-            rng: of the repairs.
+            sampler: the sampler of a proposal by its number.
+            rng: the generator of a repair by its number.
         """
-        self.study.study.sampler = sampler
-        for _ in range(self.tries):
+        number, rejected = self.study.progress()
+        while rejected < self.tries:
+            self.study.study.sampler = sampler(number)
             trial = self.study.study.ask(self.parameters.distributions)
             candidate = Candidate(self.parameters.decode(trial.params))
             if candidate in known:
@@ -57,7 +66,9 @@ class Proposals:
                 self.study.reject(trial, "over a budget")
             else:
                 return trial, candidate
-        repaired = self._repair(candidate.architecture, known, rng)
+            number, rejected = number + 1, rejected + 1
+        last = self.study.study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))[-1]
+        repaired = self._repair(self.parameters.decode(last.params), known, rng(number))
         return None if repaired is None else (self.fixed(repaired), Candidate(repaired))
 
     def _fits(self, architecture: Architecture) -> bool:

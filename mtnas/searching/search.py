@@ -15,7 +15,7 @@ from mtnas.evaluation import InheritedErrors
 from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 from mtnas.runs import Run
-from mtnas.searching.cost_names import check_budgets, check_names, default_objectives
+from mtnas.searching.cost_names import check_settings, default_objectives
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
@@ -56,14 +56,10 @@ def search(
         RunError: if the run belongs to another space, data or objectives, or is not trained.
     """
     settings = settings or SearchSettings()
-    tasks = space.architectures.tasks
-    check_names(settings.objectives, tasks, "objectives")
-    check_names(settings.budgets, tasks, "budgets")
-    check_names(settings.reference, tasks, "reference")
-    objectives = tuple(settings.objectives) or default_objectives(tasks)
+    objectives = tuple(settings.objectives) or default_objectives(space.architectures.tasks)
     with run.hold(), cpu_threads(settings.threads):
         supernet = supernet or load_supernetwork(space, data, run)
-        check_budgets(settings.budgets, space.architectures, supernet.found.costs)
+        check_settings(settings, space.architectures, supernet.found.costs)
         run.manifest.claim("search", {"objectives": list(objectives)})
         optuna_level = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -134,15 +130,18 @@ class _Loop:
                 return True
         if "reference" not in self.run.manifest.read():
             self.run.manifest.write("reference", self._reference())
-        number = self.study.next_number
-        seed = derive_seed(self.run.seed, "search", number)
-        found = self.proposals.next(self.known, sampler or self._nsga2(seed), random.Random(seed))
+        found = self.proposals.next(
+            self.known,
+            lambda number: sampler or self._nsga2(number),
+            lambda number: random.Random(derive_seed(self.run.seed, "repair", number)),
+        )
         if found is None:
             return False
         self._measure(*found)
         return True
 
-    def _nsga2(self, seed: int) -> BaseSampler:
+    def _nsga2(self, number: int) -> BaseSampler:
+        seed = derive_seed(self.run.seed, "search", number)
         return NSGAIISampler(population_size=self.settings.population, seed=seed)
 
     def _measure(self, trial: optuna.Trial, candidate: Candidate) -> None:

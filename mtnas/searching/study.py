@@ -21,6 +21,7 @@ from mtnas.results import Row
 from mtnas.runs import Run
 
 _CANDIDATE, _COSTS = "candidate", "costs"
+_CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 class RunStudy:
@@ -102,10 +103,14 @@ class RunStudy:
         """Measured rows in the order of their trials."""
         return _rows(self.study)
 
-    @property
-    def next_number(self) -> int:
-        """Number of the trial that is asked for next."""
-        return len(self.study.get_trials(deepcopy=False))
+    def progress(self) -> tuple[int, int]:
+        """How many trials there were, and how many of the last ones in a row were rejected.
+
+        Trials that a killed process left open do not count, so a resumed search stands where it stood.
+        """
+        states = [trial.state for trial in self.study.get_trials(deepcopy=False) if trial.state in _CLOSED]
+        rejected = next((i for i, state in enumerate(reversed(states)) if state != TrialState.PRUNED), len(states))
+        return len(states), rejected
 
 
 def read_rows(run: Run) -> tuple[Row, ...]:
