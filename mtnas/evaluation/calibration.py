@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -18,19 +19,30 @@ def recalibrate(network: nn.Module, batches: Iterable[Batch]) -> None:
     Statistics gathered while many sub-networks shared a node fit none of them. Everything but batch norm runs in
     evaluation mode; the network is left in evaluation mode.
     """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    network.eval()
-    if not norms:
-        return
+    with gathering_statistics(network) as needed:
+        if needed:
+            device = next(network.parameters()).device
+            for x, _ in batches:
+                network(to_device(x, device))
+
+
+@contextmanager
+def gathering_statistics(module: nn.Module) -> Iterator[bool]:
+    """Forward passes within set the module's batch-norm statistics, as their plain average; no gradients.
+
+    Yields whether there is any batch norm to set. The module is left in evaluation mode.
+    """
+    module.eval()
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
         norm.train()
-    device = next(network.parameters()).device
-    with torch.no_grad():
-        for x, _ in batches:
-            network(to_device(x, device))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    network.eval()
+    try:
+        with torch.no_grad():
+            yield bool(norms)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        module.eval()

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mtnas.errors import DataError
 from mtnas.space.data import Batch
 from mtnas.space.shapes import to_device
 from mtnas.space.task import Task
+
+
+class _Judge:
+    """Collects one task's outputs and labels; samples without a label do not count."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.meter = task.error()
+        self.samples = 0
+
+    def update(self, output: Tensor, labels: Mapping[str, Tensor]) -> None:
+        label = self.task.label_of(labels).to(output.device)
+        labelled = self.task.labelled(label)
+        count = int(labelled.sum())
+        self.samples += count
+        if count:
+            self.meter.update(output[labelled], label[labelled])
+
+    def compute(self) -> float:
+        if self.samples == 0:
+            raise DataError(
+                f"task '{self.task.name}' has no labelled sample in the data that judges it; give it at least one"
+            )
+        return self.meter.compute()
+
+
+def judge(task: Task, batches: Iterable[tuple[Tensor, Mapping[str, Tensor]]]) -> float:
+    """Error of a task on batches of its outputs and of labels, taken together as one set.
+
+    Raises:
+        DataError: if no sample has a label of the task.
+    """
+    found = _Judge(task)
+    for output, labels in batches:
+        found.update(output, labels)
+    return found.compute()
 
 
 def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Batch]) -> dict[str, float]:
@@ -21,22 +57,12 @@ def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Bat
         tasks: those to judge; the ones that the network does not compute are left out.
         batches: judged together as one set; samples without a task's label do not count for it.
     """
-    meters = {task.name: task.error() for task in tasks}
-    computed: dict[str, int] = {}
+    found: dict[str, _Judge] = {}
     device = next(network.parameters()).device
     with torch.no_grad():
         for x, labels in batches:
             outputs = network(to_device(x, device))
             for task in tasks:
-                if task.name not in outputs:
-                    continue
-                label = task.label_of(labels).to(device)
-                labelled = task.labelled(label)
-                count = int(labelled.sum())
-                computed[task.name] = computed.get(task.name, 0) + count
-                if count:
-                    meters[task.name].update(outputs[task.name][labelled], label[labelled])
-    for name, count in computed.items():
-        if count == 0:
-            raise DataError(f"task '{name}' has no labelled sample in the data that judges it; give it at least one")
-    return {name: meters[name].compute() for name in computed}
+                if task.name in outputs:
+                    found.setdefault(task.name, _Judge(task)).update(outputs[task.name], labels)
+    return {name: one.compute() for name, one in found.items()}

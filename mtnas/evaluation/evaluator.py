@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mtnas.architecture import Architecture, TaskPath
 from mtnas.errors import SearchError
 from mtnas.evaluation.calibration import recalibrate
-from mtnas.evaluation.errors import task_errors
+from mtnas.evaluation.errors import judge, task_errors
+from mtnas.evaluation.prefixes import PrefixActivations
 from mtnas.space.data import Batch, Data
+from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
 
 
 class InheritedErrors:
     """Judges architectures by their inherited weights, with batch-norm statistics of their own.
 
-    A task's error depends on its own path only (the nodes from stem to head), so errors are kept per (task, path): an
-    architecture whose paths are all known costs a look-up, otherwise only the unknown tasks' nodes are run.
+    A task's error depends on its own path only (the nodes from stem to head). So errors are kept per (task, path), an
+    architecture whose paths are all known costs a look-up, and what leaves a prefix of a path is kept for the next
+    path that shares it.
 
     Args:
         supernet: trained; its batch-norm buffers are overwritten, its weights are not.
         data: calibration uses training samples, judging the validation samples.
         keep_mib: calibration and validation batches are kept in memory up to this size each; beyond it they are read
-            anew for each candidate.
+            anew for each candidate, and no activations are kept.
+        cache_mib: memory for the activations of prefixes.
     """
 
-    def __init__(self, supernet: SuperNetwork, data: Data, *, keep_mib: float = 1024) -> None:
+    def __init__(self, supernet: SuperNetwork, data: Data, *, keep_mib: float = 1024, cache_mib: float = 1024) -> None:
         self.supernet = supernet
-        self._calibration = _kept(data.calibration_batches(), keep_mib) or data.calibration_batches
-        self._valid = _kept(data.valid_batches(), keep_mib) or data.valid_batches
+        self.data = data
         self._known: dict[tuple[int, TaskPath], float] = {}
-        self.evaluated = 0
-        """Architectures that needed a forward pass."""
+        self._prefixes: PrefixActivations | None = None
+        device = next(supernet.parameters()).device
+        calibration = _kept(data.calibration_batches(), keep_mib)
+        valid = _kept(data.valid_batches(), keep_mib) if calibration is not None else None
+        if calibration is not None and valid is not None:
+            inputs = [[to_device(x, device) for x, _ in batches] for batches in (calibration, valid)]
+            self._prefixes = PrefixActivations(supernet, *inputs, cache_mib=cache_mib)
+            self._valid = valid
 
     def remember(self, architecture: Architecture, errors: Mapping[str, float]) -> None:
         """Take errors that were measured before."""
@@ -45,21 +54,33 @@ class InheritedErrors:
         paths = [architecture.path(index) for index in range(len(tasks))]
         unknown = [index for index, path in enumerate(paths) if (index, path) not in self._known]
         if unknown:
-            network = self.supernet.view(architecture, unknown)
-            recalibrate(network, self._calibration())
-            measured = task_errors(network, tasks, self._valid())
-            self.evaluated += 1
-            for index in unknown:
-                error = measured[tasks[index].name]
+            whole = self._prefixes is None
+            measured = self._by_network(architecture, unknown) if whole else self._by_prefix(paths, unknown)
+            for index, error in measured.items():
                 if not math.isfinite(error):
-                    raise SearchError(
-                        f"the error of task '{tasks[index].name}' is {error}; an error must be a finite number"
-                    )
+                    name = tasks[index].name
+                    raise SearchError(f"the error of task '{name}' is {error}; an error must be a finite number")
                 self._known[index, paths[index]] = error
         return {task.name: self._known[index, paths[index]] for index, task in enumerate(tasks)}
 
+    def _by_prefix(self, paths: Sequence[TaskPath], unknown: Sequence[int]) -> dict[int, float]:
+        assert self._prefixes is not None
+        found = {}
+        for index in unknown:
+            outputs = self._prefixes.outputs(index, paths[index])
+            labels = (labels for _, labels in self._valid)
+            found[index] = judge(self.supernet.space.tasks[index], zip(outputs, labels, strict=True))
+        return found
 
-def _kept(batches: Iterable[Batch], keep_mib: float) -> Callable[[], Iterable[Batch]] | None:
+    def _by_network(self, architecture: Architecture, unknown: Sequence[int]) -> dict[int, float]:
+        tasks = self.supernet.space.tasks
+        network = self.supernet.view(architecture, unknown)
+        recalibrate(network, self.data.calibration_batches())
+        measured = task_errors(network, tasks, self.data.valid_batches())
+        return {index: measured[tasks[index].name] for index in unknown}
+
+
+def _kept(batches: Iterable[Batch], keep_mib: float) -> list[Batch] | None:
     """The batches in memory, or None if they need more than ``keep_mib``."""
     held, size = [], 0
     for batch in batches:
@@ -68,4 +89,4 @@ def _kept(batches: Iterable[Batch], keep_mib: float) -> Callable[[], Iterable[Ba
         size += sum(tensor.nbytes for tensor in tensors)
         if size > keep_mib * 2**20:
             return None
-    return lambda: held
+    return held

@@ -1,0 +1,88 @@
+"""Activations along the paths of a supernetwork, each computed once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.architecture import TaskPath
+from mtnas.evaluation.calibration import gathering_statistics
+from mtnas.space.shapes import Input
+from mtnas.supernet import SuperNetwork
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What leaves a node: batches of the calibration samples (batch norm by batch) and of the samples to judge by."""
+
+    calibration: Sequence[Tensor]
+    judged: Sequence[Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (*self.calibration, *self.judged))
+
+
+class PrefixActivations:
+    """Runs nodes on the activations of their prefix: the nodes before them on a task's path.
+
+    What leaves a node depends on its prefix only, whichever tasks share it. So candidates with a common prefix need
+    its nodes, and their batch-norm statistics, once. The figures are those of running each candidate whole.
+
+    Args:
+        supernet: in evaluation mode; batch-norm buffers are overwritten.
+        calibration: batches of inputs that set batch-norm statistics.
+        judged: batches of inputs to judge by.
+        cache_mib: activations kept, those used longest ago being dropped first.
+    """
+
+    def __init__(
+        self, supernet: SuperNetwork, calibration: Sequence[Input], judged: Sequence[Input], *, cache_mib: float
+    ) -> None:
+        self.supernet = supernet
+        self.calibration, self.judged = calibration, judged
+        self.limit = cache_mib * 2**20
+        self._held: OrderedDict[TaskPath, Activations] = OrderedDict()
+        self._bytes = 0
+        self.nodes_run = 0
+        """Nodes computed so far."""
+
+    def outputs(self, task: int, path: TaskPath) -> Sequence[Tensor]:
+        """A task's outputs on the judged samples, batch by batch."""
+        return self._run(self.supernet.heads[task], self._after(path)).judged
+
+    def _after(self, prefix: TaskPath) -> Activations:
+        """What leaves the last node of a prefix; of the empty one, what leaves the stem."""
+        if prefix in self._held:
+            self._held.move_to_end(prefix)
+            return self._held[prefix]
+        if prefix:
+            leader, option = prefix[-1]
+            found = self._run(self.supernet.node(len(prefix) - 1, leader, option), self._after(prefix[:-1]))
+            self.nodes_run += 1
+        else:
+            found = _run(self.supernet.stem, self.calibration, self.judged)
+        self._hold(prefix, found)
+        return found
+
+    def _run(self, module: nn.Module, before: Activations) -> Activations:
+        return _run(module, before.calibration, before.judged)
+
+    def _hold(self, prefix: TaskPath, activations: Activations) -> None:
+        self._held[prefix] = activations
+        self._bytes += activations.nbytes
+        while self._bytes > self.limit and len(self._held) > 1:
+            _, dropped = self._held.popitem(last=False)
+            self._bytes -= dropped.nbytes
+
+
+def _run(module: Callable[..., Tensor], calibration: Sequence[Input], judged: Sequence[Input]) -> Activations:
+    assert isinstance(module, nn.Module)
+    with gathering_statistics(module):
+        calibrated = [module(x) for x in calibration]
+    with torch.no_grad():
+        return Activations(calibrated, [module(x) for x in judged])
