@@ -104,13 +104,18 @@ class Data:
         """Batches to judge candidates by, in order."""
         return self._loader("valid", self.eval_batch_size, None)
 
+    @property
+    def has_test(self) -> bool:
+        """Whether a test split was given."""
+        return "test" in self._splits
+
     def test_batches(self) -> DataLoader[Batch]:
         """Batches for the final report, in order.
 
         Raises:
             DataError: if no test data was given.
         """
-        if "test" not in self._splits:
+        if not self.has_test:
             raise DataError("this data has no test split; give one as Data(test=...)")
         return self._loader("test", self.eval_batch_size, None)
 

@@ -42,6 +42,8 @@ class Task:
         weight: factor of the task's loss.
         reference_error: the error of a useless network, for example chance level: the reference point of the
             hypervolume. None: 1.1 times the worst error among the corner networks, fixed when a search starts.
+        distillation: ``distillation(output, teacher's output)``, a scalar tensor: what a small sub-network learns from
+            the largest one during training. None: the task learns from its labels only.
         check: looks at an output and a label before training and returns what is wrong with them, or None.
     """
 
@@ -53,6 +55,7 @@ class Task:
     missing: float = math.nan
     weight: float = 1.0
     reference_error: float | None = None
+    distillation: Callable[[Tensor, Tensor], Tensor] | None = None
     check: Callable[[Tensor, Tensor], str | None] | None = None
 
     def __post_init__(self) -> None:

@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-
-import torch
-from torch import Tensor
-from torch.nn import functional
 
 from mtnas.errors import SpaceError
 from mtnas.space.heads import Head, linear_head, pixel_head
+from mtnas.space.label_checks import (
+    check_binary,
+    check_classes,
+    check_numbers,
+    check_pixel_classes,
+    check_pixel_numbers,
+)
+from mtnas.space.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    MeanSquare,
+    mean_square_distance,
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+)
 from mtnas.space.meters import (
     ErrorRate,
     MeanIouError,
     MultiLabelAucError,
     RocAucError,
     RootMeanSquaredError,
-    present,
 )
 from mtnas.space.task import ErrorMeter, Task
 
@@ -57,12 +66,13 @@ def classification(
         name,
         head=head or linear_head(classes),
         loss=CrossEntropy(missing),
+        distillation=soft_cross_entropy,
         error=error,
         label=label,
         missing=missing,
         weight=weight,
         reference_error=1 - 1 / classes if reference_error is None and error is ErrorRate else reference_error,
-        check=partial(_check_classes, classes=classes, missing=missing),
+        check=partial(check_classes, classes=classes, missing=missing),
     )
 
 
@@ -90,12 +100,13 @@ def binary(
         name,
         head=head or linear_head(None),
         loss=BinaryCrossEntropy(missing),
+        distillation=soft_binary_cross_entropy,
         error=error,
         label=label,
         missing=missing,
         weight=weight,
         reference_error=0.5 if reference_error is None and error is RocAucError else reference_error,
-        check=partial(_check_binary, labels=None, missing=missing),
+        check=partial(check_binary, labels=None, missing=missing),
     )
 
 
@@ -126,12 +137,13 @@ def multilabel(
         name,
         head=head or linear_head(labels),
         loss=BinaryCrossEntropy(missing),
+        distillation=soft_binary_cross_entropy,
         error=error or _marking(MultiLabelAucError, missing),
         label=label,
         missing=missing,
         weight=weight,
         reference_error=0.5 if reference_error is None and error in (None, MultiLabelAucError) else reference_error,
-        check=partial(_check_binary, labels=labels, missing=missing),
+        check=partial(check_binary, labels=labels, missing=missing),
     )
 
 
@@ -165,12 +177,13 @@ def regression(
         name,
         head=head or linear_head(outputs),
         loss=MeanSquare(missing),
+        distillation=mean_square_distance,
         error=error or _marking(RootMeanSquaredError, missing),
         label=label,
         missing=missing,
         weight=weight,
         reference_error=reference_error,
-        check=partial(_check_numbers, trailing=() if outputs is None else (outputs,), missing=missing),
+        check=partial(check_numbers, trailing=() if outputs is None else (outputs,), missing=missing),
     )
 
 
@@ -205,12 +218,13 @@ def pixel_classification(
         name,
         head=head or pixel_head(classes),
         loss=CrossEntropy(missing),
+        distillation=soft_cross_entropy,
         error=error or _marking(MeanIouError, missing),
         label=label,
         missing=missing,
         weight=weight,
         reference_error=guessing if reference_error is None and error in (None, MeanIouError) else reference_error,
-        check=partial(_check_pixel_classes, classes=classes, missing=missing),
+        check=partial(check_pixel_classes, classes=classes, missing=missing),
     )
 
 
@@ -242,12 +256,13 @@ def pixel_regression(
         name,
         head=head or pixel_head(channels),
         loss=MeanSquare(missing),
+        distillation=mean_square_distance,
         error=error or _marking(RootMeanSquaredError, missing),
         label=label,
         missing=missing,
         weight=weight,
         reference_error=reference_error,
-        check=partial(_check_pixel_numbers, channels=channels, missing=missing),
+        check=partial(check_pixel_numbers, channels=channels, missing=missing),
     )
 
 
@@ -261,147 +276,3 @@ def _marking(meter: Callable[..., ErrorMeter], missing: float) -> Meter:
     default: float = meter().missing  # type: ignore[attr-defined]
     same = missing == default or (math.isnan(missing) and math.isnan(default))
     return meter if same else partial(meter, missing=missing)
-
-
-# Losses ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CrossEntropy:
-    """Mean cross-entropy of outputs (N, C, ...) and classes (N, ...) over the labels that are not ``missing``."""
-
-    missing: int = -100
-
-    def __call__(self, output: Tensor, label: Tensor) -> Tensor:
-        losses = functional.cross_entropy(output, label.long(), ignore_index=self.missing, reduction="none")
-        return _mean(losses, present(label, self.missing))
-
-
-@dataclass(frozen=True)
-class BinaryCrossEntropy:
-    """Mean binary cross-entropy of logits and labels of one shape over the entries that are not ``missing``."""
-
-    missing: float = math.nan
-
-    def __call__(self, output: Tensor, label: Tensor) -> Tensor:
-        there = present(label, self.missing)
-        # Where nothing is to be learned the label must be a number all the same: NaN * 0 would be a NaN gradient.
-        target = torch.where(there, label.to(output.dtype), 0.0)
-        return _mean(functional.binary_cross_entropy_with_logits(output, target, reduction="none"), there)
-
-
-@dataclass(frozen=True)
-class MeanSquare:
-    """Mean squared difference of outputs and labels of one shape over the entries that are not ``missing``."""
-
-    missing: float = math.nan
-
-    def __call__(self, output: Tensor, label: Tensor) -> Tensor:
-        there = present(label, self.missing)
-        target = torch.where(there, label.to(output.dtype), 0.0)
-        return _mean((output - target).square(), there)
-
-
-def _mean(losses: Tensor, there: Tensor) -> Tensor:
-    return torch.where(there, losses, 0.0).sum() / there.sum().clamp(min=1)
-
-
-# Checks ----------------------------------------------------------------------------------------------------------
-
-
-def _check_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
-    n = len(output)
-    return (
-        _wrong_output(output, (n, classes), f"linear_head({classes})")
-        or _wrong_label(label, (n,), "give one class number per sample, not one-hot rows or a dimension of size 1")
-        or _wrong_class(label, classes, missing)
-    )
-
-
-def _check_pixel_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
-    n, (height, width) = len(output), (label.shape[-2:] if label.dim() > 2 else (0, 0))
-    return (
-        _wrong_dims(label, 3, "(N, H, W)", "give one class number per pixel without a channel dimension")
-        or _wrong_output(output, (n, classes, height, width), f"pixel_head({classes}, size=({height}, {width}))")
-        or _wrong_label(label, (n, height, width), "give one label per input")
-        or _wrong_class(label, classes, missing)
-    )
-
-
-def _check_binary(output: Tensor, label: Tensor, *, labels: int | None, missing: float) -> str | None:
-    n = len(output)
-    shape = (n,) if labels is None else (n, labels)
-    remedy = "drop the dimension by label.squeeze(1)" if labels is None else "give one column per label"
-    wrong = _wrong_output(output, shape, f"linear_head({labels})") or _wrong_label(label, shape, remedy)
-    if wrong:
-        return wrong
-    values = label[present(label, missing)]
-    odd = values[(values != 0) & (values != 1)]
-    if len(odd):
-        return (
-            f"the label holds {odd[0].item():g}, but a label is 0, 1 or {missing:g} (= missing);"
-            " convert it, or name the value that means missing as missing="
-        )
-    return None
-
-
-def _check_numbers(output: Tensor, label: Tensor, *, trailing: tuple[int, ...], missing: float) -> str | None:
-    shape = (len(output), *trailing)
-    outputs = trailing[0] if trailing else None
-    remedy = "give one column per output" if trailing else "drop the dimension by label.squeeze(1), or set outputs="
-    return (
-        _wrong_output(output, shape, f"linear_head({outputs})")
-        or _wrong_label(label, shape, remedy)
-        or _wrong_number(label, missing)
-    )
-
-
-def _check_pixel_numbers(output: Tensor, label: Tensor, *, channels: int, missing: float) -> str | None:
-    n, (height, width) = len(output), (label.shape[-2:] if label.dim() > 2 else (0, 0))
-    return (
-        _wrong_dims(label, 4, "(N, C, H, W)", "add a channel dimension by label.unsqueeze(1)")
-        or _wrong_output(output, (n, channels, height, width), f"pixel_head({channels}, size=({height}, {width}))")
-        or _wrong_label(label, (n, channels, height, width), "give one channel per output, or set channels=")
-        or _wrong_number(label, missing)
-    )
-
-
-def _wrong_output(output: Tensor, shape: tuple[int, ...], head: str) -> str | None:
-    if tuple(output.shape) == shape:
-        return None
-    return f"the head's output has shape {tuple(output.shape)}, but needs {shape}; use head={head}"
-
-
-def _wrong_label(label: Tensor, shape: tuple[int, ...], remedy: str) -> str | None:
-    if tuple(label.shape) == shape:
-        return None
-    return f"the label has shape {tuple(label.shape)}, but needs {shape}; {remedy}"
-
-
-def _wrong_dims(label: Tensor, dims: int, form: str, remedy: str) -> str | None:
-    if label.dim() == dims:
-        return None
-    return f"the label has shape {tuple(label.shape)}, but needs the form {form}; {remedy}"
-
-
-def _wrong_class(label: Tensor, classes: int, missing: int) -> str | None:
-    if label.is_floating_point() or label.is_complex() or label.dtype == torch.bool:
-        return f"the label has dtype {label.dtype}, but class numbers are integers; convert it by label.long()"
-    values = label[present(label, missing)].long()
-    odd = values[(values < 0) | (values >= classes)]
-    if len(odd):
-        return (
-            f"the label holds class {int(odd[0])}, but classes run from 0 to {classes - 1} and {missing} means missing;"
-            " renumber the label, or set classes= or missing="
-        )
-    return None
-
-
-def _wrong_number(label: Tensor, missing: float) -> str | None:
-    if label.is_complex() or label.dtype == torch.bool:
-        return f"the label has dtype {label.dtype}, but needs real numbers; convert it by label.float()"
-    values = label[present(label, missing)].double()
-    odd = values[~torch.isfinite(values)]
-    if len(odd):
-        return f"the label holds {odd[0].item():g}, but needs finite numbers or {missing:g} (= missing); clean the data"
-    return None

@@ -19,8 +19,12 @@ class TrainingSettings:
         weight_decay: of AdamW on the weights.
         warmup_share: share of all steps over which the learning rate rises.
         gradient_clip: largest norm of the gradient of one step; 0: not clipped.
-        trees_per_step: trees that each training batch goes through; their gradients add up.
-        random_trees: probability that such a tree is drawn uniformly instead of from the branch points. It keeps all
+        sandwich: whether each step trains the largest sub-network of a tree and the smallest of all, besides random
+            ones.
+        random_networks: random sub-networks that each step trains; gradients are averaged over all of a step.
+        distillation: share of a sub-network's loss that is its distance to the outputs of the step's largest one;
+            0: labels only. Needs ``sandwich``, and tasks with a `distillation`.
+        random_trees: probability that a sub-network's tree is drawn uniformly, not from the branch points. It keeps all
             candidates usable, not just the mode of the learned distribution.
         shared_warmup: share of the epochs that train hard sharing only, with random options. Its nodes are then copied
             to all branches, so that every branch starts as a good one and the branch points start with equal choices.
@@ -40,7 +44,9 @@ class TrainingSettings:
     weight_decay: float = 1e-4
     warmup_share: float = 0.05
     gradient_clip: float = 5.0
-    trees_per_step: int = 2
+    sandwich: bool = True
+    random_networks: int = 1
+    distillation: float = 0.5
     random_trees: float = 0.5
     shared_warmup: float = 0.4
     branch_learning_rate: float = 0.02
@@ -53,18 +59,23 @@ class TrainingSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "trees_per_step", "branch_every"):
+        for name in ("epochs", "branch_every"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} must be at least 1, but is {getattr(self, name)}")
         for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end"):
             if not getattr(self, name) > 0:
                 raise TrainingError(f"{name} must be above 0, but is {getattr(self, name)}")
-        for name in ("warmup_share", "random_trees", "shared_warmup", "target_cost"):
+        for name in ("distillation", "warmup_share", "random_trees", "shared_warmup", "target_cost"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} must lie between 0 and 1, but is {getattr(self, name)}")
-        for name in ("weight_decay", "gradient_clip", "resource_weight", "threads"):
+        for name in ("weight_decay", "gradient_clip", "resource_weight", "threads", "random_networks"):
             if not getattr(self, name) >= 0:
                 raise TrainingError(f"{name} must be at least 0, but is {getattr(self, name)}")
+
+        if not self.sandwich and self.random_networks == 0:
+            raise TrainingError(
+                "random_networks must be at least 1 without sandwich, but is 0: nothing would be trained"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """All settings that determine the result; the device and its threads do not."""

@@ -21,7 +21,10 @@ from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
 from mtnas.training.branch_step import branch_loss, expected_share
+from mtnas.training.distillation import mix_with_teacher
 from mtnas.training.loss import task_losses, weighted_sum
+from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
+from mtnas.training.sampling import Sandwich
 from mtnas.training.schedule import learning_rate_factor, temperature
 from mtnas.training.settings import TrainingSettings
 
@@ -120,6 +123,12 @@ class _Trainer:
         self, supernet: SuperNetwork, data: Data, run: Run, settings: TrainingSettings, device: torch.device
     ) -> None:
         self.supernet, self.data, self.run, self.settings, self.device = supernet, data, run, settings, device
+        self.sandwich = Sandwich(
+            supernet.space.architectures,
+            supernet.found.costs,
+            extremes=settings.sandwich,
+            random_count=settings.random_networks,
+        )
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.optimizers: dict[str, torch.optim.Optimizer] = {
@@ -170,25 +179,33 @@ class _Trainer:
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor
         optimizer.zero_grad(set_to_none=True)
+        drawn = self.sandwich.draw(lambda: self._tree(share, learns_branches, rng, generator), rng)
         seen: dict[str, float] = {}
-        for _ in range(settings.trees_per_step):
-            if not learns_branches:
-                tree = Tree.shared(len(space.tasks), len(space.blocks))
-            elif rng.random() < settings.random_trees:
-                tree = space.architectures.draw_tree(rng)
-            else:
-                tree = self.supernet.branch_points.sample(self._temperature(share), generator).tree
-            outputs = self.supernet(x, space.architectures.draw_options(tree, rng))
+        teacher: dict[str, Tensor] | None = None
+        for architecture in drawn:
+            outputs = self.supernet(x, architecture)
             losses = task_losses(space.tasks, outputs, labels)
+            for name, loss in losses.items():
+                seen[name] = seen.get(name, 0.0) + float(loss.detach()) / len(drawn)
+            if teacher is not None:
+                losses = mix_with_teacher(space.tasks, losses, outputs, teacher, labels, settings.distillation)
+            elif settings.sandwich:
+                teacher = {name: output.detach() for name, output in outputs.items()}
             total = weighted_sum(space.tasks, losses)
             if total is not None:
-                (total / settings.trees_per_step).backward()  # type: ignore[no-untyped-call]
-            for name, loss in losses.items():
-                seen[name] = seen.get(name, 0.0) + float(loss.detach()) / settings.trees_per_step
+                (total / len(drawn)).backward()  # type: ignore[no-untyped-call]
         if settings.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.supernet.weights(), settings.gradient_clip)
         optimizer.step()
         return seen
+
+    def _tree(self, share: float, learns_branches: bool, rng: random.Random, generator: torch.Generator) -> Tree:
+        """The tree of one sub-network: hard sharing at first, then drawn uniformly or from the branch points."""
+        if not learns_branches:
+            return self.sandwich.shared
+        if rng.random() < self.settings.random_trees:
+            return self.supernet.space.architectures.draw_tree(rng)
+        return self.supernet.branch_points.sample(self._temperature(share), generator).tree
 
     def _branch_step(self, batch: Batch, share: float, rng: random.Random, generator: torch.Generator) -> None:
         x, labels = to_device(batch[0], self.device), to_device(batch[1], self.device)
@@ -260,8 +277,7 @@ class _Trainer:
         """Write weights, optimizer state and history as one checkpoint."""
         tensors = {f"model.{name}": tensor for name, tensor in self.supernet.state_dict().items()}
         for kind, optimizer in self.optimizers.items():
-            for index, state in optimizer.state_dict()["state"].items():
-                tensors.update({f"optimizer.{kind}.{index}.{name}": value for name, value in state.items()})
+            tensors.update(optimizer_tensors(f"optimizer.{kind}", optimizer))
         save_checkpoint(self.run.checkpoint, tensors, {"epoch": self.epoch, "history": self.history})
 
     def resume(self) -> None:
@@ -271,12 +287,7 @@ class _Trainer:
         tensors, note = load_checkpoint(self.run.checkpoint)
         _load_weights(self.supernet, tensors, self.run)
         for kind, optimizer in self.optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimizer.{kind}."):
-                    index, name = key.removeprefix(f"optimizer.{kind}.").split(".", 1)
-                    state.setdefault(int(index), {})[name] = value
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+            load_optimizer(f"optimizer.{kind}", optimizer, tensors)
         self.epoch, self.history = int(note["epoch"]), list(note["history"])
 
 

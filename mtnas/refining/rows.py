@@ -1,0 +1,113 @@
+"""What refined candidates reached, beside what they had inherited."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mtnas.architecture import ArchitectureSpace, Candidate, CostTable
+from mtnas.errors import RunError
+from mtnas.results import corners, mean_error
+from mtnas.runs import Run
+
+
+@dataclass(frozen=True)
+class RefinedRow:
+    """One trained candidate.
+
+    Attributes:
+        candidate: what was trained.
+        how: ``fine-tuned`` (from inherited weights) or ``from scratch``.
+        valid: errors by task on the validation split, at the epoch that was kept.
+        test: errors by task on the test split, measured once, after all choices; empty without a test split.
+        epoch: number of the epoch that was kept, from 1; 0: the weights as they were at the start.
+    """
+
+    candidate: Candidate
+    how: str
+    valid: Mapping[str, float]
+    test: Mapping[str, float]
+    epoch: int
+
+    @property
+    def key(self) -> str:
+        """Name of the row's folder."""
+        return f"{self.candidate.id}-{self.how.replace(' ', '-')}"
+
+
+@dataclass(frozen=True)
+class RefinedRows:
+    """Refined candidates of a run."""
+
+    space: ArchitectureSpace
+    cost_table: CostTable
+    rows: tuple[RefinedRow, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line per row: id, corner, tree, how, costs, validation and test errors, Delta_m."""
+        names = {architecture: name for name, architecture in corners(self.space, self.cost_table).items()}
+        lines = []
+        for row in self.rows:
+            architecture = row.candidate.architecture
+            lines.append(
+                {
+                    "id": row.candidate.id,
+                    "corner": names.get(architecture, ""),
+                    "tree": str(architecture.tree),
+                    "how": row.how,
+                    **self.cost_table.of(self.space, architecture),
+                    "epoch": row.epoch,
+                    **{f"valid/{task}": error for task, error in row.valid.items()},
+                    "valid/mean": mean_error(row.valid),
+                    **{f"test/{task}": error for task, error in row.test.items()},
+                    "test/mean": mean_error(row.test) if row.test else math.nan,
+                    "delta_m": self.delta_m(row),
+                }
+            )
+        return pd.DataFrame(lines)
+
+    def delta_m(self, row: RefinedRow) -> float:
+        """Mean relative gain in test error over the single-task networks that were trained the same way.
+
+            Delta_m = 1/T sum_t (E_t,single - E_t) / E_t,single
+
+        (arXiv 1904.08918, for errors; above zero is better.) The single-task networks are the largest ones. NaN if they
+        were not refined, have an error of zero, or there is no test split.
+        """
+        single = corners(self.space, self.cost_table).get("single-task, largest")
+        base = next((r for r in self.rows if r.candidate.architecture == single and r.how == row.how), None)
+        if base is None or not row.test or any(error == 0 for error in base.test.values()):
+            return math.nan
+        return math.fsum((base.test[t] - row.test[t]) / base.test[t] for t in base.test) / len(base.test)
+
+
+def row_text(row: RefinedRow, settings: Mapping[str, Any]) -> str:
+    """JSON text of a finished row."""
+    value = {
+        "candidate": row.candidate.to_json(),
+        "how": row.how,
+        "valid": dict(row.valid),
+        "test": dict(row.test),
+        "epoch": row.epoch,
+        "settings": dict(settings),
+    }
+    return json.dumps(value, indent=1)
+
+
+def read_refined(run: Run) -> RefinedRows:
+    """All refined candidates of a run, by folder name. Runs no code of the space."""
+    space, costs = run.architectures()
+    rows = []
+    for path in sorted((run.path / "refined").glob("*/row.json")):
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            candidate = Candidate.from_json(value["candidate"])
+            rows.append(RefinedRow(candidate, value["how"], value["valid"], value["test"], int(value["epoch"])))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged ({error}); delete its folder to refine that candidate again") from error
+    return RefinedRows(space, costs, tuple(rows))

@@ -1,0 +1,53 @@
+"""How chosen candidates are trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mtnas.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class RefineSettings:
+    """All that can be chosen about training a single candidate.
+
+    Args:
+        epochs: largest number of passes over the training data.
+        patience: epochs without a lower mean validation error before training stops.
+        learning_rate: peak rate of AdamW; warmed up linearly, then cosine to zero.
+        weight_decay: of AdamW.
+        warmup_share: share of all steps over which the learning rate rises.
+        gradient_clip: largest norm of the gradient of one step; 0: not clipped.
+        from_scratch: start from new weights instead of the inherited ones.
+        threads: CPU threads of torch; 0: torch's default.
+        device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
+    """
+
+    epochs: int = 30
+    patience: int = 10
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    warmup_share: float = 0.05
+    gradient_clip: float = 5.0
+    from_scratch: bool = False
+    threads: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} must be at least 1, but is {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise TrainingError(f"learning_rate must be above 0, but is {self.learning_rate}")
+        if not 0 <= self.warmup_share <= 1:
+            raise TrainingError(f"warmup_share must lie between 0 and 1, but is {self.warmup_share}")
+        for name in ("weight_decay", "gradient_clip", "threads"):
+            if not getattr(self, name) >= 0:
+                raise TrainingError(f"{name} must be at least 0, but is {getattr(self, name)}")
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings that determine the result; the device and its threads do not."""
+        value = asdict(self)
+        del value["threads"], value["device"]
+        return value

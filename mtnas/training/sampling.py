@@ -1,0 +1,40 @@
+"""Which sub-networks a training step goes through."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree
+
+
+class Sandwich:
+    """The sandwich rule (universally slimmable networks, arXiv 1903.05134) on trees.
+
+    A step trains the largest sub-network of a tree, then the smallest of all, then random ones: the extremes bound what
+    lies between, and the largest teaches the others.
+
+    Args:
+        space: what to draw from.
+        costs: tell the largest and smallest options.
+        extremes: whether to train the largest and smallest in each step.
+        random_count: number of random sub-networks.
+    """
+
+    def __init__(self, space: ArchitectureSpace, costs: CostTable, *, extremes: bool, random_count: int) -> None:
+        self.space, self.costs = space, costs
+        self.extremes, self.random_count = extremes, random_count
+        self.shared = Tree.shared(len(space.tasks), len(space.blocks))
+        self.smallest = costs.uniform(space, self.shared, "params", largest=False)
+
+    def draw(self, tree: Callable[[], Tree], rng: random.Random) -> list[Architecture]:
+        """Sub-networks of one step, the teacher first if there is one.
+
+        Args:
+            tree: draws the tree of each of them but the smallest.
+            rng: draws the options.
+        """
+        drawn = [self.space.draw_options(tree(), rng) for _ in range(self.random_count)]
+        if not self.extremes:
+            return drawn
+        return [self.costs.uniform(self.space, tree(), "params", largest=True), self.smallest, *drawn]
