@@ -79,4 +79,4 @@ def data(data_dir: Path | None) -> Data:
         "right_digit": lambda left, right: right,
         "right_even": lambda left, right: (right % 2 == 0).long(),
     }
-    return Data(*digit_overlays(labels, train=4000, valid=1000, test=1000))
+    return Data(*digit_overlays(labels, train=4000, valid=1000, test=1000), channels_last=True)

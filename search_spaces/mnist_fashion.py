@@ -40,4 +40,4 @@ def data(data_dir: Path | None) -> Data:
         "item": lambda digit, item: item,
         "group": lambda digit, item: fashion_group(item),
     }
-    return Data(*overlay_splits(mnist(data_dir), fashion_mnist(data_dir), labels))
+    return Data(*overlay_splits(mnist(data_dir), fashion_mnist(data_dir), labels), channels_last=True)

@@ -45,4 +45,4 @@ def data(data_dir: Path | None) -> Data:
         "right_group": lambda left, right: fashion_group(right),
     }
     fashion = fashion_mnist(data_dir)
-    return Data(*overlay_splits(fashion, fashion, labels))
+    return Data(*overlay_splits(fashion, fashion, labels), channels_last=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class Manifest:
         if difference is not None:
             where, old, new = difference
             raise RunError(
-                f"the run {self.path.parent} has {where} = {_short(old)}, but now it is {_short(new)};"
+                f"the run {self.path.parent} has {where} = {_near(old, new)}, but now it is {_near(new, old)};"
                 " use another run directory, or the same value"
             )
 
@@ -100,6 +101,12 @@ def first_difference(old: Any, new: Any, where: str) -> tuple[str, Any, Any] | N
     return None if old == new else (where, old, new)
 
 
-def _short(value: Any) -> str:
+def _near(value: Any, other: Any, width: int = 100) -> str:
+    """JSON text of a value; of a long one the part where it first differs from another."""
     text = json.dumps(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    if len(text) <= width:
+        return text
+    first = len(os.path.commonprefix([text, json.dumps(other)]))
+    start = max(0, min(first - width // 2, len(text) - width))
+    end = start + width
+    return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

@@ -41,6 +41,9 @@ class Data:
         calibration_samples: training samples that recalibrate a network's batch-norm statistics before it is judged.
         workers: processes that load data; 0 loads in this one.
         collate: joins samples into a batch; None: torch's default.
+        channels_last: hand images (inputs of four dimensions) over in the channels-last memory layout, in which
+            convolutions run 1.4 to 1.8 times as fast on a CPU. Modules must not call ``view`` on them then, but
+            ``flatten`` or ``reshape``. Iterable-style loaders are passed on as they are.
         split_seed: seed of the split of ``train``; it belongs to the data, not to a run.
     """
 
@@ -54,6 +57,7 @@ class Data:
     calibration_samples: int = 512
     workers: int = 0
     collate: Callable[[list[Any]], Batch] | None = None
+    channels_last: bool = False
     split_seed: int = 0
     _splits: dict[str, Source] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -143,6 +147,7 @@ class Data:
         if loader is not None and seed is not None and loader.batch_size:
             size = min(loader.batch_size, len(dataset))  # type: ignore[arg-type]
         samples = len(dataset)  # type: ignore[arg-type]
+        collate = (loader.collate_fn if loader is not None else self.collate) or default_collate
         return DataLoader(
             dataset,
             batch_size=size,
@@ -150,7 +155,7 @@ class Data:
             generator=None if seed is None else torch.Generator().manual_seed(seed),
             drop_last=seed is not None and samples > size and samples % size == 1,
             num_workers=loader.num_workers if loader is not None else self.workers,
-            collate_fn=(loader.collate_fn if loader is not None else self.collate) or default_collate,
+            collate_fn=_ChannelsLast(collate) if self.channels_last else collate,
         )
 
     # Identity --------------------------------------------------------------------------------------------------
@@ -159,6 +164,24 @@ class Data:
     def fingerprint(self) -> dict[str, str]:
         """Per split its size and a digest of up to 64 samples spread over it: tells other data from the same."""
         return {name: _digest(source) for name, source in sorted(self._splits.items())}
+
+
+@dataclass(frozen=True)
+class _ChannelsLast:
+    """Collates, then lays images out with channels last."""
+
+    collate: Callable[[list[Any]], Any]
+
+    def __call__(self, samples: list[Any]) -> Any:
+        x, labels = self.collate(samples)
+        if isinstance(x, Mapping):
+            return {name: _laid_out(value) for name, value in x.items()}, labels
+        return _laid_out(x), labels
+
+
+def _laid_out(x: Any) -> Any:
+    is_image = isinstance(x, Tensor) and x.dim() == 4
+    return x.to(memory_format=torch.channels_last) if is_image else x
 
 
 def _dataset(source: Source) -> Dataset[Any]:
