@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mtnas.evaluation import InheritedErrors, extract, recalibrate, task_errors
     from mtnas.export import load_network, save_network
     from mtnas.plotting import plot_front, plot_tree
+    from mtnas.refining import RefineSettings, read_refined, refine
     from mtnas.results import Results, Row
     from mtnas.runs import Run
     from mtnas.searching import SearchSettings, read_results, search
@@ -38,6 +39,7 @@ _HOMES = {
     "InheritedErrors": "evaluation",
     "MtnasError": "errors",
     "QuantizationPolicy": "architecture",
+    "RefineSettings": "refining",
     "Results": "results",
     "Row": "results",
     "Run": "runs",
@@ -54,8 +56,10 @@ _HOMES = {
     "on_all": "space.task",
     "plot_front": "plotting",
     "plot_tree": "plotting",
+    "read_refined": "refining",
     "read_results": "searching",
     "recalibrate": "evaluation",
+    "refine": "refining",
     "save_network": "export",
     "search": "searching",
     "task_errors": "evaluation",
@@ -73,6 +77,7 @@ __all__ = [
     "InheritedErrors",
     "MtnasError",
     "QuantizationPolicy",
+    "RefineSettings",
     "Results",
     "Row",
     "Run",
@@ -89,8 +94,10 @@ __all__ = [
     "on_all",
     "plot_front",
     "plot_tree",
+    "read_refined",
     "read_results",
     "recalibrate",
+    "refine",
     "save_network",
     "search",
     "task_errors",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtnas.refining import RefineSettings
 from mtnas.searching import SearchSettings
 from mtnas.space.block import Block
 from mtnas.space.data import Data
@@ -69,6 +70,8 @@ training = TrainingSettings(epochs=80, learning_rate=1e-2, shared_warmup=0.6, th
 
 # Half of what four separate networks of the largest operators need.
 searching = SearchSettings(evaluations=120, budgets={"params": 11_000}, threads=1)
+
+refining = RefineSettings(threads=1)
 
 
 def data(data_dir: Path | None) -> Data:

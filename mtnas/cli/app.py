@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -158,6 +159,46 @@ def extract(
     network = cut_out(load_supernetwork(work.file.space, work.data, work.run, "cpu"), row.candidate, work.data)
     save_network(out, network, row.candidate, {"tasks": names, "costs": dict(row.costs)})
     _say_written([out / "network.safetensors", out / "network.json"])
+
+
+@app.command(epilog=_example("mtnas refine runs/digits --top 2 --from-scratch", _DATA_HELP))
+def refine(
+    run: options.RunArgument,
+    candidate: Annotated[
+        list[str] | None, typer.Option("--candidate", "-c", help="Id of a candidate, or #number. Repeatable.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="Front members to take, spread over the mean error. Default: 3.")
+    ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(help="Train the largest hard-sharing and single-task networks the same way, to compare with."),
+    ] = True,
+    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Start from new weights.")] = False,
+    epochs: options.EpochsOption = None,
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+) -> None:
+    """Train chosen candidates on their own, then measure them once on the test split. Goes on where it stopped."""
+    from mtnas.cli import steps, tables
+    from mtnas.refining import RefineSettings
+    from mtnas.refining import refine as refine_candidates
+    from mtnas.searching import read_results
+
+    results = read_results(steps.existing_run(run))
+    chosen = [results.find(text) for text in candidate or ()]
+    if top is not None or not chosen:
+        chosen += tables.spread(tables.by_mean_error(results.front()), top or 3)
+    if baselines:
+        corners = results.corner_rows()
+        chosen += [corners[name] for name in ("hard sharing, largest", "single-task, largest") if name in corners]
+    work = steps.Work.existing(run, space, data_dir)
+    settings = replace(work.file.setting("refining", RefineSettings()), from_scratch=from_scratch)
+    settings = settings if epochs is None else replace(settings, epochs=epochs)
+    unique = list(dict.fromkeys(row.candidate for row in chosen))
+    rows = refine_candidates(work.file.space, work.data, work.run, unique, settings)
+    tables.print_refined(rows, results)
+    _say_written([work.run.path / "refined.csv"])
 
 
 def _say_written(paths: list[Path]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from mtnas.refining import RefinedRows
 from mtnas.results import MEAN_ERROR, Results, Row
 
 
@@ -17,10 +18,8 @@ def print_results(results: Results, rows: int) -> None:
         results: to print.
         rows: largest number of front members; of more, ones spread evenly over the mean error are shown.
     """
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    front = sorted(results.front(), key=lambda row: (row.costs[MEAN_ERROR], row.number))
+    console = _console()
+    front = by_mean_error(results.front())
     shown = spread(front, rows)
     budgets = ", ".join(f"{name} <= {limit:,g}" for name, limit in results.budgets.items())
     more = f", {len(shown)} of {len(front)} shown" if len(shown) < len(front) else ""
@@ -38,6 +37,29 @@ def print_results(results: Results, rows: int) -> None:
         console.print("All of them are in results.csv (front = True); --rows prints more.")
 
 
+def print_refined(refined: RefinedRows, results: Results) -> None:
+    """Print refined candidates beside the mean error that they had inherited."""
+    inherited = {row.candidate: row.costs[MEAN_ERROR] for row in results.rows}
+    table = Table(title="Refined candidates: errors in percent", title_justify="left", title_style="bold")
+    for column in ("id", "network", "trained"):
+        table.add_column(column, no_wrap=True)
+    for column in ("params", "macs", "inherited", "valid", "test", *refined.space.tasks, "Delta_m %"):
+        table.add_column(column, justify="right")
+    frame = refined.to_frame()
+    for row, line in zip(refined.rows, frame.to_dict("records"), strict=True):
+        errors = [inherited.get(row.candidate, float("nan")), line["valid/mean"], line["test/mean"]]
+        errors += [row.test.get(task, float("nan")) for task in refined.space.tasks]
+        shown = [f"{100 * error:.2f}" for error in (*errors, line["delta_m"])]
+        name = line["corner"] or line["tree"]
+        table.add_row(line["id"], name, row.how, f"{line['params']:,}", f"{line['macs']:,}", *shown)
+    _console().print(table)
+
+
+def by_mean_error(rows: Sequence[Row]) -> list[Row]:
+    """Rows by rising mean error."""
+    return sorted(rows, key=lambda row: (row.costs[MEAN_ERROR], row.number))
+
+
 def spread(rows: Sequence[Row], count: int) -> list[Row]:
     """At most ``count`` of the rows, evenly spaced, first and last included."""
     if len(rows) <= count:
@@ -45,6 +67,12 @@ def spread(rows: Sequence[Row], count: int) -> list[Row]:
     if count == 1:
         return [rows[0]]
     return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]
+
+
+def _console() -> Console:
+    """Tables keep their columns in files and pipes, which have no width of their own."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
 
 
 def _reference(results: Results) -> str:
