@@ -30,9 +30,10 @@ def print_results(results: Results, rows: int) -> None:
     if results.rows:
         console.print(
             f"{len(results.rows)} candidates measured, {int(results.feasible.sum())} within the budgets,"
-            f" {len(front)} on the front; hypervolume {results.hypervolume():.4f}"
-            f" of the box up to {_reference(results)}"
+            f" {len(front)} on the front"
         )
+    if results.rows and results.has_reference:
+        console.print(f"hypervolume {results.hypervolume():.4f} of the box up to {_reference(results)}")
     if len(shown) < len(front):
         console.print("All of them are in results.csv (front = True); --rows prints more.")
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mtnas.errors import TrainingError
+from mtnas.limits import check_number
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,12 @@ class RefineSettings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"{name} must be at least 1, but is {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise TrainingError(f"learning_rate must be above 0, but is {self.learning_rate}")
-        if not 0 <= self.warmup_share <= 1:
-            raise TrainingError(f"warmup_share must lie between 0 and 1, but is {self.warmup_share}")
-        for name in ("weight_decay", "gradient_clip", "threads"):
-            if not getattr(self, name) >= 0:
-                raise TrainingError(f"{name} must be at least 0, but is {getattr(self, name)}")
+            check_number(TrainingError, name, getattr(self, name), at_least=1, whole=True)
+        check_number(TrainingError, "threads", self.threads, at_least=0, whole=True)
+        check_number(TrainingError, "learning_rate", self.learning_rate, above=0)
+        check_number(TrainingError, "warmup_share", self.warmup_share, at_least=0, at_most=1)
+        for name in ("weight_decay", "gradient_clip"):
+            check_number(TrainingError, name, getattr(self, name), at_least=0)
 
     def to_json(self) -> dict[str, Any]:
         """All settings that determine the result; the device and its threads do not."""

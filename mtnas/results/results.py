@@ -117,8 +117,22 @@ class Results:
             raise SearchError(f"{problem} of this run match '{candidate_id}'; results.csv lists the ids")
         return found[0]
 
+    @property
+    def has_reference(self) -> bool:
+        """Whether the reference point is settled."""
+        return set(self.objectives) <= set(self.reference)
+
     def hypervolume(self, first: int | None = None) -> float:
-        """Share of the box between zero and `reference` that the feasible rows dominate; of the first rows if given."""
+        """Share of the box between zero and `reference` that the feasible rows dominate; of the first rows if given.
+
+        Raises:
+            SearchError: if the reference point is not settled, because not all corner networks are measured yet.
+        """
+        if not self.has_reference:
+            raise SearchError(
+                f"the reference point lacks {sorted(set(self.objectives) - set(self.reference))};"
+                " it is settled once all corner networks are measured"
+            )
         count = len(self.rows) if first is None else first
         points = self.points()[:count][self.feasible[:count]]
         reference = np.array([self.reference[name] for name in self.objectives])

@@ -19,6 +19,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
+        temporary.chmod(_usual_mode())
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -29,3 +30,10 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _usual_mode() -> int:
+    """Permissions that a new file has here; temporary files are made readable by their owner only."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

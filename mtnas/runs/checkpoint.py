@@ -19,7 +19,8 @@ from mtnas.runs.atomic import write_atomic
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
     """Write tensors and a note atomically: a checkpoint that was there stays until the new one is whole."""
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # Copies, since parameters that share memory (tied weights) may not stand in one file.
+    held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(note)
     metadata = {"note": text, "sha256": _digest(held, text)}
     write_atomic(path, lambda temporary: save_file(held, str(temporary), metadata=metadata))

@@ -36,17 +36,31 @@ class Run:
         self._depth = 0
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file, but a run needs a directory; choose another path")
-        known = self.manifest.read().get("run")
+        known = self._known_seed()
         if known is None and self.path.exists() and any(p.name[0] != "." for p in self.path.iterdir()):
             raise RunError(f"{self.path} holds files but no manifest, so it is not a run; choose another directory")
-        if known is not None and not isinstance(known.get("seed"), int):
-            raise RunError(f"the manifest {self.manifest.path} is damaged (no seed); restore it, or use another run directory")
-        if known is not None and seed is not None and known["seed"] != seed:
+        self._asked = seed
+        self.seed: int = self._agreed(known)
+
+    def _known_seed(self) -> int | None:
+        """The directory's seed, if it has one."""
+        section = self.manifest.read().get("run")
+        if section is None:
+            return None
+        if not isinstance(section, dict) or not isinstance(section.get("seed"), int):
             raise RunError(
-                f"the run {self.path} has seed = {known['seed']}, but now it is {seed};"
+                f"the manifest {self.manifest.path} is damaged (no seed); restore it, or use another run directory"
+            )
+        return int(section["seed"])
+
+    def _agreed(self, known: int | None) -> int:
+        """The seed that was asked for, if the directory has no other."""
+        if known is not None and self._asked not in (None, known):
+            raise RunError(
+                f"the run {self.path} has seed = {known}, but now it is {self._asked};"
                 " use another run directory, or the same seed"
             )
-        self.seed: int = known["seed"] if known is not None else (seed or 0)
+        return known if known is not None else self._asked or 0
 
     # Files -----------------------------------------------------------------------------------------------------
 
@@ -100,9 +114,19 @@ class Run:
             raise RunError(
                 f"another process is working on the run {self.path}; wait for it, stop it, or use another run directory"
             ) from None
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _begin(self) -> None:
+        """With the lock held: clear what killed processes left, settle the seed, write the manifest of a new run."""
         for left in self.path.glob(".*.tmp*"):  # half-written by a process that was killed
             left.unlink(missing_ok=True)
-        if "run" not in self.manifest.read():
+        known = self._known_seed()
+        self.seed = self._agreed(known)
+        if known is None:
             self.manifest.write(
                 "run",
                 {

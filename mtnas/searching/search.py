@@ -15,7 +15,7 @@ from mtnas.evaluation import InheritedErrors
 from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 from mtnas.runs import Run
-from mtnas.searching.cost_names import check_settings, default_objectives
+from mtnas.searching.cost_names import check_settings, cost_names, default_objectives
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
@@ -66,7 +66,9 @@ def search(
         try:
             loop = _Loop.start(space, data, run, settings, objectives, supernet)
             with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
+                loop.fix_reference()
                 while len(loop.rows) < settings.evaluations and loop.step(sampler):
+                    loop.fix_reference()
                     advance(loop.text())
         finally:
             optuna.logging.set_verbosity(optuna_level)
@@ -81,11 +83,21 @@ def read_results(run: Run) -> Results:
     if "study" not in manifest:
         raise RunError(f"the run {run.path} has no results yet; search first")
     space, costs = run.architectures()
-    rows = read_rows(run)
-    section = manifest.get("search", {})
-    return Results(
-        space, costs, tuple(section["objectives"]), manifest["study"]["budgets"], manifest.get("reference", {}), rows
-    )
+    known = cost_names(space.tasks)
+    try:
+        objectives = tuple(manifest["search"]["objectives"])
+        budgets, reference = dict(manifest["study"]["budgets"]), dict(manifest.get("reference", {}))
+        intact = all(name in known for name in (*objectives, *budgets, *reference)) and all(
+            isinstance(value, (int, float)) and value > 0 for value in (*budgets.values(), *reference.values())
+        )
+    except (KeyError, TypeError, ValueError):
+        intact = False
+    if not intact:
+        raise RunError(
+            f"the manifest {run.manifest.path} is damaged (search, study or reference);"
+            " restore it, or use another run directory"
+        )
+    return Results(space, costs, objectives, budgets, reference, read_rows(run))
 
 
 @dataclass
@@ -128,8 +140,6 @@ class _Loop:
             if candidate not in self.known:
                 self._measure(self.proposals.fixed(architecture), candidate)
                 return True
-        if "reference" not in self.run.manifest.read():
-            self.run.manifest.write("reference", self._reference())
         found = self.proposals.next(
             self.known,
             lambda number: sampler or self._nsga2(number),
@@ -139,6 +149,12 @@ class _Loop:
             return False
         self._measure(*found)
         return True
+
+    def fix_reference(self) -> None:
+        """Settle the reference point once the corners are measured; it never changes after that."""
+        wanted = {Candidate(a) for a in corners(self.space.architectures, self.proposals.costs).values()}
+        if wanted <= self.known and "reference" not in self.run.manifest.read():
+            self.run.manifest.write("reference", self._reference())
 
     def _nsga2(self, number: int) -> BaseSampler:
         seed = derive_seed(self.run.seed, "search", number)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mtnas.errors import SearchError
+from mtnas.limits import check_number
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,8 @@ class SearchSettings:
         object.__setattr__(self, "objectives", tuple(self.objectives))
         object.__setattr__(self, "budgets", dict(self.budgets))
         object.__setattr__(self, "reference", dict(self.reference))
-        if self.evaluations < 1:
-            raise SearchError(f"evaluations must be at least 1, but is {self.evaluations}")
-        if self.population < 2:
-            raise SearchError(f"population must be at least 2, but is {self.population}")
-        if self.threads < 0:
-            raise SearchError(f"threads must be at least 0 (torch's default), but is {self.threads}")
-        if self.tries < 1:
-            raise SearchError(f"tries must be at least 1, but is {self.tries}")
-        for name, limit in self.budgets.items():
-            if not (math.isfinite(limit) and limit > 0):
-                raise SearchError(f"the budget of {name} must be a number above 0, but is {limit}")
-        for name, value in self.reference.items():
-            if not (math.isfinite(value) and value > 0):
-                raise SearchError(f"the reference of {name} must be a number above 0, but is {value}")
+        for name, least in (("evaluations", 1), ("population", 2), ("tries", 1), ("threads", 0)):
+            check_number(SearchError, name, getattr(self, name), at_least=least, whole=True)
+        for what, values in (("budget", self.budgets), ("reference", self.reference)):
+            for name, value in values.items():
+                check_number(SearchError, f"the {what} of {name}", value, above=0)

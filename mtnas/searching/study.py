@@ -46,8 +46,10 @@ class RunStudy:
                 return cls._create(run, storage, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
             opened = cls(study, objectives)
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                study.tell(trial.number, state=TrialState.FAIL)
+            study_id = storage.get_study_id_from_name(study.study_name)
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
+                trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+                storage.set_trial_state_values(trial_id, TrialState.FAIL)
             if known["budgets"] == dict(budgets):
                 return opened
             done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -46,10 +46,10 @@ class BranchedNetwork(nn.Module):
         wanted = tuple(range(len(names))) if tasks is None else tuple(sorted(tasks))
         self.stem = stem
         self.nodes = nn.ModuleDict()
-        self.heads = nn.ModuleDict({names[task]: heads[task] for task in wanted})
+        # Keys hold a slash, which names of tasks and blocks cannot, so none collides with an attribute or another key.
+        self.heads = nn.ModuleDict({f"head/{names[task]}": heads[task] for task in wanted})
         # The plan of `forward`: for every block, (node name, leader, parent's leader, share of the parent's tasks).
         self._plan: list[list[tuple[str, int, int, float]]] = []
-        self._outputs: list[tuple[str, int, float]] = []
         above = [wanted]
         for block in range(architecture.tree.blocks):
             steps, groups = [], []
@@ -58,14 +58,14 @@ class BranchedNetwork(nn.Module):
                     members = tuple(task for task in group if task in parent)
                     if not members:
                         continue
-                    name = f"{space.blocks[block].name}__{'_'.join(names[task] for task in members)}"
+                    name = f"{space.blocks[block].name}/{'+'.join(names[task] for task in members)}"
                     self.nodes[name] = nodes[block, group[0]]
                     steps.append((name, members[0], parent[0], len(members) / len(parent)))
                     groups.append(members)
             self._plan.append(steps)
             above = groups
-        for members in above:
-            self._outputs += [(names[task], members[0], 1 / len(members)) for task in members]
+        self._outputs = sorted((task, members[0], 1 / len(members)) for members in above for task in members)
+        self._names = names
 
     def forward(self, x: Input) -> dict[str, Tensor]:
         return self.outputs(self.features(self.stem(x))[-1])
@@ -81,8 +81,11 @@ class BranchedNetwork(nn.Module):
         return values
 
     def outputs(self, features: dict[int, Tensor]) -> dict[str, Tensor]:
-        """Outputs of the heads for the last block's features."""
-        return {task: self.heads[task](self._share(features[leader], share)) for task, leader, share in self._outputs}
+        """Outputs of the heads for the last block's features, in the order of the tasks."""
+        return {
+            self._names[task]: self.heads[f"head/{self._names[task]}"](self._share(features[leader], share))
+            for task, leader, share in self._outputs
+        }
 
     def _share(self, x: Tensor, share: float) -> Tensor:
         return scale_gradient(x, share) if self.average_gradients else x

@@ -28,7 +28,7 @@ def task_losses(
             continue
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
-                f"the loss of task '{task.name}' is {float(loss)}; look for labels that are not finite,"
+                f"the loss of task '{task.name}' is {float(loss.detach())}; look for labels that are not finite,"
                 " or lower the learning rate"
             )
         losses[task.name] = loss

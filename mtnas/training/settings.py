@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mtnas.errors import TrainingError
+from mtnas.limits import check_number
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,15 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "branch_every"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"{name} must be at least 1, but is {getattr(self, name)}")
+            check_number(TrainingError, name, getattr(self, name), at_least=1, whole=True)
+        for name in ("threads", "random_networks"):
+            check_number(TrainingError, name, getattr(self, name), at_least=0, whole=True)
         for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end"):
-            if not getattr(self, name) > 0:
-                raise TrainingError(f"{name} must be above 0, but is {getattr(self, name)}")
+            check_number(TrainingError, name, getattr(self, name), above=0)
         for name in ("distillation", "warmup_share", "random_trees", "shared_warmup", "target_cost"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrainingError(f"{name} must lie between 0 and 1, but is {getattr(self, name)}")
-        for name in ("weight_decay", "gradient_clip", "resource_weight", "threads", "random_networks"):
-            if not getattr(self, name) >= 0:
-                raise TrainingError(f"{name} must be at least 0, but is {getattr(self, name)}")
-
+            check_number(TrainingError, name, getattr(self, name), at_least=0, at_most=1)
+        for name in ("weight_decay", "gradient_clip", "resource_weight"):
+            check_number(TrainingError, name, getattr(self, name), at_least=0)
         if not self.sandwich and self.random_networks == 0:
             raise TrainingError(
                 "random_networks must be at least 1 without sandwich, but is 0: nothing would be trained"

@@ -150,8 +150,6 @@ class _Trainer:
         steps = len(batches) if hasattr(batches.dataset, "__len__") else None
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
         learns_branches = self.epoch >= self._first_branch_epoch
-        if self.epoch == self._first_branch_epoch > 0:
-            self.supernet.spread_first_copy()
         self.supernet.train()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)  # dropout and whatever else draws inside modules
@@ -266,6 +264,8 @@ class _Trainer:
             }
         )
         self.epoch += 1
+        if self.epoch == self._first_branch_epoch:
+            self.supernet.spread_first_copy()
         self.save()
 
     def _text(self) -> str:
