@@ -87,15 +87,17 @@ class CostTable:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CostTable:
         try:
-            if tuple(value["names"]) != EXACT_COSTS:
-                raise ArchitectureError(f"a cost table of {value['names']} was read, but {list(EXACT_COSTS)} is needed")
-            return cls(
+            names = tuple(value["names"])
+            table = cls(
                 tuple(int(n) for n in value["stem"]),
                 tuple(tuple(tuple(int(n) for n in amounts) for amounts in block) for block in value["options"]),
                 tuple(tuple(int(n) for n in amounts) for amounts in value["heads"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArchitectureError(f"not a cost table: {str(value)[:80]}") from error
+        if names != EXACT_COSTS:
+            raise ArchitectureError(f"a cost table of {list(names)} was read, but {list(EXACT_COSTS)} is needed")
+        return table
 
 
 def split_tree(space: ArchitectureSpace) -> Tree:

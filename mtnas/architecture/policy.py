@@ -27,9 +27,9 @@ class QuantizationPolicy:
                 raise ArchitectureError(
                     f"node {node} is given bits {bits}, but bits are 1 to {FLOAT_BITS} ({FLOAT_BITS} = float)"
                 )
+        if len({node for node, _ in self.entries}) != len(self.entries):
+            raise ArchitectureError(f"a policy names a node twice: {self.entries}")
         kept = tuple(sorted((node, bits) for node, bits in self.entries if bits != (FLOAT_BITS, FLOAT_BITS)))
-        if len({node for node, _ in kept}) != len(kept):
-            raise ArchitectureError(f"a policy names a node twice: {kept}")
         object.__setattr__(self, "entries", kept)
 
     @classmethod

@@ -45,6 +45,13 @@ class ArchitectureSpace:
         for block in self.blocks:
             if not block.options:
                 raise ArchitectureError(f"block '{block.name}' has no options; give it at least one")
+            twice = sorted({name for name in block.options if block.options.count(name) > 1})
+            if twice:
+                raise ArchitectureError(f"block '{block.name}' has option '{twice[0]}' twice")
+            if block.name in ("input", "head"):
+                raise ArchitectureError(
+                    f"a block may not be named '{block.name}', which names another part of the network; rename it"
+                )
 
     # Size ------------------------------------------------------------------------------------------------------
 

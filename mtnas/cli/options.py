@@ -55,7 +55,7 @@ def parse_budgets(texts: Sequence[str]) -> dict[str, float]:
         name, equals, limit = text.partition("=")
         factor = units.get(limit[-1:], 1.0)
         try:
-            value = float(limit.rstrip("kKmMgG") if factor != 1 else limit) * factor
+            value = float(limit[:-1] if factor != 1 else limit) * factor
         except ValueError:
             value = float("nan")
         if not (name and equals) or value != value:

@@ -23,8 +23,8 @@ def save_network(directory: Path, network: BranchedNetwork, candidate: Candidate
     """
     note = {"candidate": candidate.to_json(), "id": candidate.id, **about}
     known = directory / "network.json"
-    if known.exists() and json.loads(known.read_text(encoding="utf-8")).get("id") != candidate.id:
-        raise RunError(f"{directory} holds another network already; choose another --out")
+    if known.exists() and _id_in(known) != candidate.id:
+        raise RunError(f"{directory} holds another network already (or a damaged one); choose another --out")
     save_checkpoint(directory / "network.safetensors", network.state_dict(), note)
     write_text(known, json.dumps(note, indent=1))
 
@@ -49,3 +49,11 @@ def load_network(directory: Path, space: SearchSpace, example: Input) -> tuple[B
         ) from error
     network.eval()
     return network, note
+
+
+def _id_in(path: Path) -> str | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return value.get("id") if isinstance(value, dict) else None

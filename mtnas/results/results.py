@@ -99,6 +99,7 @@ class Results:
 
     def best(self, cost: str = MEAN_ERROR) -> Row:
         """The row of lowest cost among those that meet every budget."""
+        self.values(cost)  # names the nearest cost if there is no such one
         rows = [row for row, met in zip(self.rows, self.feasible, strict=True) if met]
         if not rows:
             raise SearchError(
@@ -128,13 +129,13 @@ class Results:
         Raises:
             SearchError: if the reference point is not settled, because not all corner networks are measured yet.
         """
+        count = len(self.rows) if first is None else first
+        points = self.points()[:count][self.feasible[:count]]
         if not self.has_reference:
             raise SearchError(
                 f"the reference point lacks {sorted(set(self.objectives) - set(self.reference))};"
                 " it is settled once all corner networks are measured"
             )
-        count = len(self.rows) if first is None else first
-        points = self.points()[:count][self.feasible[:count]]
         reference = np.array([self.reference[name] for name in self.objectives])
         return hypervolume(points, reference) if len(points) else 0.0
 

@@ -16,13 +16,16 @@ from torch import Tensor
 from mtnas.errors import RunError
 from mtnas.runs.atomic import write_atomic
 
+_ENTRY = "mtnas"
+
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
     """Write tensors and a note atomically: a checkpoint that was there stays until the new one is whole."""
     # Copies, since parameters that share memory (tied weights) may not stand in one file.
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(note)
-    metadata = {"note": text, "sha256": _digest(held, text)}
+    # One entry, since safetensors writes several in an order of its own: equal checkpoints are equal files.
+    metadata = {_ENTRY: json.dumps({"sha256": _digest(held, text), "note": text})}
     write_atomic(path, lambda temporary: save_file(held, str(temporary), metadata=metadata))
 
 
@@ -36,12 +39,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise RunError(f"there is no checkpoint {path}; train first")
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {})[_ENTRY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         text = metadata["note"]
         note = json.loads(text)
         intact = metadata["sha256"] == _digest(tensors, text)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(f"the checkpoint {path} is damaged ({error}); delete it to train again from the start") from error
     if not intact:
         raise RunError(f"the checkpoint {path} is damaged (its digest differs); delete it to train again from the start")

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler
+from optuna.samplers import BaseSampler
 
 from mtnas.architecture import EXACT_COSTS, Candidate
 from mtnas.errors import RunError
@@ -16,6 +16,7 @@ from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 from mtnas.runs import Run
 from mtnas.searching.cost_names import check_settings, cost_names, default_objectives
+from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
@@ -158,7 +159,7 @@ class _Loop:
 
     def _nsga2(self, number: int) -> BaseSampler:
         seed = derive_seed(self.run.seed, "search", number)
-        return NSGAIISampler(population_size=self.settings.population, seed=seed)
+        return NSGA2(population_size=self.settings.population, seed=seed)
 
     def _measure(self, trial: optuna.Trial, candidate: Candidate) -> None:
         errors = self.errors(candidate.architecture)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
@@ -147,7 +150,7 @@ class Data:
         if loader is not None and seed is not None and loader.batch_size:
             size = min(loader.batch_size, len(dataset))  # type: ignore[arg-type]
         samples = len(dataset)  # type: ignore[arg-type]
-        collate = (loader.collate_fn if loader is not None else self.collate) or default_collate
+        collate = self._collate(source)
         return DataLoader(
             dataset,
             batch_size=size,
@@ -162,8 +165,28 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """Per split its size and a digest of up to 64 samples spread over it: tells other data from the same."""
-        return {name: _digest(source) for name, source in sorted(self._splits.items())}
+        """Per split its size and a digest of up to 64 samples spread over it: tells other data from the same.
+
+        Samples are read as they are collated, with the global random generators of torch, numpy and Python set to fixed
+        states meanwhile, so that random augmentation does not make other data of the same.
+        """
+        return {name: self._digest(source) for name, source in sorted(self._splits.items())}
+
+    def _digest(self, source: Source) -> str:
+        dataset, digest = _dataset(source), hashlib.sha256()
+        collate = self._collate(source)
+        with _fixed_chance():
+            if isinstance(dataset, IterableDataset):
+                _feed(digest, collate([next(iter(dataset))]))
+                return f"iterable:{digest.hexdigest()[:16]}"
+            size = len(dataset)  # type: ignore[arg-type]
+            for index in range(0, size, max(1, math.ceil(size / 64))):
+                _feed(digest, collate([dataset[index]]))
+        return f"{size}:{digest.hexdigest()[:16]}"
+
+    def _collate(self, source: Source) -> Callable[[list[Any]], Any]:
+        given = source.collate_fn if isinstance(source, DataLoader) else self.collate
+        return given or default_collate
 
 
 @dataclass(frozen=True)
@@ -224,16 +247,19 @@ def _form(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _digest(source: Source) -> str:
-    dataset = _dataset(source)
-    digest = hashlib.sha256()
-    if isinstance(dataset, IterableDataset):
-        _feed(digest, next(iter(dataset)))
-        return f"iterable:{digest.hexdigest()[:16]}"
-    size = len(dataset)  # type: ignore[arg-type]
-    for index in range(0, size, max(1, math.ceil(size / 64))):
-        _feed(digest, dataset[index])
-    return f"{size}:{digest.hexdigest()[:16]}"
+@contextmanager
+def _fixed_chance() -> Iterator[None]:
+    """Fixed states of the global random generators; the former ones afterwards."""
+    python, array = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(array)
 
 
 def _feed(digest: Any, value: Any) -> None:
