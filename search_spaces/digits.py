@@ -66,7 +66,7 @@ space = SearchSpace(
 
 
 # Steps are so small that a second thread would only wait.
-training = TrainingSettings(epochs=80, learning_rate=1e-2, shared_warmup=0.6, threads=1)
+training = TrainingSettings(epochs=70, learning_rate=1e-2, shared_warmup=0.6, random_networks=2, threads=1)
 
 # Half of what four separate networks of the largest operators need.
 searching = SearchSettings(evaluations=120, budgets={"params": 11_000}, threads=1)

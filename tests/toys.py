@@ -31,7 +31,7 @@ def plain_space(branching: Sequence[bool], options: Sequence[int], tasks: int = 
         BlockChoices(f"b{index}", tuple(f"o{option}" for option in range(count)), may_split)
         for index, (may_split, count) in enumerate(zip(branching, options, strict=True))
     )
-    return ArchitectureSpace(tuple("abcdefgh"[:tasks]), blocks)
+    return ArchitectureSpace(tuple("abcdefghijklmnop"[:tasks]), blocks)
 
 
 def plain_table(space: ArchitectureSpace, seed: int = 0) -> CostTable:
@@ -67,7 +67,9 @@ def all_trees(tasks: int, branching: Sequence[bool]) -> list[Tree]:
 
 
 @st.composite
-def plain_spaces(draw: st.DrawFn, most_tasks: int = 4, most_blocks: int = 4, most_options: int = 3) -> ArchitectureSpace:
+def plain_spaces(
+    draw: st.DrawFn, most_tasks: int = 4, most_blocks: int = 4, most_options: int = 3
+) -> ArchitectureSpace:
     blocks = draw(st.integers(1, most_blocks))
     branching = draw(st.lists(st.booleans(), min_size=blocks, max_size=blocks))
     options = draw(st.lists(st.integers(1, most_options), min_size=blocks, max_size=blocks))

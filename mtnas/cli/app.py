@@ -5,15 +5,29 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mtnas import __version__
 from mtnas.cli import options
 from mtnas.errors import MtnasError
 
+
+class _Interruptible(TyperGroup):
+    """Says what to do after Ctrl-C, where Typer would only say that it aborted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; the same command goes on where it stopped", err=True)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Interruptible,
     help="Multi-task neural architecture search: train one supernetwork, search branched networks, get a Pareto front.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -213,6 +227,3 @@ def main() -> None:
     except MtnasError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on where it stopped", err=True)
-        sys.exit(130)

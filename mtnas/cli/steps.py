@@ -46,9 +46,8 @@ class Work:
 
     @classmethod
     def _of(cls, run: Run, file: SpaceFile, data_dir: Path | None) -> Work:
-        known = run.manifest.read().get("data_dir")
-        if data_dir is None and known is not None:
-            data_dir = Path(known["path"])
+        if data_dir is None:
+            data_dir = _noted_data_dir(run)
         return cls(run, file, file.data(data_dir), data_dir)
 
     def training(self, epochs: int | None) -> TrainingSettings:
@@ -86,6 +85,17 @@ class Work:
         self.run.keep_space_file(self.file.path)
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
+
+
+def _noted_data_dir(run: Run) -> Path | None:
+    """The data folder that the run used before."""
+    manifest = run.manifest.read()
+    if "data_dir" not in manifest:
+        return None
+    known = manifest["data_dir"]
+    if not isinstance(known, dict) or not isinstance(known.get("path"), str):
+        raise RunError(f"the manifest {run.manifest.path} is damaged (data_dir); give the folder as --data-dir")
+    return Path(known["path"])
 
 
 def existing_run(path: Path) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,10 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from mtnas.architecture import Candidate
 from mtnas.errors import RunError
@@ -32,20 +32,23 @@ class RunStudy:
     constraints worked out anew.
     """
 
-    def __init__(self, study: optuna.Study, objectives: Sequence[str]) -> None:
+    def __init__(self, study: optuna.Study, path: Path, objectives: Sequence[str]) -> None:
         self.study = study
+        self.path = path
         self.objectives = tuple(objectives)
 
     @classmethod
     def open(cls, run: Run, objectives: Sequence[str], budgets: Mapping[str, float]) -> RunStudy:
         """The run's study for these budgets, made where needed; trials that a killed process left open are closed."""
+        known = run.manifest.read().get("study")
+        if known is not None:
+            _must_exist(run)
         with _readable(run.study):
             storage = _storage(run.study)
-            known = run.manifest.read().get("study")
             if known is None:
                 return cls._create(run, storage, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
-            opened = cls(study, objectives)
+            opened = cls(study, run.study, objectives)
             study_id = storage.get_study_id_from_name(study.study_name)
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
                 trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
@@ -84,7 +87,7 @@ class RunStudy:
                 )
             )
         run.manifest.write("study", {"name": name, "budgets": dict(budgets)})
-        return cls(study, objectives)
+        return cls(study, run.study, objectives)
 
     def tell(
         self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]
@@ -103,7 +106,8 @@ class RunStudy:
 
     def rows(self) -> tuple[Row, ...]:
         """Measured rows in the order of their trials."""
-        return _rows(self.study)
+        with _readable(self.path):
+            return _rows(self.study)
 
     def progress(self) -> tuple[int, int]:
         """How many trials there were, and how many of the last ones in a row were rejected.
@@ -120,21 +124,29 @@ def read_rows(run: Run) -> tuple[Row, ...]:
     known = run.manifest.read().get("study")
     if known is None:
         return ()
+    _must_exist(run)
+    with _readable(run.study):
+        return _rows(optuna.load_study(study_name=known["name"], storage=_storage(run.study)))
+
+
+def _must_exist(run: Run) -> None:
     if not run.study.exists():
         raise RunError(
             f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory"
         )
-    with _readable(run.study):
-        return _rows(optuna.load_study(study_name=known["name"], storage=_storage(run.study)))
 
 
 def _rows(study: optuna.Study) -> tuple[Row, ...]:
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     trials.sort(key=lambda trial: trial.number)
-    return tuple(
-        Row(number, Candidate.from_json(trial.user_attrs[_CANDIDATE]), trial.user_attrs[_COSTS])
-        for number, trial in enumerate(trials)
-    )
+    return tuple(_row(number, trial.user_attrs) for number, trial in enumerate(trials))
+
+
+def _row(number: int, attributes: Mapping[str, Any]) -> Row:
+    costs = dict(attributes[_COSTS])
+    if not costs or not all(isinstance(cost, (int, float)) for cost in costs.values()):
+        raise ValueError(f"row {number} has costs {costs}")
+    return Row(number, Candidate.from_json(attributes[_CANDIDATE]), costs)
 
 
 def _storage(path: Path) -> RDBStorage:
@@ -147,10 +159,9 @@ def _readable(path: Path) -> Iterator[None]:
     """Turn what a damaged study raises into a sentence."""
     try:
         yield
-    except (sqlalchemy.exc.DatabaseError, json.JSONDecodeError, KeyError, RuntimeError) as error:
-        if isinstance(error, RunError):
-            raise
-        reason: Any = str(getattr(error, "orig", None) or error).splitlines()[:1]
-        raise RunError(
-            f"the study {path} is damaged ({' '.join(reason)}); restore it, or use another run directory"
-        ) from error
+    except RunError:
+        raise
+    except (SQLAlchemyError, OptunaError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
+        reason = str(getattr(cause, "orig", None) or cause).partition("\n")[0]
+        raise RunError(f"the study {path} is damaged ({reason}); restore it, or use another run directory") from error

@@ -127,7 +127,7 @@ class Data:
         return self._loader("test", self.eval_batch_size, None)
 
     def calibration_batches(self) -> Iterator[Batch]:
-        """Batches of the first ``calibration_samples`` training samples, in one fixed shuffle."""
+        """Whole batches of at least ``calibration_samples`` training samples if there are, in one fixed shuffle."""
         left = self.calibration_samples
         for x, labels in self._loader("train", min(self.eval_batch_size, self.calibration_samples), self.split_seed):
             yield x, labels

@@ -85,8 +85,9 @@ def load_supernetwork(space: SearchSpace, data: Data, run: Run, device: str = "a
     run.manifest.claim("data", data.fingerprint)
     epochs = run.manifest.section("training").get("epochs")
     tensors, note = load_checkpoint(run.checkpoint)
-    if note["epoch"] != epochs:
-        raise RunError(f"the run {run.path} has trained {note['epoch']} of {epochs} epochs; finish the training first")
+    trained = _epoch_of(note, run)
+    if trained != epochs:
+        raise RunError(f"the run {run.path} has trained {trained} of {epochs} epochs; finish the training first")
     supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights"))
     _load_weights(supernet, tensors, run)
     return supernet.to(resolve_device(device)).eval()
@@ -288,7 +289,16 @@ class _Trainer:
         _load_weights(self.supernet, tensors, self.run)
         for kind, optimizer in self.optimizers.items():
             load_optimizer(f"optimizer.{kind}", optimizer, tensors)
-        self.epoch, self.history = int(note["epoch"]), list(note["history"])
+        self.epoch, self.history = _epoch_of(note, self.run), list(note["history"])
+
+
+def _epoch_of(note: Mapping[str, Any], run: Run) -> int:
+    """Number of finished epochs that a checkpoint's note tells."""
+    if not isinstance(note.get("epoch"), int) or not isinstance(note.get("history"), list):
+        raise RunError(
+            f"the checkpoint {run.checkpoint} is not that of a supernetwork; delete it to train again from the start"
+        )
+    return int(note["epoch"])
 
 
 def _load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], run: Run) -> None:

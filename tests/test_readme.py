@@ -1,0 +1,50 @@
+"""What the README shows works as it is shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mtnas.cli import app
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_the_script_trains_searches_plots_and_extracts(tmp_path: Path) -> None:
+    (script,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(script.strip().splitlines()) <= 25
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'sine': torch.Size([2])" in done.stdout
+    assert (tmp_path / "front.png").stat().st_size > 10_000
+    assert {"manifest.json", "results.csv", "study.db"} <= {path.name for path in (tmp_path / "runs/waves").iterdir()}
+
+
+def shown_commands() -> list[str]:
+    return re.findall(r"^    (mtnas .*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", shown_commands())
+def test_every_command_that_is_shown_is_understood(command: str) -> None:
+    """Only parsed here; each is run on a small space elsewhere. An unknown command or option is exit status 2."""
+    words = shlex.split(command)[1:]
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+    options = [word for word in words if word.startswith("--")]
+    told = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"}).output
+    assert all(option in told for option in options)
+
+
+def test_files_that_are_named_are_there() -> None:
+    text = README.read_text(encoding="utf-8")
+    for name in re.findall(r"\]\((docs/[^)]+)\)", text):
+        assert (README.parent / name).exists(), name
+    for name in re.findall(r"^\| `(\w+\.py)` \|", text, re.MULTILINE):
+        assert (README.parent / "search_spaces" / name).exists(), name

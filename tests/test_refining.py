@@ -1,0 +1,143 @@
+"""Chosen candidates trained on their own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtnas import Data, RefineSettings, Run, SearchSpace, TrainingSettings, refine, train
+from mtnas.architecture import Candidate
+from mtnas.errors import RunError, TrainingError
+from mtnas.evaluation import task_errors
+from mtnas.refining import read_refined
+from mtnas.refining.refine import _Job
+from mtnas.results import corners, mean_error
+
+HOW = RefineSettings(epochs=3, patience=3, learning_rate=1e-2, threads=1)
+
+
+@pytest.fixture
+def data(data: Data) -> Data:
+    """The shared data; the same samples validate and test."""
+    return replace(data, test=data.valid)
+
+
+@pytest.fixture
+def run(tmp_path: Path, space: SearchSpace, data: Data) -> Run:
+    run = Run(tmp_path / "run", 0)
+    train(space, data, run, TrainingSettings(epochs=1), show_progress=False)
+    return run
+
+
+def chosen(run: Run) -> dict[str, Candidate]:
+    return {name: Candidate(a) for name, a in corners(*run.architectures()).items()}
+
+
+def test_the_kept_weights_have_the_errors_that_are_told(run: Run, space: SearchSpace, data: Data) -> None:
+    from mtnas.export import load_network
+
+    hard = chosen(run)["hard sharing, largest"]
+    (row,) = refine(space, data, run, [hard], HOW, show_progress=False).rows
+    network, note = load_network(run.path / "refined" / row.key, space, data.example()[0])
+    assert note["how"] == row.how == "fine-tuned"
+    assert task_errors(network, space.tasks, data.valid_batches()) == row.valid
+    assert row.test == row.valid  # the same samples here
+    assert 0 <= row.epoch <= HOW.epochs
+
+
+def test_fine_tuning_never_ends_worse_on_the_validation_split(run: Run, space: SearchSpace, data: Data) -> None:
+    from mtnas import InheritedErrors, load_supernetwork
+
+    hard = chosen(run)["hard sharing, largest"]
+    inherited = InheritedErrors(load_supernetwork(space, data, run), data)(hard.architecture)
+    awful = replace(HOW, learning_rate=1e3)
+    (row,) = refine(space, data, run, [hard], awful, show_progress=False).rows
+    assert mean_error(row.valid) <= mean_error(inherited)
+    assert row.epoch == 0 and row.valid == inherited
+
+
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_an_interrupted_refinement_ends_as_an_uninterrupted_one(
+    from_scratch: bool, run: Run, space: SearchSpace, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = replace(HOW, from_scratch=from_scratch)
+    hard = chosen(run)["hard sharing, largest"]
+    whole = Run(tmp_path / "whole", 0)
+    train(space, data, whole, TrainingSettings(epochs=1), show_progress=False)
+    expected = refine(space, data, whole, [hard], how, show_progress=False).rows
+
+    epochs = []
+    usual = _Job._train_epoch
+
+    def stops(self: _Job, *given: object) -> None:
+        epochs.append(given)
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        usual(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_Job, "_train_epoch", stops)
+    with pytest.raises(KeyboardInterrupt):
+        refine(space, data, run, [hard], how, show_progress=False)
+    assert refine(space, data, run, [hard], how, show_progress=False).rows == expected
+    assert len(epochs) == 1 + HOW.epochs  # the interrupted epoch is begun twice, no other
+    assert refine(space, data, run, [hard], how, show_progress=False).rows == expected
+    assert len(epochs) == 1 + HOW.epochs
+
+
+def test_other_settings_are_refused_and_both_starts_stand_side_by_side(
+    run: Run, space: SearchSpace, data: Data
+) -> None:
+    hard = chosen(run)["hard sharing, largest"]
+    refine(space, data, run, [hard], HOW, show_progress=False)
+    with pytest.raises(RunError, match="was fine-tuned with settings"):
+        refine(space, data, run, [hard], replace(HOW, epochs=4), show_progress=False)
+    refine(space, data, run, [hard], replace(HOW, from_scratch=True), show_progress=False)
+    assert {row.how for row in read_refined(run).rows} == {"fine-tuned", "from scratch"}
+    assert len((run.path / "refined.csv").read_text().splitlines()) == 3
+
+
+def test_delta_m_is_relative_to_the_single_task_networks_trained_alike(
+    run: Run, space: SearchSpace, data: Data
+) -> None:
+    candidates = chosen(run)
+    both = [candidates["hard sharing, largest"], candidates["single-task, largest"]]
+    refined = refine(space, data, run, both, HOW, show_progress=False)
+    row = {row.candidate: row for row in refined.rows}
+    hard, single = row[both[0]], row[both[1]]
+    gains = [(single.test[t] - hard.test[t]) / single.test[t] for t in hard.test]
+    assert math.isclose(refined.delta_m(hard), sum(gains) / len(gains))
+    assert refined.delta_m(single) == 0
+    assert math.isnan(refined.delta_m(replace(hard, how="from scratch")))
+
+
+def test_starting_from_scratch_ignores_inherited_weights(run: Run, space: SearchSpace, data: Data) -> None:
+    from mtnas import load_supernetwork
+
+    hard, how = chosen(run)["hard sharing, largest"], replace(HOW, from_scratch=True)
+    supernet = load_supernetwork(space, data, run)
+    before = [
+        p.clone() for p in _Job(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
+    ]
+    for parameter in supernet.parameters():
+        parameter.data.zero_()
+    after = _Job(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("patience", 0), ("learning_rate", 0), ("threads", -1)])
+def test_impossible_settings_are_refused(name: str, value: float) -> None:
+    with pytest.raises(TrainingError, match=f"^{name} must .*but is {value}"):
+        RefineSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_without_a_test_split_there_is_no_test_error(tmp_path: Path, space: SearchSpace, data: Data) -> None:
+    data = replace(data, test=None)
+    run = Run(tmp_path / "untested", 0)
+    train(space, data, run, TrainingSettings(epochs=1), show_progress=False)
+    refined = refine(space, data, run, [chosen(run)["single-task, largest"]], HOW, show_progress=False)
+    assert not refined.rows[0].test and math.isnan(refined.delta_m(refined.rows[0]))
+    assert math.isnan(refined.to_frame()["test/mean"][0])

@@ -1,0 +1,790 @@
+"""Training: seeds decide everything, interruptions change nothing, and each gradient is that of its formula."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from toys import (
+    Samples,
+    draws,
+    plain_spaces,
+    plain_table,
+    toy_data,
+    toy_labels,
+    toy_samples,
+    toy_space,
+    toy_tasks,
+    toy_x,
+)
+
+from mtnas.architecture import Architecture, ArchitectureSpace, Tree
+from mtnas.errors import MtnasError, RunError, TrainingError
+from mtnas.runs import Run, load_checkpoint
+from mtnas.space.data import Data
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.task import Task
+from mtnas.space.task_types import binary, classification, multilabel, regression
+from mtnas.supernet import BranchSample, SuperNetwork
+from mtnas.training import TrainingSettings, load_supernetwork, resolve_device, train
+from mtnas.training.branch_step import branch_loss, expected_share
+from mtnas.training.distillation import mix_with_teacher
+from mtnas.training.loss import task_losses, weighted_sum
+from mtnas.training.sampling import Sandwich
+from mtnas.training.schedule import learning_rate_factor, temperature
+from mtnas.training.trainer import _Trainer
+
+seeds = st.integers(0, 2**32)
+SETTINGS = TrainingSettings(epochs=3, learning_rate=0.01, shared_warmup=0.34, branch_every=1, device="cpu")
+"""One epoch of hard sharing, two with branch points; an epoch has three steps."""
+SPACE = toy_space(dropout=0.2)
+
+
+def trained(path: Path, seed: int = 3, how: TrainingSettings = SETTINGS, data: Data | None = None) -> SuperNetwork:
+    return train(SPACE, data or toy_data(), Run(path, seed), how, show_progress=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, SuperNetwork]:
+    """A run that was never interrupted."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    supernet = trained(path)
+    return Run(path), supernet
+
+
+def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
+    mine, yours = one.state_dict(), other.state_dict()
+    assert mine.keys() == yours.keys()
+    for name, tensor in mine.items():
+        assert torch.equal(tensor, yours[name]), name
+
+
+def assert_same_checkpoint(one: Run, other: Run) -> None:
+    """Weights, state of the optimizers and history."""
+    (mine, note), (yours, other_note) = load_checkpoint(one.checkpoint), load_checkpoint(other.checkpoint)
+    assert note == other_note and mine.keys() == yours.keys()
+    for name, tensor in mine.items():
+        assert torch.equal(tensor, yours[name]), name
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
+    """Let the trainer be stopped by the user once ``method`` has been called so many times."""
+    original = getattr(_Trainer, method)
+    count = 0
+
+    def interrupted(self: _Trainer, *args: Any) -> Any:
+        nonlocal count
+        if count == calls:
+            raise KeyboardInterrupt
+        count += 1
+        return original(self, *args)
+
+    monkeypatch.setattr(_Trainer, method, interrupted)
+
+
+# Runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_happened_before(
+    tmp_path: Path, finished: tuple[Run, SuperNetwork]
+) -> None:
+    torch.manual_seed(99)
+    random.seed(99)
+    supernet = trained(tmp_path / "run")
+    assert not supernet.training
+    assert_same_weights(supernet, finished[1])
+    assert_same_checkpoint(Run(tmp_path / "run"), finished[0])
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path, finished: tuple[Run, SuperNetwork]) -> None:
+    other = trained(tmp_path / "run", seed=4)
+    pairs = list(zip(other.parameters(), finished[1].parameters(), strict=True))
+    assert sum(torch.equal(one, two) for one, two in pairs) < len(pairs) / 10
+
+
+@pytest.mark.parametrize(
+    ("method", "calls", "epochs"),
+    [
+        *(("train_epoch", calls, calls) for calls in (0, 1, 2)),
+        *(("_weight_step", calls, calls // 3) for calls in (1, 3, 5, 8)),
+        ("_branch_step", 4, 2),
+    ],
+)
+def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    finished: tuple[Run, SuperNetwork],
+    method: str,
+    calls: int,
+    epochs: int,
+) -> None:
+    path = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        interrupt(patch, method, calls)
+        with pytest.raises(KeyboardInterrupt):
+            trained(path)
+    assert Run(path).checkpoint.exists() == (epochs > 0)
+    if epochs:
+        assert load_checkpoint(Run(path).checkpoint)[1]["epoch"] == epochs
+        with pytest.raises(RunError, match=f"has trained {epochs} of 3 epochs; finish the training first"):
+            load_supernetwork(SPACE, toy_data(), Run(path), "cpu")
+    torch.manual_seed(calls)
+    assert_same_weights(trained(path), finished[1])
+    assert_same_checkpoint(Run(path), finished[0])
+
+
+def test_a_training_interrupted_after_every_epoch_gets_to_the_same_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: tuple[Run, SuperNetwork]
+) -> None:
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            interrupt(patch, "train_epoch", 1)
+            trained(tmp_path / "run")
+    interrupt(monkeypatch, "train_epoch", 1)
+    assert_same_weights(trained(tmp_path / "run"), finished[1])
+
+
+def test_a_finished_run_trains_nothing_again(
+    monkeypatch: pytest.MonkeyPatch, finished: tuple[Run, SuperNetwork]
+) -> None:
+    run, supernet = finished
+    before = run.checkpoint.read_bytes()
+    interrupt(monkeypatch, "train_epoch", 0)
+    assert_same_weights(trained(run.path), supernet)
+    loaded = load_supernetwork(SPACE, toy_data(), run, "cpu")
+    assert not loaded.training
+    assert_same_weights(loaded, supernet)
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_every_epoch_tells_its_history(finished: tuple[Run, SuperNetwork]) -> None:
+    history = load_checkpoint(finished[0].checkpoint)[1]["history"]
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+    for entry in history:
+        assert list(entry["losses"]) == [task.name for task in toy_tasks()]
+        assert 0 <= entry["branch_entropy"] <= 1 and 0 < entry["expected_cost_share"] <= 1
+        assert torch.tensor(entry["branch_probabilities"]).shape == (3, 3, 3)
+    assert history[0]["branch_entropy"] == pytest.approx(1) and history[-1]["branch_entropy"] < 1
+
+
+def test_training_lowers_every_loss(tmp_path: Path) -> None:
+    how = TrainingSettings(epochs=20, learning_rate=0.03, target_cost=0.6, device="cpu")
+    train(toy_space(), toy_data(), Run(tmp_path / "run"), how, show_progress=False)
+    history = load_checkpoint(Run(tmp_path / "run").checkpoint)[1]["history"]
+    for task in toy_tasks():
+        assert history[-1]["losses"][task.name] < 0.8 * history[0]["losses"][task.name]
+
+
+Value = TypeVar("Value")
+
+
+def test_every_epoch_sees_every_sample_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+    """Samples for the weights, for the branch points and to judge by are kept apart."""
+
+    class Logged(Samples):
+        def __init__(self, count: int, seed: int) -> None:
+            samples = toy_samples(count, seed)
+            super().__init__(samples.x, samples.labels)
+            self.log: list[int] = []
+
+        def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+            self.log.append(index)
+            return super().__getitem__(index)
+
+    orders = []
+    for name in ("one", "two"):
+        weights, valid, test, branch = (Logged(count, seed) for seed, count in enumerate((40, 20, 20, 20)))
+        trained(tmp_path / name, data=Data(weights, valid, test, branch, batch_size=16))
+        for part in (weights, branch, valid, test):  # a digest of the data is taken in order, a dry run before it
+            del part.log[: part.log.index(len(part) - 1) + 1]
+        assert len(weights.log) == 120 and len(branch.log) > 0 and valid.log == test.log == []
+        epochs = [weights.log[start : start + 40] for start in (0, 40, 80)]
+        assert all(sorted(epoch) == list(range(40)) for epoch in epochs)
+        assert len({tuple(epoch) for epoch in epochs}) == 3 and sorted(epochs[0]) not in epochs
+        orders.append((weights.log, branch.log))
+    assert orders[0] == orders[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"how": replace(SETTINGS, epochs=4)}, "training.epochs = 3, but now it is 4"),
+        ({"how": replace(SETTINGS, learning_rate=0.02)}, "training.learning_rate = 0.01, but now it is 0.02"),
+        ({"data": toy_data(1)}, "data.branch"),
+        ({"data": Data(toy_samples(60), toy_samples(20, 7), batch_size=16)}, "data."),
+        ({"space": toy_space(dropout=0.3)}, r"space.modules.first.linear = "),
+        (
+            {"space": toy_space(dropout=0.2, branching=(True, False, True))},
+            r"space.architectures.blocks\[1\].branching = true, but now it is false",
+        ),
+        ({"space": toy_space(dropout=0.2, tasks=toy_tasks()[::-1])}, r"space.architectures.tasks\[0\] = .height"),
+        ({"seed": 4}, "seed = 3, but now it is 4"),
+    ],
+)
+def test_a_run_refuses_what_it_does_not_belong_to_by_name(
+    finished: tuple[Run, SuperNetwork], change: dict[str, Any], field: str
+) -> None:
+    run, _ = finished
+    before = run.manifest.read()
+    with pytest.raises(RunError, match=f"has {field}.* use another run directory"):
+        train(
+            change.get("space", SPACE),
+            change.get("data") or toy_data(),
+            Run(run.path, change.get("seed", 3)),
+            change.get("how", SETTINGS),
+            show_progress=False,
+        )
+    assert run.manifest.read() == before
+
+
+def test_a_refusal_shows_both_values_where_they_differ(finished: tuple[Run, SuperNetwork]) -> None:
+    with pytest.raises(RunError, match=r"space.modules.first.linear = .*p=0\.2.*, but now it is .*p=0\.3"):
+        train(toy_space(dropout=0.3), toy_data(), Run(finished[0].path), SETTINGS, show_progress=False)
+
+
+def test_the_device_and_its_threads_may_change(finished: tuple[Run, SuperNetwork]) -> None:
+    how = TrainingSettings.from_json({**SETTINGS.to_json(), "threads": 1, "device": "cpu"})
+    assert_same_weights(trained(finished[0].path, how=how), finished[1])
+
+
+def test_weights_of_another_space_are_not_loaded(finished: tuple[Run, SuperNetwork]) -> None:
+    with pytest.raises(RunError, match=r"has space.modules.first.linear"):
+        load_supernetwork(toy_space(), toy_data(), finished[0], "cpu")
+    with pytest.raises(RunError, match="has no training yet"):
+        load_supernetwork(SPACE, toy_data(), Run(finished[0].path.parent / "nowhere"), "cpu")
+
+
+# Losses that are not finite --------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: tuple[Run, SuperNetwork]
+) -> None:
+    samples = toy_samples(60, complete=False)
+    good = samples.labels["weight"].clone()
+    data = Data(samples, toy_samples(20, 1, complete=False), batch_size=16, eval_batch_size=12, calibration_samples=30)
+    original = _Trainer.train_epoch
+
+    def spoiling(self: _Trainer) -> str:
+        text = original(self)
+        samples.labels["weight"][:] = torch.inf
+        return text
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Trainer, "train_epoch", spoiling)
+        with pytest.raises(TrainingError, match=r"the loss of task 'weight' is inf; look for labels"):
+            trained(tmp_path / "run", data=data)
+    tensors, note = load_checkpoint(Run(tmp_path / "run").checkpoint)
+    assert note["epoch"] == 1 and all(tensor.isfinite().all() for tensor in tensors.values())
+    samples.labels["weight"] = good
+    assert_same_weights(trained(tmp_path / "run"), finished[1])
+
+
+def test_labels_that_are_not_numbers_are_not_taken_for_missing_ones() -> None:
+    """-1 means missing here, so NaN is a mistake."""
+    (task,) = [task for task in toy_tasks() if task.name == "height"]
+    outputs = {"height": torch.zeros(4)}
+    labels = {"height": torch.tensor([0.0, torch.nan, 0.0, 0.0])}
+    missing_minus_one = replace(task, loss=lambda output, label: (output - label).square().mean(), missing=-1)
+    with pytest.raises(TrainingError, match="the loss of task 'height' is nan"):
+        task_losses([missing_minus_one], outputs, labels)
+    assert float(task_losses([task], outputs, labels)["height"]) == 0
+
+
+def test_weights_that_are_not_finite_stop_and_are_not_kept(tmp_path: Path) -> None:
+    """The loss is zero, its gradient is not a number, and no later step of the epoch could notice."""
+    first, *others = toy_tasks()
+    broken = replace(first, loss=lambda output, label: (output - output.detach()).square().sum().sqrt())
+    run = Run(tmp_path / "run")
+    with pytest.raises(TrainingError, match=r"is no longer finite after epoch 1; lower the learning rate \(0.01\)"):
+        train(toy_space(tasks=[broken, *others]), toy_data(train=20), run, SETTINGS, show_progress=False)
+    assert not run.checkpoint.exists()
+
+
+# Sub-networks of a step ------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(space=plain_spaces(), seed=seeds, count=st.integers(0, 3), extremes=st.booleans())
+def test_a_step_trains_the_largest_of_a_tree_and_the_smallest_of_all(
+    space: ArchitectureSpace, seed: int, count: int, extremes: bool
+) -> None:
+    rng = random.Random(seed)
+    table = plain_table(space, seed)
+    sandwich = Sandwich(space, table, extremes=extremes, random_count=count)
+    drawn = sandwich.draw(lambda: space.draw_tree(rng), rng)
+    assert len(drawn) == count + 2 * extremes
+    for architecture in drawn:
+        space.check(architecture)
+    if extremes:
+        teacher, smallest = drawn[:2]
+        assert table.of(space, smallest)["params"] == table.smallest(space, "params")
+        assert table.of(space, teacher) == table.of(space, table.uniform(space, teacher.tree, "params", largest=True))
+
+
+SOFT_TASKS = [classification("c", 3), binary("b"), regression("r"), multilabel("m", 2)]
+EVERY_SOFT_TASK = pytest.mark.parametrize("task", SOFT_TASKS, ids=lambda task: task.name)
+
+
+def outputs_of(task: Task, seed: int) -> Tensor:
+    shape = {"c": (6, 3), "m": (6, 2)}.get(task.name, (6,))
+    return 3 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def mixed_loss(task: Task, output: Tensor, teacher: Tensor, label: Tensor, share: float) -> Tensor:
+    outputs, labels = {task.name: output}, {task.name: label}
+    losses = task_losses([task], outputs, labels)
+    return mix_with_teacher([task], losses, outputs, {task.name: teacher}, labels, share)[task.name]
+
+
+@EVERY_SOFT_TASK
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_distillation_pulls_to_the_teacher_and_labels_to_themselves(task: Task, share: float) -> None:
+    torch.manual_seed(0)
+    teacher = outputs_of(task, 1)
+    label = torch.randint(0, 2, (6, 2) if task.name == "m" else (6,)).to(
+        torch.int64 if task.name == "c" else torch.float
+    )
+    label[4] = task.missing  # type: ignore[call-overload]
+    gradients = []
+    for output in (teacher.clone(), outputs_of(task, 2)):
+        leaf = output.requires_grad_()
+        mixed_loss(task, leaf, teacher, label, share).backward()
+        plain = output.detach().clone().requires_grad_()
+        loss = task.loss_on(plain, label)
+        assert loss is not None and leaf.grad is not None
+        loss.backward()
+        assert plain.grad is not None
+        gradients.append((leaf.grad, plain.grad))
+    # At the teacher's own outputs there is no pull but that of the labels, elsewhere there is.
+    found, of_labels = gradients[0]
+    torch.testing.assert_close(found, (1 - share) * of_labels, rtol=1e-4, atol=1e-6)
+    found, of_labels = gradients[1]
+    assert torch.allclose(found, (1 - share) * of_labels, rtol=1e-3, atol=1e-5) == (share == 0)
+    assert bool((found[4] == 0).all())
+    # A sample without a label takes no part.
+    other = outputs_of(task, 2)
+    other[4] += 5
+    whole, changed = (mixed_loss(task, output, teacher, label, share) for output in (outputs_of(task, 2), other))
+    assert torch.equal(whole, changed)
+
+
+def test_a_task_that_cannot_be_distilled_learns_from_its_labels() -> None:
+    task = replace(SOFT_TASKS[2], distillation=None)
+    output, teacher, label = outputs_of(task, 1), outputs_of(task, 2), torch.zeros(6)
+    assert torch.equal(mixed_loss(task, output, teacher, label, 0.7), task.loss(output, label))
+
+
+# Missing labels --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25)
+@given(seed=seeds)
+def test_a_sample_without_a_label_adds_nothing_to_that_task(seed: int) -> None:
+    """The gradient of a batch is that of every task on its own labelled samples alone."""
+    space = toy_space(norm=False)
+    supernet = SuperNetwork(space, toy_x(4))
+    (architecture,) = draws(space, 1, seed)
+    network = supernet.view(architecture, average_gradients=False)
+    x = toy_x(10, seed)
+    complete = toy_labels(x)
+    gone = torch.rand(3, 10, generator=torch.Generator().manual_seed(seed)) < 0.5
+    gone[:, 0] = True  # one sample without any label
+    gone[:, 1] = False
+    if seed % 5 == 0:
+        gone[0] = True  # a task without any label
+    labels = {
+        task.name: torch.where(missing, torch.tensor(task.missing, dtype=label.dtype), label)
+        for (task, missing), label in zip(zip(space.tasks, gone, strict=True), complete.values(), strict=True)
+    }
+
+    def gradients(x: Tensor) -> list[Tensor]:
+        total = weighted_sum(space.tasks, task_losses(space.tasks, network(x), labels))
+        assert total is not None
+        found = torch.autograd.grad(total, list(network.parameters()), allow_unused=True)
+        return [torch.zeros_like(p) if g is None else g for p, g in zip(network.parameters(), found, strict=True)]
+
+    expected = [torch.zeros_like(parameter) for parameter in network.parameters()]
+    for index, task in enumerate(space.tasks):
+        here = ~gone[index]
+        if bool(here.any()):
+            loss = task.loss(network(x[here])[task.name], complete[task.name][here])
+            found = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+            expected = [e if g is None else e + g for e, g in zip(expected, found, strict=True)]
+    torch.testing.assert_close(gradients(x), expected, rtol=1e-4, atol=1e-6)
+
+    # Not even the last bit depends on the input of a sample without labels.
+    other = x.clone()
+    other[0] += 3
+    assert all(torch.equal(a, b) for a, b in zip(gradients(x), gradients(other), strict=True))
+
+
+def test_tasks_without_labels_have_no_loss_and_the_others_are_trained(tmp_path: Path) -> None:
+    samples = toy_samples(60)
+    samples.labels["kind"][:] = -100
+    data = Data(samples, toy_samples(20, 1), batch_size=16)
+    trained(tmp_path / "run", data=data)
+    history = load_checkpoint(Run(tmp_path / "run").checkpoint)[1]["history"]
+    assert [entry["losses"]["kind"] for entry in history] == [None] * 3
+    assert all(entry["losses"]["height"] > 0 for entry in history)
+    assert weighted_sum(toy_tasks(), {}) is None
+
+
+def test_losses_are_added_with_their_weights() -> None:
+    one, two, three = toy_tasks()
+    heavier = replace(two, weight=2.5)
+    losses = {"height": torch.tensor(1.0), "kind": torch.tensor(10.0)}
+    total = weighted_sum([one, heavier, three], losses)
+    assert total is not None and float(total) == 26
+
+
+# Branch step -----------------------------------------------------------------------------------------------------
+
+
+class Choosing(random.Random):
+    """Always chooses the first or the last of what there is, by name."""
+
+    def __init__(self, *, last: bool) -> None:
+        super().__init__(0)
+        self.last = last
+
+    def choice(self, seq: Sequence[Value]) -> Value:  # type: ignore[override]
+        return max(seq) if self.last else min(seq)  # type: ignore[type-var]
+
+
+def weighted_space(branching: tuple[bool, ...] = (True, True, True), *, stem: bool = False) -> SearchSpace:
+    """Tasks of unlike weight."""
+    tasks = [replace(task, weight=weight) for task, weight in zip(toy_tasks(), (1.0, 0.3, 2.0), strict=True)]
+    return toy_space(tasks=tasks, branching=branching, stem=stem)
+
+
+def branch_signal(
+    supernet: SuperNetwork, sample: BranchSample, options: list[str], x: Tensor, labels: dict[str, Tensor]
+) -> Tensor:
+    """dL_t/dw_a at every branch point by putting sum_a w_a f_a in the place of the feature of task t, one at a time."""
+    space = supernet.space
+    signal = torch.zeros_like(sample.weights)
+    at_block = [block for block, choices in enumerate(space.architectures.blocks) if choices.branching]
+    for (point, block), (task, own) in (
+        (place, owner) for place in enumerate(at_block) for owner in enumerate(space.tasks)
+    ):
+        value: Tensor = supernet.stem(x)
+        for above in range(block):
+            value = supernet.node(above, sample.tree.leaders[above][task], options[above])(value)
+        weights = nn.functional.one_hot(sample.choices[point, task], len(space.tasks)).float().requires_grad_()
+        mixed = torch.zeros(())
+        for label in range(task + 1):
+            choices = sample.choices.clone()
+            choices[point, task] = label
+            copy = supernet.branch_points.tree_of(choices).leaders[block][task]
+            mixed = mixed + weights[label] * supernet.node(block, copy, options[block])(value).detach()
+        for below in range(block + 1, len(space.blocks)):
+            mixed = supernet.node(below, sample.tree.leaders[below][task], options[below])(mixed)
+        loss = own.loss_on(supernet.heads[task](mixed), labels[own.name])
+        if loss is not None:
+            (gradient,) = torch.autograd.grad(own.weight * loss, weights)
+            signal[point, task] = gradient
+    return signal
+
+
+@settings(max_examples=30)
+@given(seed=seeds, last=st.booleans(), middle=st.booleans(), stem=st.booleans(), unlabelled=st.booleans())
+def test_the_branch_signal_is_that_of_mixing_the_copies_outputs(
+    seed: int, last: bool, middle: bool, stem: bool, unlabelled: bool
+) -> None:
+    space = weighted_space((True, middle, True), stem=stem)
+    supernet = SuperNetwork(space, toy_x(4), seed=1).train()
+    drawn = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
+    weights = drawn.weights.detach().requires_grad_()
+    sample = BranchSample(drawn.tree, drawn.choices, weights)
+    x = toy_x(9, seed)
+    labels = toy_labels(x)
+    if unlabelled:
+        labels["weight"][:] = torch.nan
+    rng = Choosing(last=last)
+    options = [rng.choice(block.options) for block in space.architectures.blocks]
+    assert options[1] == ("wide" if last else "linear")
+    loss = branch_loss(supernet, x, labels, sample, rng, target_cost=0.5, resource_weight=0)
+    loss.total.backward()
+    assert weights.grad is not None
+    expected = branch_signal(supernet, sample, options, x, labels)
+    torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
+    assert bool((weights.grad[:, 2] == 0).all()) == unlabelled
+
+
+def test_a_skipped_block_has_its_signal_too() -> None:
+    """The output of a node that does nothing is its input itself, of which other nodes make use, too."""
+    space = weighted_space()
+    supernet = SuperNetwork(space, toy_x(4)).train()
+    tree = Tree.from_groups([[[0, 1, 2]], [[0, 1], [2]], [[0], [1], [2]]])
+    choices = torch.tensor([[0, 0, 0], [0, 0, 2], [0, 1, 0]])
+    weights = nn.functional.one_hot(choices, 3).float().requires_grad_()
+    assert supernet.branch_points.tree_of(choices) == tree
+
+    class Skipping(Choosing):
+        def choice(self, seq: Sequence[Value]) -> Value:  # type: ignore[override]
+            return next((option for option in seq if option == "skip"), seq[0])
+
+    x = toy_x(9)
+    sample = BranchSample(tree, choices, weights)
+    loss = branch_loss(supernet, x, toy_labels(x), sample, Skipping(last=True), target_cost=0.5, resource_weight=0)
+    loss.total.backward()
+    expected = branch_signal(supernet, sample, ["linear", "skip", "linear"], x, toy_labels(x))
+    assert weights.grad is not None
+    torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+@settings(max_examples=20)
+@given(seed=seeds)
+def test_a_branch_step_touches_the_branch_logits_only(seed: int) -> None:
+    space = weighted_space()
+    supernet = SuperNetwork(space, toy_x(4)).train()
+    for index, parameter in enumerate(supernet.weights()):
+        parameter.requires_grad_(index % 3 > 0)
+        parameter.grad = torch.full_like(parameter, 7.0) if index % 2 else None
+    before = [(parameter.requires_grad, parameter.grad, parameter.clone()) for parameter in supernet.weights()]
+    sample = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
+    x = toy_x(9, seed)
+    loss = branch_loss(supernet, x, toy_labels(x), sample, random.Random(seed), target_cost=0.2, resource_weight=1.0)
+    loss.total.backward()
+    for parameter, (needed, gradient, value) in zip(supernet.weights(), before, strict=True):
+        assert parameter.requires_grad == needed and parameter.grad is gradient and torch.equal(parameter, value)
+        assert gradient is None or bool((gradient == 7).all())
+    logits = supernet.branch_points.logits
+    assert logits.grad is not None and bool(logits.grad.isfinite().all())
+    assert bool((logits.grad[:, 1:].abs().sum(-1) > 0).all())
+    with pytest.raises(TrainingError, match="loss of task 'height' is inf"):
+        branch_loss(
+            supernet,
+            x,
+            {**toy_labels(x), "height": torch.full((9,), torch.inf)},
+            sample,
+            random.Random(seed),
+            target_cost=0.2,
+            resource_weight=1.0,
+        )
+    assert [parameter.requires_grad for parameter in supernet.weights()] == [needed for needed, _, _ in before]
+
+
+@settings(max_examples=20)
+@given(seed=seeds)
+def test_a_branch_step_runs_every_node_once_per_input(seed: int) -> None:
+    space = weighted_space()
+    supernet = SuperNetwork(space, toy_x(4)).train()
+    sample = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
+    calls: Counter[tuple[int, int]] = Counter()
+    for index, copies in enumerate(supernet.blocks):
+        assert isinstance(copies, nn.ModuleList)
+        for leader, options in enumerate(copies):
+            for module in options:  # type: ignore[union-attr]
+                module.register_forward_hook(lambda *_, node=(index, leader): calls.update([node]))
+    x = toy_x(9, seed)
+    branch_loss(supernet, x, toy_labels(x), sample, random.Random(seed), target_cost=0.5, resource_weight=1.0)
+    tree = sample.tree
+    for (block, leader), count in calls.items():
+        parents = tree.groups(block - 1) if block else ((0, 1, 2),)
+        assert count <= len(parents)
+        # A copy can serve those groups only that have a task of that number or a later one.
+        assert count <= sum(max(parent) >= leader for parent in parents)
+    assert calls.total() >= tree.node_count
+
+
+@pytest.mark.parametrize("branching", [(True, True, True), (False, True, False)])
+def test_the_expected_share_is_that_of_the_architectures_of_a_certain_tree(branching: tuple[bool, ...]) -> None:
+    space = toy_space(branching=branching, stem=True)
+    supernet = SuperNetwork(space, toy_x(4))
+    table, architectures = supernet.found.costs, space.architectures
+    g = torch.Generator().manual_seed(0)
+    points = supernet.branch_points
+
+    def mean_params(tree: Tree) -> float:
+        members = [a for a in architectures.architectures() if a.tree == tree]
+        return sum(table.of(architectures, a)["params"] for a in members) / len(members)
+
+    split = max(architectures.trees(), key=lambda tree: tree.node_count)
+    for _ in range(5):
+        points.logits.data.copy_(1e3 * torch.randn(points.logits.shape, generator=g))
+        share = float(expected_share(supernet, random.Random(0)).detach())
+        assert share == pytest.approx(mean_params(points.most_likely()) / mean_params(split), rel=1e-5)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("target", [0.5, 0.75, 0.95])
+def test_the_resource_term_steers_to_its_target_from_both_sides(together: bool, target: float) -> None:
+    """Without any label only the pull is left."""
+    supernet = SuperNetwork(toy_space(norm=False), toy_x(4)).train()
+    points = supernet.branch_points
+    preferred = torch.zeros(3, dtype=torch.int64) if together else torch.arange(3)
+    points.logits.data += 3 * nn.functional.one_hot(preferred, 3)
+    optimizer = torch.optim.Adam(points.parameters(), lr=0.1)
+    labels = {task.name: torch.full_like(toy_labels(toy_x(2))[task.name], task.missing) for task in toy_tasks()}
+    generator = torch.Generator().manual_seed(0)
+    shares = []
+    for step in range(150):
+        optimizer.zero_grad()
+        loss = branch_loss(
+            supernet,
+            toy_x(2),
+            labels,
+            points.sample(1.0, generator),
+            random.Random(step),
+            target_cost=target,
+            resource_weight=10.0,
+        )
+        loss.total.backward()
+        optimizer.step()
+        shares.append(loss.share)
+    assert (shares[0] < target - 0.01) if together else (shares[0] > target + 0.01)
+    assert shares[-1] == pytest.approx(target, abs=0.01)
+
+
+# Spaces without a choice -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "space", [toy_space(branching=(False, False, False)), toy_space(tasks=toy_tasks()[:1])], ids=["shared", "one task"]
+)
+def test_spaces_with_one_tree_are_trained(tmp_path: Path, space: SearchSpace) -> None:
+    run = Run(tmp_path / "run")
+    supernet = train(space, toy_data(), run, SETTINGS, show_progress=False)
+    history = load_checkpoint(run.checkpoint)[1]["history"]
+    assert [entry["expected_cost_share"] for entry in history] == [1, 1, 1]
+    assert_same_weights(load_supernetwork(space, toy_data(), run, "cpu"), supernet)
+
+
+@pytest.mark.parametrize(("epochs", "shared_warmup"), [(2, 1.0), (2, 0.5), (1, 0.6)])
+def test_after_hard_sharing_every_branch_starts_as_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, shared_warmup: float
+) -> None:
+    how = TrainingSettings(epochs=epochs, shared_warmup=shared_warmup, device="cpu")
+    steps = []
+    original = _Trainer._weight_step
+
+    def watching(self: _Trainer, *args: Any) -> Any:
+        steps.append(copies_agree(self.supernet))
+        return original(self, *args)
+
+    monkeypatch.setattr(_Trainer, "_weight_step", watching)
+    supernet = trained(tmp_path / "run", how=how)
+    shared = round(epochs * shared_warmup)
+    assert not any(steps[: 3 * shared])
+    if shared < epochs:
+        assert steps[3 * shared] and not copies_agree(supernet)
+    else:
+        assert copies_agree(supernet)
+
+
+def copies_agree(supernet: SuperNetwork) -> bool:
+    outputs = []
+    training = supernet.training
+    supernet.eval()
+    with torch.no_grad():
+        for tree in (Tree.shared(3, 3), Tree.split(3, 3)):
+            outputs.append(supernet(toy_x(5), Architecture.uniform(tree, ("linear", "wide", "linear"))))
+    supernet.train(training)
+    return all(torch.equal(output, outputs[1][name]) for name, output in outputs[0].items())
+
+
+# Settings and schedules ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        *((name, 0, "must be at least 1, but is 0") for name in ("epochs", "branch_every")),
+        *(
+            (name, value, f"must be above 0, but is {value}")
+            for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end")
+            for value in (0, -1.0)
+        ),
+        *(
+            (name, value, f"must lie between 0 and 1, but is {value}")
+            for name in ("warmup_share", "random_trees", "shared_warmup", "target_cost", "distillation")
+            for value in (-0.1, 1.1)
+        ),
+        *(
+            (name, value, f"must be at least 0, but is {value}")
+            for name in ("weight_decay", "gradient_clip", "resource_weight", "threads", "random_networks")
+            for value in (-1, -5)
+        ),
+    ],
+)
+def test_impossible_settings_are_refused(name: str, value: float, limit: str) -> None:
+    with pytest.raises(TrainingError, match=f"^{name} {limit}"):
+        TrainingSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 1.5) for name in ("epochs", "branch_every", "random_networks")),
+        *((name, math.inf) for name in ("learning_rate", "branch_learning_rate", "temperature_start")),
+        *((name, math.inf) for name in ("weight_decay", "resource_weight")),
+        *((name, math.nan) for name in ("epochs", "learning_rate", "temperature_end", "target_cost", "gradient_clip")),
+    ],
+)
+def test_settings_that_no_training_can_have_are_refused(name: str, value: float) -> None:
+    with pytest.raises(TrainingError, match=f"^{name} .*{value}"):
+        TrainingSettings(**{name: value})
+
+
+def test_a_step_that_would_train_nothing_is_refused() -> None:
+    with pytest.raises(TrainingError, match="random_networks must be at least 1 without sandwich, but is 0"):
+        TrainingSettings(sandwich=False, random_networks=0)
+
+
+def test_settings_go_to_json_and_back() -> None:
+    how = TrainingSettings(epochs=7, target_cost=0.25, device="cpu")
+    assert TrainingSettings.from_json({**how.to_json(), "device": "cpu"}) == how
+    assert "device" not in how.to_json()
+    with pytest.raises(TrainingError, match="not training settings: .*'epoch'"):
+        TrainingSettings.from_json({"epoch": 3})
+    with pytest.raises(TrainingError):
+        TrainingSettings.from_json({"epochs": "many"})
+
+
+def test_impossible_devices_are_refused() -> None:
+    assert resolve_device("cpu").type == "cpu" and resolve_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(TrainingError, match="there is no device 'gpu'; use auto, cpu or cuda"):
+        resolve_device("gpu")
+
+
+@given(steps=st.integers(1, 500), share=st.floats(0, 1))
+def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero(steps: int, share: float) -> None:
+    warmup = round(steps * share)
+    factors = [learning_rate_factor(step, steps, warmup) for step in range(steps + 1)]
+    rising, falling = factors[:warmup], factors[warmup:]
+    assert rising == pytest.approx([(step + 1) / warmup for step in range(warmup)])
+    assert falling[0] == 1 and falling == sorted(falling, reverse=True) and min(factors) >= 0
+    if warmup < steps:
+        assert falling[-1] == pytest.approx(0, abs=1e-12)
+        # A cosine is half way down in the middle.
+        middle = learning_rate_factor(warmup + (steps - warmup) // 2, steps, warmup)
+        assert (steps - warmup) % 2 or middle == pytest.approx(0.5)
+
+
+@given(start=st.floats(0.01, 100), end=st.floats(0.01, 100), share=st.floats(-1, 2))
+def test_the_temperature_goes_from_start_to_end_by_equal_factors(start: float, end: float, share: float) -> None:
+    assert temperature(0, start, end) == temperature(-1, start, end) == start
+    assert temperature(1, start, end) == temperature(2, start, end) == pytest.approx(end)
+    assert temperature(0.5, start, end) == pytest.approx(math.sqrt(start * end))
+    value = temperature(share, start, end)
+    assert min(start, end) * (1 - 1e-9) <= value <= max(start, end) * (1 + 1e-9)
+
+
+def test_bad_data_is_refused_before_training(tmp_path: Path) -> None:
+    samples = toy_samples(60)
+    del samples.labels["kind"]
+    with pytest.raises(MtnasError, match="task 'kind': there is no label 'kind'"):
+        trained(tmp_path / "run", data=Data(samples, Samples(samples.x, samples.labels)))
+    assert not (tmp_path / "run").exists()
