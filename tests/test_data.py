@@ -155,7 +155,7 @@ def test_a_loader_brings_its_batch_size_collate_and_workers() -> None:
     loader = DataLoader(Numbered(21), batch_size=6, shuffle=False, collate_fn=double, num_workers=2)
     data = Data(loader, DataLoader(Numbered(5), batch_size=2, collate_fn=double), branch_fraction=0.3, batch_size=50)
     batches = data.train_batches(1)
-    assert batches.num_workers == 2 and batches.batch_size == 6 and batches.collate_fn is double
+    assert batches.num_workers == 2 and batches.batch_size == 6 and batches.collate_fn.collate is double  # type: ignore[attr-defined]
     assert data.branch_batches(0).num_workers == 2
     found = Data(DataLoader(Numbered(21), batch_size=6, collate_fn=double), Numbered(5), batch_size=50)
     for x, labels in found.train_batches(1):

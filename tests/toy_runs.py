@@ -32,7 +32,7 @@ TOY_FILE = Path(toy_space.__file__).resolve()
 
 @event.listens_for(Engine, "connect")
 def _do_not_wait_for_the_disk(connection: Any, record: Any) -> None:
-    """Studies of tests need not outlive a power cut."""
+    """Studies of this process need not outlive a power cut; those of processes that are killed are left as they are."""
     connection.execute("PRAGMA synchronous = OFF")
 
 
@@ -133,25 +133,12 @@ def refused(outcome: Outcome, *parts: str) -> str:
     return sentence
 
 
-_COMMAND = """
-import sys
-import sqlalchemy
-from mtnas.cli import main
-
-@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
-def do_not_wait_for_the_disk(connection, record):
-    connection.execute("PRAGMA synchronous = OFF")
-
-main()
-"""
-
-
 def start(*arguments: str | os.PathLike[str], pause_s: float = 0.0) -> subprocess.Popen[str]:
-    """The command in a process of its own, which may be killed: what it wrote stays, though no power cut is foreseen."""
+    """The command in a process of its own, which may be killed: what it wrote stays, but for a power cut."""
     environment = {name: value for name, value in os.environ.items() if name != "MTNAS_DATA"}
     environment.update(OMP_NUM_THREADS="1", TOY_PAUSE_S=str(pause_s))
     return subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, *map(os.fspath, arguments)],
+        [sys.executable, "-m", "mtnas", *map(os.fspath, arguments)],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,

@@ -81,8 +81,8 @@ def run(
     searching = work.searching(evaluations, budget, objective, keep=False)
     check_settings(searching, work.file.space.architectures, check(work.file.space, work.data).costs)
     with work.run.hold():
+        work.claim(training)
         supernet = train_supernetwork(work.file.space, work.data, work.run, training)
-        work.keep()
         results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet)
         paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
@@ -102,9 +102,10 @@ def train(
     from mtnas.training import train as train_supernetwork
 
     work = steps.Work.new(run, space, data_dir, seed)
+    training = work.training(epochs)
     with work.run.hold():
-        train_supernetwork(work.file.space, work.data, work.run, work.training(epochs))
-        work.keep()
+        work.claim(training)
+        train_supernetwork(work.file.space, work.data, work.run, training)
     typer.echo(f"trained; go on with: mtnas search {run}")
 
 

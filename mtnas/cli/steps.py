@@ -80,8 +80,11 @@ class Work:
             settings = replace(settings, objectives=objectives)
         return settings
 
-    def keep(self) -> None:
-        """Note the space file and where the data is, so that later steps find them."""
+    def claim(self, training: TrainingSettings) -> None:
+        """Make the run that of this work; note the space file and where the data is, so that later steps find them."""
+        from mtnas.training import claim_run
+
+        claim_run(self.file.space, self.data, self.run, training)
         self.run.keep_space_file(self.file.path)
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})

@@ -122,7 +122,7 @@ class Run:
 
     def _begin(self) -> None:
         """With the lock held: clear what killed processes left, settle the seed, write the manifest of a new run."""
-        for left in self.path.glob(".*.tmp*"):  # half-written by a process that was killed
+        for left in self.path.rglob(".*.tmp*"):  # half-written by a process that was killed
             left.unlink(missing_ok=True)
         known = self._known_seed()
         self.seed = self._agreed(known)

@@ -158,7 +158,7 @@ class Data:
             generator=None if seed is None else torch.Generator().manual_seed(seed),
             drop_last=seed is not None and samples > size and samples % size == 1,
             num_workers=loader.num_workers if loader is not None else self.workers,
-            collate_fn=_ChannelsLast(collate) if self.channels_last else collate,
+            collate_fn=_Collate(collate, self.channels_last),
         )
 
     # Identity --------------------------------------------------------------------------------------------------
@@ -190,13 +190,23 @@ class Data:
 
 
 @dataclass(frozen=True)
-class _ChannelsLast:
-    """Collates, then lays images out with channels last."""
+class _Collate:
+    """Joins samples, names a label that one of them lacks, and lays images out."""
 
     collate: Callable[[list[Any]], Any]
+    channels_last: bool
 
     def __call__(self, samples: list[Any]) -> Any:
-        x, labels = self.collate(samples)
+        try:
+            batch = self.collate(samples)
+        except KeyError as error:
+            raise DataError(
+                f"some samples have no {error}, but others do; give every sample every label, NaN or the task's missing"
+                " value where there is none"
+            ) from error
+        if not self.channels_last:
+            return batch
+        x, labels = batch
         if isinstance(x, Mapping):
             return {name: _laid_out(value) for name, value in x.items()}, labels
         return _laid_out(x), labels

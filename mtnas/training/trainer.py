@@ -17,6 +17,7 @@ from mtnas.runs import Run, load_checkpoint, save_checkpoint
 from mtnas.seeds import derive_seed
 from mtnas.space.check import check
 from mtnas.space.data import Batch, Data
+from mtnas.space.dry_run import DryRun
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
@@ -57,12 +58,9 @@ def train(
         TrainingError: if a loss is not finite; the checkpoint of the last good epoch stays.
     """
     settings = settings or TrainingSettings()
-    found = check(space, data)
     device = resolve_device(settings.device)
     with run.hold(), cpu_threads(settings.threads):
-        run.manifest.claim("space", space.describe(found))
-        run.manifest.claim("data", data.fingerprint)
-        run.manifest.claim("training", settings.to_json())
+        found = claim_run(space, data, run, settings)
         supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights")).to(device)
         trainer = _Trainer(supernet, data, run, settings, device)
         trainer.resume()
@@ -71,6 +69,21 @@ def train(
                 while trainer.epoch < settings.epochs:
                     advance(trainer.train_epoch())
     return supernet.eval()
+
+
+def claim_run(space: SearchSpace, data: Data, run: Run, settings: TrainingSettings) -> DryRun:
+    """Check space and data, and make the run theirs, or see that it already is.
+
+    Raises:
+        SpaceError, DataError: if something does not fit.
+        RunError: if the run belongs to another space, data or settings.
+    """
+    found = check(space, data)
+    with run.hold():
+        run.manifest.claim("space", space.describe(found))
+        run.manifest.claim("data", data.fingerprint)
+        run.manifest.claim("training", settings.to_json())
+    return found
 
 
 def load_supernetwork(space: SearchSpace, data: Data, run: Run, device: str = "auto") -> SuperNetwork:
