@@ -59,8 +59,8 @@ def train(
     """
     settings = settings or TrainingSettings()
     device = resolve_device(settings.device)
+    found = claim_run(space, data, run, settings)
     with run.hold(), cpu_threads(settings.threads):
-        found = claim_run(space, data, run, settings)
         supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights")).to(device)
         trainer = _Trainer(supernet, data, run, settings, device)
         trainer.resume()
