@@ -4,14 +4,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits
+BENCHMARKS := evaluation
 
-.PHONY: demo test lint types layers clean
+.PHONY: demo test lint types layers bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtnas run search_spaces/digits.py --run $(RUN)
 
 test: lint types layers $(VENV)/.installed-dev
 	$(BIN)/pytest
+
+# Each also as: .venv/bin/python -m benchmarks.NAME [--quick] [--json FILE] [--data-dir DIR]
+bench: $(VENV)/.installed
+	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
