@@ -25,6 +25,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def no_data_folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands on the toy space get no data folder, whatever the environment names."""
+    if hasattr(request.module, "call"):
+        monkeypatch.delenv("MTNAS_DATA", raising=False)
+
+
 @pytest.fixture(scope="session")
 def space() -> SearchSpace:
     """Three tasks, three blocks of small dense operators with batch norm."""

@@ -114,8 +114,7 @@ def call(*arguments: str | os.PathLike[str]) -> Outcome:
     """The command in this process: what it prints and its exit status."""
     out, err = io.StringIO(), io.StringIO()
     words = ["mtnas", *map(os.fspath, arguments)]
-    with patch.object(sys, "argv", words), redirect_stdout(out), redirect_stderr(err), patch.dict(os.environ):
-        os.environ.pop("MTNAS_DATA", None)  # the toy space needs no data folder
+    with patch.object(sys, "argv", words), redirect_stdout(out), redirect_stderr(err):
         try:
             main()
             code: Any = 0
