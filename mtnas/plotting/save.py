@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from uuid import uuid4
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from mtnas.atomic import write_atomic
 from mtnas.errors import MtnasError
 
 FORMATS = {".png": "Software", ".svg": "Date", ".pdf": "CreationDate"}
@@ -28,11 +28,9 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 15
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         raise MtnasError(f"a figure cannot be written as '{target.name}'; end the name with {', '.join(FORMATS)}")
-    # In the same folder, since a rename is atomic only within one file system.
-    partial = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
-    try:
+
+    def write(temporary: Path) -> None:
         with matplotlib.rc_context({"svg.hashsalt": "mtnas"}):
-            figure.savefig(partial, format=suffix[1:], dpi=dpi, facecolor="white", metadata={FORMATS[suffix]: None})
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            figure.savefig(temporary, format=suffix[1:], dpi=dpi, facecolor="white", metadata={FORMATS[suffix]: None})
+
+    write_atomic(target, write)

@@ -1,6 +1,6 @@
 """Run directories: manifest, lock, checkpoints, files that are never half-written."""
 
-from mtnas.runs.atomic import write_atomic, write_text
+from mtnas.atomic import write_atomic, write_text
 from mtnas.runs.checkpoint import load_checkpoint, save_checkpoint
 from mtnas.runs.manifest import Manifest
 from mtnas.runs.run import Run

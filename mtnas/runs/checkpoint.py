@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mtnas.errors import RunError
-from mtnas.runs.atomic import write_atomic
+from mtnas.atomic import write_atomic
 
 _ENTRY = "mtnas"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtnas.errors import RunError
-from mtnas.runs.atomic import write_text
+from mtnas.atomic import write_text
 
 FORMAT = 1
 """Version of the directory's layout; another one is refused."""

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.errors import RunError
-from mtnas.runs.atomic import write_atomic, write_text
+from mtnas.atomic import write_atomic, write_text
 from mtnas.runs.manifest import Manifest
 
 

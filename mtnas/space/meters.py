@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtnas.errors import DataError
-from mtnas.space.task import ErrorMeter
+from mtnas.space.task import CollectingMeter, ErrorMeter
 
 
 def present(label: Tensor, missing: float) -> Tensor:
@@ -64,19 +64,11 @@ class ErrorRate(ErrorMeter):
         return self.wrong / _some(self.seen)
 
 
-class RocAucError(ErrorMeter):
+class RocAucError(CollectingMeter):
     """1 - area under the ROC curve, for logits (N,) and labels (N,) of 0 and 1. NaN where an output is NaN.
 
     Ranks need all outputs, so they are kept (on the CPU) until `compute`.
     """
-
-    def __init__(self) -> None:
-        self.outputs: list[Tensor] = []
-        self.labels: list[Tensor] = []
-
-    def update(self, output: Tensor, label: Tensor) -> None:
-        self.outputs.append(output.detach().cpu())
-        self.labels.append(label.detach().cpu() == 1)
 
     def compute(self) -> float:
         """The error.
@@ -85,7 +77,7 @@ class RocAucError(ErrorMeter):
             DataError: if no sample or only one class was seen.
         """
         _some(len(self.outputs))
-        outputs, positive = torch.cat(self.outputs), torch.cat(self.labels)
+        outputs, positive = torch.cat(self.outputs), torch.cat(self.labels) == 1
         if bool(positive.all()) or not bool(positive.any()):
             raise DataError(
                 f"all {_some(len(positive))} labels are {int(positive[0])}, so there is no ROC AUC;"
@@ -111,7 +103,7 @@ class LogLossError(ErrorMeter):
         return self.total / _some(self.seen)
 
 
-class MultiLabelAucError(ErrorMeter):
+class MultiLabelAucError(CollectingMeter):
     """Mean over labels of 1 - ROC AUC, for logits (N, L) and labels (N, L) of 0 and 1, entries of which may be missing.
 
     A label with one class only has no AUC and is left out of the mean, so that a rare label in a small split does not
@@ -119,13 +111,8 @@ class MultiLabelAucError(ErrorMeter):
     """
 
     def __init__(self, missing: float = math.nan) -> None:
+        super().__init__()
         self.missing = missing
-        self.outputs: list[Tensor] = []
-        self.labels: list[Tensor] = []
-
-    def update(self, output: Tensor, label: Tensor) -> None:
-        self.outputs.append(output.detach().cpu())
-        self.labels.append(label.detach().cpu())
 
     def compute(self) -> float:
         """The error.

@@ -88,15 +88,22 @@ class Task:
         return self.loss(output[labelled], label[labelled])
 
 
-class _OnAll(ErrorMeter):
-    def __init__(self, function: Callable[[Tensor, Tensor], float | Tensor]) -> None:
-        self.function = function
+class CollectingMeter(ErrorMeter):
+    """Keeps all outputs and labels, on the CPU, for an error that needs them together."""
+
+    def __init__(self) -> None:
         self.outputs: list[Tensor] = []
         self.labels: list[Tensor] = []
 
     def update(self, output: Tensor, label: Tensor) -> None:
         self.outputs.append(output.detach().cpu())
         self.labels.append(label.detach().cpu())
+
+
+class _OnAll(CollectingMeter):
+    def __init__(self, function: Callable[[Tensor, Tensor], float | Tensor]) -> None:
+        super().__init__()
+        self.function = function
 
     def compute(self) -> float:
         if not self.outputs:
