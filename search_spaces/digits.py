@@ -13,57 +13,37 @@ from mtnas.searching import SearchSettings
 from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.datasets import digit_overlays
-from mtnas.space.operators import conv, inverted_residual, separable_conv, skip
+from mtnas.space.elastic import elastic
+from mtnas.space.operators import conv, half_and_full, inverted_residual, skip
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import classification
 from mtnas.training import TrainingSettings
 
-# Channels are few, so that tasks compete for them: with plenty, hard sharing would cost nothing and win.
-# No stem: the first block can branch, so that the fully split network really is one network per task.
-blocks = (
-    # The canvas has one channel, on which separable and inverted convolutions would save nothing.
-    Block("edges", {"conv3": conv(8, 3, stride=2), "conv5": conv(8, 5, stride=2)}),
-    Block(
-        "strokes",
-        {
-            "conv3": conv(12, 3),
-            "separable5": separable_conv(12, 5),
-            "inverted3x2": inverted_residual(12, 3, expansion=2),
-            "inverted5x3": inverted_residual(12, 5, expansion=3),
-        },
-    ),
-    # The shape stays, so that this block may be left out: that is how depth is searched.
-    Block(
-        "shapes",
-        {
-            "conv3": conv(12, 3),
-            "separable3": separable_conv(12, 3),
-            "inverted3x3": inverted_residual(12, 3, expansion=3),
-            "skip": skip(12),
-        },
-    ),
-    Block(
-        "digits",
-        {
-            "conv3": conv(16, 3, stride=2),
-            "separable3": separable_conv(16, 3, stride=2),
-            "inverted3x3": inverted_residual(16, 3, expansion=3, stride=2),
-            "skip": skip(16, stride=2),
-        },
-    ),
-)
 
-# Heads see all 3x3 places (linear_head flattens): averaged over them, nothing would tell the two digits apart.
-space = SearchSpace(
-    tasks=[
+def widened(factor: float) -> SearchSpace:
+    """The space with all channels multiplied by a factor: `mtnas compare` looks for baselines of equal size with it."""
+    # Channels are few, so that tasks compete for them: with plenty, hard sharing would cost nothing and win.
+    few, some, many = (half_and_full(max(1, round(channels * factor))) for channels in (8, 12, 16))
+    # Sizes of an operator share its weights (`elastic`): what is trained for one helps all, and all are ready to use.
+    # No stem: the first block can branch, so that the fully split network really is one network per task.
+    blocks = (
+        Block("edges", elastic(conv, channels=few, kernel=(3, 5), stride=2)),
+        Block("strokes", elastic(conv, channels=some, kernel=(1, 3))),
+        # Width and side stay, so that this block may be left out: that is how depth is searched.
+        Block("shapes", {**elastic(inverted_residual, channels=None, kernel=(3, 5), expansion=(1, 3)), "skip": skip()}),
+        Block("digits", elastic(conv, channels=many, kernel=(1, 3), stride=2)),
+    )
+    # Heads see all 3x3 places (linear_head flattens): averaged over them, nothing would tell the two digits apart.
+    tasks = [
         classification("left_digit", 10),
         classification("left_even", 2),
         classification("right_digit", 10),
         classification("right_even", 2),
-    ],
-    blocks=blocks,
-)
+    ]
+    return SearchSpace(tasks, blocks)
 
+
+space = widened(1)
 
 # Steps are so small that a second thread would only wait.
 training = TrainingSettings(epochs=70, learning_rate=1e-2, shared_warmup=0.6, random_networks=2, threads=1)

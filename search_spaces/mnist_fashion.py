@@ -17,19 +17,27 @@ from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import binary, classification
 from mtnas.training import TrainingSettings
 
-space = SearchSpace(
-    tasks=[
-        classification("digit", 10, head=linear_head(10, pool=3)),
-        binary("even", head=linear_head(None, pool=3)),
-        classification("item", 10, head=linear_head(10, pool=3)),
-        classification("group", 5, head=linear_head(5, pool=3)),
-    ],
-    blocks=conv_blocks(channels=(16, 24, 24, 32, 32), strides=(2, 2, 1, 2, 1)),
+
+def widened(factor: float) -> SearchSpace:
+    """The space with all channels multiplied by a factor: `mtnas compare` looks for baselines of equal size with it."""
+    channels = [max(1, round(count * factor)) for count in (16, 24, 24, 32, 32)]
+    return SearchSpace(
+        tasks=[
+            classification("digit", 10, head=linear_head(10, pool=3)),
+            binary("even", head=linear_head(None, pool=3)),
+            classification("item", 10, head=linear_head(10, pool=3)),
+            classification("group", 5, head=linear_head(5, pool=3)),
+        ],
+        blocks=conv_blocks(channels, strides=(2, 2, 1, 2, 1)),
+    )
+
+
+space = widened(1)
+
+training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5, threads=1)
+searching = SearchSettings(
+    evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 90_000}, threads=1
 )
-
-
-training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5)
-searching = SearchSettings(evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 120_000})
 
 
 def data(data_dir: Path | None) -> Data:
@@ -40,4 +48,4 @@ def data(data_dir: Path | None) -> Data:
         "item": lambda digit, item: item,
         "group": lambda digit, item: fashion_group(item),
     }
-    return Data(*overlay_splits(mnist(data_dir), fashion_mnist(data_dir), labels), channels_last=True)
+    return Data(*overlay_splits(mnist(data_dir), fashion_mnist(data_dir), labels), batch_size=128, channels_last=True)

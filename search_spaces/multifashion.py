@@ -17,23 +17,31 @@ from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import classification
 from mtnas.training import TrainingSettings
 
-space = SearchSpace(
-    # Pooled to 3x3: small heads that still know which corner they look at.
-    tasks=[
-        classification("left_item", 10, head=linear_head(10, pool=3)),
-        classification("left_group", 5, head=linear_head(5, pool=3)),
-        classification("right_item", 10, head=linear_head(10, pool=3)),
-        classification("right_group", 5, head=linear_head(5, pool=3)),
-    ],
-    # 36x36 -> 18x18 -> 9x9 -> 9x9 -> 5x5 -> 5x5: about the size of LeNet, strided early so that training stays cheap.
-    blocks=conv_blocks(channels=(16, 24, 24, 32, 32), strides=(2, 2, 1, 2, 1)),
-)
+
+def widened(factor: float) -> SearchSpace:
+    """The space with all channels multiplied by a factor: `mtnas compare` looks for baselines of equal size with it."""
+    channels = [max(1, round(count * factor)) for count in (16, 24, 24, 32, 32)]
+    return SearchSpace(
+        # Pooled to 3x3: small heads that still know which corner they look at.
+        tasks=[
+            classification("left_item", 10, head=linear_head(10, pool=3)),
+            classification("left_group", 5, head=linear_head(5, pool=3)),
+            classification("right_item", 10, head=linear_head(10, pool=3)),
+            classification("right_group", 5, head=linear_head(5, pool=3)),
+        ],
+        # 36x36 -> 18x18 -> 9x9 -> 9x9 -> 5x5 -> 5x5: strided early, so that training is cheap.
+        blocks=conv_blocks(channels, strides=(2, 2, 1, 2, 1)),
+    )
 
 
-training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5)
+space = widened(1)
+
+training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5, threads=1)
 
 # Fewer costs make a sharper search; every task's error is in the results all the same.
-searching = SearchSettings(evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 120_000})
+searching = SearchSettings(
+    evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 90_000}, threads=1
+)
 
 
 def data(data_dir: Path | None) -> Data:
@@ -45,4 +53,4 @@ def data(data_dir: Path | None) -> Data:
         "right_group": lambda left, right: fashion_group(right),
     }
     fashion = fashion_mnist(data_dir)
-    return Data(*overlay_splits(fashion, fashion, labels), channels_last=True)
+    return Data(*overlay_splits(fashion, fashion, labels), batch_size=128, channels_last=True)

@@ -251,12 +251,13 @@ def test_every_node_behind_a_prefix_is_run_once(
     paths = {(index, member.path(index)) for member in members for index in range(3)}
     prefixes = {path[:length] for _, path in paths for length in (1, 2, 3)}
     nodes = [supernet.node(block, leader, option) for block, leader, option in every_node(space)]
-    with calls_of(nodes) as calls, calls_of(list(supernet.heads)) as judged, calls_of([supernet.stem]) as begun:
+    heads = [supernet.head(task) for task in range(len(supernet.heads))]
+    with calls_of(nodes) as calls, calls_of(heads) as judged, calls_of([supernet.stem]) as begun:
         for member in members:
             errors(member)
     expected = Counter(supernet.node(len(prefix) - 1, *prefix[-1]) for prefix in prefixes for _ in range(5))
     assert Counter(calls) == expected
-    assert Counter(judged) == Counter(supernet.heads[index] for index, _ in paths for _ in range(5))
+    assert Counter(judged) == Counter(supernet.head(index) for index, _ in paths for _ in range(5))
     assert len(begun) == 5
 
 

@@ -43,7 +43,7 @@ def make_table(space: ArchitectureSpace) -> CostTable:
     options = tuple(
         tuple((100 * 4**i * k, 9_000 * 2**i * k) for k in (9, 25, 3, 6, 0)) for i in range(len(space.blocks))
     )
-    return CostTable((224, 50_176), options, tuple((130 + i, 1_000) for i in range(len(space.tasks))))
+    return CostTable.plain((224, 50_176), options, tuple((130 + i, 1_000) for i in range(len(space.tasks))))
 
 
 def make_results(
@@ -63,7 +63,10 @@ def make_results(
     for number, architecture in enumerate(dict.fromkeys(architectures)):
         costs: dict[str, float] = dict(table.of(space, architecture))
         used = [
-            sum(table.node(space, block, option)["params"] for block, (_, option) in enumerate(architecture.path(task)))
+            sum(
+                table.options[block][0][space.blocks[block].options.index(option)][0]
+                for block, (_, option) in enumerate(architecture.path(task))
+            )
             for task in range(tasks)
         ]
         errors = {
@@ -285,7 +288,8 @@ def test_a_tree_has_one_box_per_node_with_its_operator_and_cost(tasks: int, bloc
         ]
         values = graph.nodes[node]
         if values["kind"] == "block":
-            cost = table.node(space, values["layer"] - 1, values["option"])["params"]
+            block = values["layer"] - 1
+            cost = table.options[block][0][space.blocks[block].options.index(values["option"])][0]
             assert inside == [values["option"], human(cost)]
         else:
             name, cost = (
@@ -423,6 +427,6 @@ def test_an_unknown_format_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_dollars_in_names_are_not_formulas(tmp_path: Path) -> None:
     space = ArchitectureSpace(("$a^$", "b$"), (BlockChoices("$x_$", ("$\\bad$",)),))
-    table = CostTable((1, 1), (((1, 1),),), ((1, 1), (1, 1)))
+    table = CostTable.plain((1, 1), (((1, 1),),), ((1, 1), (1, 1)))
     figure = plot_tree(space, table, space.draw(random.Random(0)), title="$\\bad$").figure
     save_figure(figure, tmp_path / "tree.svg")  # type: ignore[arg-type]

@@ -244,7 +244,7 @@ def test_equal_corners_are_named_once(
 ) -> None:
     space = plain_space(branching, options, tasks)
     amounts = tuple(tuple((option, option) for option in range(count)) for count in options)
-    found = corners(space, CostTable((0, 0), amounts, ((0, 0),) * tasks))
+    found = corners(space, CostTable.plain((0, 0), amounts, ((0, 0),) * tasks))
     assert list(found) == names
     for architecture in found.values():
         space.check(architecture)

@@ -463,7 +463,7 @@ def test_settings_that_make_no_sense_are_refused(field: str, value: Any) -> None
 def test_budgets_that_only_exclude_each_other_are_refused_together() -> None:
     """The option with few parameters computes much, the one with many computes little."""
     space = plain_space((True, True), (2, 1), tasks=2)
-    table = CostTable((0, 0), (((1, 100), (100, 1)), ((0, 0),)), ((5, 5), (5, 5)))
+    table = CostTable.plain((0, 0), (((1, 100), (100, 1)), ((0, 0),)), ((5, 5), (5, 5)))
     for budgets in ({"params": 11}, {"macs": 11}, {"params": 110, "macs": 11}):
         check_settings(SearchSettings(budgets=budgets), space, table)
     with pytest.raises(SearchError, match=r"together.*smallest reachable: params 11, macs 11"):

@@ -49,9 +49,9 @@ def test_space_files_fit_their_data(path: Path) -> None:
     x, labels = data.example()
     found = space.dry_run(x)
     space.describe(found)
-    features = torch.randn(8, *found.shapes[-1])
+    features = torch.randn(8, *found.shapes[-1][0])
     for task in space.tasks:
-        output, label = task.head(found.shapes[-1])(features), task.label_of(labels)
+        output, label = task.head(found.shapes[-1][0])(features), task.label_of(labels)
         assert task.check(output, label) is None
         loss = task.loss_on(output, label)
         assert loss is not None and bool(loss.isfinite())

@@ -237,7 +237,7 @@ def along_path(supernet: SuperNetwork, architecture: Architecture, task: int, x:
     value: Tensor = supernet.stem(x)
     for block, (leader, option) in enumerate(architecture.path(task)):
         value = supernet.node(block, leader, option)(value)
-    output: Tensor = supernet.heads[task](value)
+    output: Tensor = supernet.head(task)(value)
     return output
 
 
@@ -301,7 +301,7 @@ def test_a_shared_node_sees_the_mean_of_its_tasks_gradients(seed: int, average: 
     for index, task in enumerate(space.tasks):
         loss = task.loss_on(along_path(supernet, architecture, index, x), labels[task.name])
         assert loss is not None
-        groups = [(supernet.stem, 3), (supernet.heads[index], 1)]
+        groups = [(supernet.stem, 3), (supernet.head(index), 1)]
         for block, (leader, option) in enumerate(architecture.path(index)):
             sharing = architecture.tree.leaders[block].count(leader)
             groups.append((supernet.node(block, leader, option), sharing))

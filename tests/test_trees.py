@@ -534,8 +534,11 @@ def test_costs_add_up_over_the_nodes(space: ArchitectureSpace, seed: int) -> Non
     architecture = space.draw(random.Random(seed))
     total = table.of(space, architecture)
     for column, name in enumerate(EXACT_COSTS):
-        nodes = sum(table.node(space, block, option)[name] for block, _, option in architecture.nodes())
-        assert total[name] == nodes + table.stem[column] + sum(head[column] for head in table.heads)
+        nodes = sum(
+            table.options[block][0][space.blocks[block].options.index(option)][column]
+            for block, _, option in architecture.nodes()
+        )
+        assert total[name] == nodes + table.stem[column] + sum(head[column] for head in table.heads[0])
     assert CostTable.from_json(json.loads(json.dumps(table.to_json()))) == table
 
 

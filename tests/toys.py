@@ -42,7 +42,7 @@ def plain_table(space: ArchitectureSpace, seed: int = 0) -> CostTable:
         return rng.randrange(6), rng.randrange(6)
 
     options = tuple(tuple(amounts() for _ in block.options) for block in space.blocks)
-    return CostTable(amounts(), options, tuple(amounts() for _ in space.tasks))
+    return CostTable.plain(amounts(), options, tuple(amounts() for _ in space.tasks))
 
 
 def all_partitions(tasks: int) -> list[tuple[int, ...]]:

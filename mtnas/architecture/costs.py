@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,32 +20,82 @@ Amounts = tuple[int, ...]
 
 @dataclass(frozen=True)
 class CostTable:
-    """Costs of the stem, of every option of every block, and of every head, in the order of `EXACT_COSTS`."""
+    """Costs of the stem, of every option of every block, and of every head, in the order of `EXACT_COSTS`.
+
+    A block may be entered by several shapes (elastic widths); they are numbered, and an option's costs and the shape
+    that it gives depend on the one that enters. Where all options of a block give one shape, that is number 0.
+
+    Attributes:
+        stem: of the stem.
+        options: ``[block][entering shape][option]``.
+        leads_to: number of the shape that leaves, ``[block][entering shape][option]``.
+        heads: ``[entering shape][task]``.
+    """
 
     stem: Amounts
-    options: tuple[tuple[Amounts, ...], ...]  # [block][option]
-    heads: tuple[Amounts, ...]  # [task]
+    options: tuple[tuple[tuple[Amounts, ...], ...], ...]
+    leads_to: tuple[tuple[tuple[int, ...], ...], ...]
+    heads: tuple[tuple[Amounts, ...], ...]
+
+    @classmethod
+    def plain(cls, stem: Amounts, options: Sequence[Sequence[Amounts]], heads: Sequence[Amounts]) -> CostTable:
+        """Of a space in which every block is entered by one shape: ``options[block][option]``, ``heads[task]``."""
+        leads_to = tuple(((0,) * len(block),) for block in options)
+        return cls(stem, tuple((tuple(block),) for block in options), leads_to, (tuple(heads),))
+
+    # One architecture -------------------------------------------------------------------------------------------
+
+    def shapes_along(self, space: ArchitectureSpace, options: Sequence[str]) -> tuple[int, ...]:
+        """Numbers of the shapes that enter each block of a path, then of the one that leaves it.
+
+        Args:
+            options: names of the options of the path's first blocks, or of all.
+        """
+        shapes = [0]
+        for block, option in enumerate(options):
+            shapes.append(self.leads_to[block][shapes[-1]][space.blocks[block].options.index(option)])
+        return tuple(shapes)
+
+    def nodes(self, space: ArchitectureSpace, architecture: Architecture) -> dict[tuple[int, int], Amounts]:
+        """Costs of every node by (block, leader)."""
+        found = {}
+        for leader in sorted({leader for row in architecture.tree.leaders for leader in row}):
+            names = [option for _, option in architecture.path(leader)]
+            shapes = self.shapes_along(space, names)
+            for block, name in enumerate(names):
+                if architecture.tree.leaders[block][leader] == leader:
+                    option = space.blocks[block].options.index(name)
+                    found[block, leader] = self.options[block][shapes[block]][option]
+        return found
+
+    def head(self, space: ArchitectureSpace, architecture: Architecture, task: int) -> Amounts:
+        """Costs of a task's head."""
+        return self.heads[self.shapes_along(space, [option for _, option in architecture.path(task)])[-1]][task]
 
     def of(self, space: ArchitectureSpace, architecture: Architecture) -> dict[str, int]:
         """Costs of an architecture by name."""
-        parts = [self.stem, *self.heads]
-        for block, _, option in architecture.nodes():
-            parts.append(self.options[block][space.blocks[block].options.index(option)])
+        heads = [self.head(space, architecture, task) for task in range(len(space.tasks))]
+        parts = [self.stem, *heads, *self.nodes(space, architecture).values()]
         return dict(zip(EXACT_COSTS, _add(parts), strict=True))
 
-    def node(self, space: ArchitectureSpace, block: int, option: str) -> dict[str, int]:
-        """Costs of one node by name."""
-        return dict(zip(EXACT_COSTS, self.options[block][space.blocks[block].options.index(option)], strict=True))
+    # Extremes ---------------------------------------------------------------------------------------------------
 
     def uniform(self, space: ArchitectureSpace, tree: Tree, cost: str, *, largest: bool) -> Architecture:
-        """The architecture of a tree in which every node has its block's cheapest (or most expensive) option."""
-        column = EXACT_COSTS.index(cost)
-        choose = max if largest else min
-        names = []
-        for block, amounts in zip(space.blocks, self.options, strict=True):
-            best = choose(range(len(amounts)), key=lambda i: amounts[i][column])
-            names.append(block.options[best])
-        return Architecture.uniform(tree, tuple(names))
+        """The cheapest (or most expensive) architecture of a tree in which the nodes of a block have equal options."""
+        column, sign = EXACT_COSTS.index(cost), -1 if largest else 1
+        # Best sum so far of (cost, names) by the shape that it ends in.
+        best: dict[int, tuple[int, tuple[str, ...]]] = {0: (0, ())}
+        for block, choices in enumerate(space.blocks):
+            nodes, following = len(tree.groups(block)), dict[int, tuple[int, tuple[str, ...]]]()
+            for shape, (total, names) in best.items():
+                for option, name in enumerate(choices.options):
+                    after = self.leads_to[block][shape][option]
+                    reached = total + sign * nodes * self.options[block][shape][option][column]
+                    if after not in following or reached < following[after][0]:
+                        following[after] = (reached, (*names, name))
+            best = following
+        ends = {s: total + sign * sum(head[column] for head in self.heads[s]) for s, (total, _) in best.items()}
+        return Architecture.uniform(tree, best[min(ends, key=ends.__getitem__)][1])
 
     def smallest(self, space: ArchitectureSpace, cost: str) -> int:
         """Smallest reachable cost: one shared tree of cheapest options, since splitting only adds nodes."""
@@ -63,25 +113,33 @@ class CostTable:
         that no other sum beats in every cost need to be followed. Names that are not exact costs are ignored.
         """
         limits = [budgets.get(name, float("inf")) for name in EXACT_COSTS]
-        reached: dict[Amounts, tuple[str, ...]] = {_add([self.stem, *self.heads]): ()}
-        for block, options in zip(space.blocks, self.options, strict=True):
+        reached: dict[tuple[int, Amounts], tuple[str, ...]] = {(0, self.stem): ()}
+        for block, choices in enumerate(space.blocks):
             sums = {
-                _add([total, amounts]): (*names, name)
-                for total, names in reached.items()
-                for name, amounts in zip(block.options, options, strict=True)
+                (self.leads_to[block][shape][option], _add([total, self.options[block][shape][option]])): (*names, name)
+                for (shape, total), names in reached.items()
+                for option, name in enumerate(choices.options)
             }
-            sums = {t: names for t, names in sums.items() if all(a <= b for a, b in zip(t, limits, strict=True))}
-            reached = {t: names for t, names in sums.items() if not any(_dominates(other, t) for other in sums)}
-        if not reached:
-            return None
-        return Architecture.uniform(Tree.shared(len(space.tasks), len(space.blocks)), next(iter(reached.values())))
+            sums = {key: names for key, names in sums.items() if _within(key[1], limits)}
+            reached = {
+                (shape, total): names
+                for (shape, total), names in sums.items()
+                if not any(other == shape and _dominates(less, total) for other, less in sums)
+            }
+        for (shape, total), names in reached.items():
+            if _within(_add([total, *self.heads[shape]]), limits):
+                return Architecture.uniform(Tree.shared(len(space.tasks), len(space.blocks)), names)
+        return None
+
+    # JSON ------------------------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
         return {
             "names": list(EXACT_COSTS),
             "stem": list(self.stem),
-            "options": [[list(amounts) for amounts in block] for block in self.options],
-            "heads": [list(amounts) for amounts in self.heads],
+            "options": [[[list(amounts) for amounts in shape] for shape in block] for block in self.options],
+            "leads_to": [[list(shape) for shape in block] for block in self.leads_to],
+            "heads": [[list(amounts) for amounts in shape] for shape in self.heads],
         }
 
     @classmethod
@@ -89,9 +147,10 @@ class CostTable:
         try:
             names = tuple(value["names"])
             table = cls(
-                tuple(int(n) for n in value["stem"]),
-                tuple(tuple(tuple(int(n) for n in amounts) for amounts in block) for block in value["options"]),
-                tuple(tuple(int(n) for n in amounts) for amounts in value["heads"]),
+                _amounts(value["stem"]),
+                tuple(tuple(tuple(map(_amounts, shape)) for shape in block) for block in value["options"]),
+                tuple(tuple(_amounts(shape) for shape in block) for block in value["leads_to"]),
+                tuple(tuple(map(_amounts, shape)) for shape in value["heads"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArchitectureError(f"not a cost table: {str(value)[:80]}") from error
@@ -110,6 +169,14 @@ def split_tree(space: ArchitectureSpace) -> Tree:
 
 def _add(parts: Iterable[Amounts]) -> Amounts:
     return tuple(sum(column) for column in zip(*parts, strict=True))
+
+
+def _amounts(value: Iterable[Any]) -> Amounts:
+    return tuple(int(number) for number in value)
+
+
+def _within(total: Amounts, limits: Sequence[float]) -> bool:
+    return all(amount <= limit for amount, limit in zip(total, limits, strict=True))
 
 
 def _dominates(one: Amounts, other: Amounts) -> bool:

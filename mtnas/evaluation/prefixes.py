@@ -53,7 +53,7 @@ class PrefixActivations:
 
     def outputs(self, task: int, path: TaskPath) -> Sequence[Tensor]:
         """A task's outputs on the judged samples, batch by batch."""
-        return self._run(self.supernet.heads[task], self._after(path)).judged
+        return self._run(self.supernet.head_behind(task, path), self._after(path)).judged
 
     def _after(self, prefix: TaskPath) -> Activations:
         """What leaves the last node of a prefix; of the empty one, what leaves the stem."""
@@ -61,8 +61,7 @@ class PrefixActivations:
             self._held.move_to_end(prefix)
             return self._held[prefix]
         if prefix:
-            leader, option = prefix[-1]
-            found = self._run(self.supernet.node(len(prefix) - 1, leader, option), self._after(prefix[:-1]))
+            found = self._run(self.supernet.last_node(prefix), self._after(prefix[:-1]))
             self.nodes_run += 1
         else:
             found = _run(self.supernet.stem, self.calibration, self.judged)

@@ -69,16 +69,16 @@ class TreePicture:
         cost: str,
     ) -> TreePicture:
         graph = to_graph(space, architecture)
-        column = EXACT_COSTS.index(cost)
+        column, nodes = EXACT_COSTS.index(cost), cost_table.nodes(space, architecture)
         stem = cost_table.stem[column]
         texts = {"input": ("stem", human(stem)) if stem else ("input", "")}
         for node, values in graph.nodes(data=True):
             if values["kind"] == "head":
                 (task,) = values["tasks"]
-                texts[node] = (task, human(cost_table.heads[space.tasks.index(task)][column]))
+                texts[node] = (task, human(cost_table.head(space, architecture, space.tasks.index(task))[column]))
             elif values["kind"] == "block":
                 block = values["layer"] - 1
-                amount = human(cost_table.node(space, block, values["option"])[cost])
+                amount = human(nodes[block, values["leader"]][column])
                 texts[node] = (values["option"], amount + _bits(*policy.bits(block, values["leader"])))
         layers = ("input", *(block.name for block in space.blocks), "heads")
         return cls(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from mtnas.errors import SpaceError
+from mtnas.space.elastic.options import Family, Setting
 from mtnas.space.shapes import Shape
 
 Operator = Callable[[Shape], nn.Module]
@@ -21,7 +22,8 @@ class Block:
     Args:
         name: name in tables and figures.
         options: operator name -> factory. Every option must give the same output shape, since any of them may be
-            followed by any option of the next block. Options belong to nodes: two branches may differ.
+            followed by any option of the next block; those that `elastic` makes may differ in width. Options belong to
+            nodes: two branches may differ. Each has weights of its own, but those that `elastic` makes share theirs.
         branching: whether tasks that still share may part at this block.
     """
 
@@ -34,3 +36,8 @@ class Block:
             raise SpaceError(f"a block's name must be a word without '/', '.', '+' or blanks, but got '{self.name}'")
         if not self.options:
             raise SpaceError(f"block '{self.name}' has no options; give it at least one, e.g. {{'conv3': conv(16)}}")
+
+    def family(self, option: str) -> Family | None:
+        """What an elastic option shares weights by; None for an independent one."""
+        operator = self.options[option]
+        return operator.family if isinstance(operator, Setting) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from mtnas.architecture import CostTable
 from mtnas.errors import SpaceError
+from mtnas.space.block import Block
 from mtnas.space.counting import count_macs, count_params
+from mtnas.space.elastic.slicing import check_slices
 from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape
+from mtnas.space.task import Task
 
 if TYPE_CHECKING:
     from mtnas.space.search_space import SearchSpace
@@ -26,13 +29,19 @@ class DryRun:
 
     Attributes:
         input: shape of a sample's input.
-        shapes: shapes entering block 0..L-1, then the one entering the heads: L + 1 of them.
+        shapes: the shapes that can enter block 0..L-1, then those that can enter the heads: L + 1 tuples, of one shape
+            each unless widths are searched.
+        largest: for every block and option, the (option, entering shape) whose module holds the weights of all that
+            share them; numbers.
+        largest_head: number of the entering shape whose head holds the weights of all, by task.
         outputs: shape of every task's output.
         costs: exact costs of the stem, every option and every head, at batch size 1.
     """
 
     input: InputShape
-    shapes: tuple[Shape, ...]
+    shapes: tuple[tuple[Shape, ...], ...]
+    largest: tuple[tuple[tuple[int, int], ...], ...]
+    largest_head: tuple[int, ...]
     outputs: tuple[Shape, ...]
     costs: CostTable
 
@@ -50,33 +59,110 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
     with torch.random.fork_rng(devices=[]):
         one, samples = head_of(x, 1), min(batch_size, 2)
         stem = space.make_stem(input_shape(one))
-        value, stem_costs = _try("the stem", stem, one, input_shape(one), samples)
-        shapes, table = [tuple(value.shape[1:])], []
+        entering, stem_costs = _try("the stem", stem, one, input_shape(one), samples)
+        values = [entering]
+        shapes, tried = [_shapes(values)], []
         for block in space.blocks:
-            results = {}
-            for option in block.options:
-                where = f"block '{block.name}', option '{option}'"
-                module = _make(where, partial(block.options[option], shapes[-1]), shapes[-1])
-                results[option] = _try(where, module, value, shapes[-1], samples)
-            first = next(iter(results))
-            expected = tuple(results[first][0].shape[1:])
-            for option, (output, _) in results.items():
-                if tuple(output.shape[1:]) != expected:
-                    raise SpaceError(
-                        f"block '{block.name}', option '{option}' turns {shapes[-1]} into {tuple(output.shape[1:])},"
-                        f" but option '{first}' gives {expected}; all options of a block must give the same shape"
-                    )
-            value = results[first][0]
-            shapes.append(expected)
-            table.append(tuple(costs for _, costs in results.values()))
-        outputs, heads = [], []
-        for task in space.tasks:
-            where = f"the head of task '{task.name}'"
-            head = _make(where, partial(task.head, shapes[-1]), shapes[-1])
-            output, costs = _try(where, head, value, shapes[-1], samples)
-            outputs.append(tuple(output.shape[1:]))
-            heads.append(costs)
-    return DryRun(input_shape(one), tuple(shapes), tuple(outputs), CostTable(stem_costs, tuple(table), tuple(heads)))
+            found = _try_block(block, values, samples)
+            tried.append(found)
+            values = found.leaving
+            shapes.append(_shapes(values))
+        heads = [_try_head(task, values, samples) for task in space.tasks]
+    table = CostTable(
+        stem_costs,
+        tuple(block.costs for block in tried),
+        tuple(block.leads_to for block in tried),
+        tuple(zip(*(head.costs for head in heads), strict=True)),
+    )
+    largest = tuple(block.largest for block in tried)
+    outputs = tuple(head.output for head in heads)
+    return DryRun(input_shape(one), tuple(shapes), largest, tuple(head.largest for head in heads), outputs, table)
+
+
+@dataclass(frozen=True)
+class _Block:
+    costs: tuple[tuple[tuple[int, int], ...], ...]  # [entering shape][option]
+    leads_to: tuple[tuple[int, ...], ...]
+    largest: tuple[tuple[int, int], ...]
+    leaving: list[Tensor]
+
+
+@dataclass(frozen=True)
+class _Head:
+    costs: tuple[tuple[int, int], ...]  # [entering shape]
+    largest: int
+    output: Shape
+
+
+def _try_block(block: Block, values: list[Tensor], samples: int) -> _Block:
+    modules: dict[tuple[int, int], nn.Module] = {}
+    leaving: dict[Shape, Tensor] = {}
+    costs, leads_to = [], []
+    for number, value in enumerate(values):
+        shape, results = tuple(value.shape[1:]), {}
+        for index, option in enumerate(block.options):
+            where = f"block '{block.name}', option '{option}'"
+            module = _make(where, partial(block.options[option], shape), shape)
+            modules[index, number] = module
+            results[option] = _try(where, module, value, shape, samples)
+        given = {option: tuple(output.shape[1:]) for option, (output, _) in results.items()}
+        _check_leaving(block, shape, given, several=len(values) > 1)
+        for output, _ in results.values():
+            leaving.setdefault(tuple(output.shape[1:]), output)
+        costs.append(tuple(cost for _, cost in results.values()))
+        leads_to.append(tuple(list(leaving).index(tuple(output.shape[1:])) for output, _ in results.values()))
+    names, entering, largest = list(block.options), _shapes(values), []
+    for index, name in enumerate(names):
+        family = block.family(name)
+        sharing = [i for i, other in enumerate(names) if i == index or (family and block.family(other) is family)]
+        members = {key: module for key, module in modules.items() if key[0] in sharing}
+        largest.append(max(members, key=lambda key: count_params(modules[key])))
+        for number, shape in enumerate(entering):
+            where = f"block '{block.name}', option '{name}', entered by {shape},"
+            check_slices(where, modules[largest[index]], modules[index, number])
+    return _Block(tuple(costs), tuple(leads_to), tuple(largest), list(leaving.values()))
+
+
+def _check_leaving(block: Block, entering: Shape, leaving: Mapping[str, Shape], *, several: bool) -> None:
+    """Options give one shape. Only elastic ones, and what lets any width pass, may differ, and in width only.
+
+    Args:
+        several: whether there are other shapes that may enter.
+    """
+    elastic = {shape for option, shape in leaving.items() if block.family(option)}
+    passing = {entering} if elastic or several else set()
+    fixed = [shape for shape in leaving.values() if shape not in passing]
+    expected = passing | (elastic or set(fixed[:1]))
+    first = next(option for option, shape in leaving.items() if shape in expected)
+    for option, shape in leaving.items():
+        if shape not in expected or shape[1:] != leaving[first][1:] or len(shape) != len(leaving[first]):
+            raise SpaceError(
+                f"block '{block.name}', option '{option}' turns {entering} into {shape}, but option '{first}' gives"
+                f" {leaving[first]}; all options of a block must give the same shape, but for the width of elastic ones"
+            )
+
+
+def _try_head(task: Task, values: list[Tensor], samples: int) -> _Head:
+    where = f"the head of task '{task.name}'"
+    made, costs, outputs = [], [], []
+    for value in values:
+        shape = tuple(value.shape[1:])
+        made.append(_make(where, partial(task.head, shape), shape))
+        output, cost = _try(where, made[-1], value, shape, samples)
+        costs.append(cost)
+        outputs.append(tuple(output.shape[1:]))
+    if len(set(outputs)) > 1:
+        raise SpaceError(
+            f"{where} gives {outputs[0]} for one width and {outputs[-1]} for another; give one shape for all"
+        )
+    largest = max(range(len(made)), key=lambda number: count_params(made[number]))
+    for value, head in zip(values, made, strict=True):
+        check_slices(f"{where}, entered by {tuple(value.shape[1:])},", made[largest], head)
+    return _Head(tuple(costs), largest, outputs[0])
+
+
+def _shapes(values: Sequence[Tensor]) -> tuple[Shape, ...]:
+    return tuple(tuple(value.shape[1:]) for value in values)
 
 
 def _make(where: str, factory: Callable[[], nn.Module], shape: InputShape) -> nn.Module:

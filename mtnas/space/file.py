@@ -26,11 +26,13 @@ class SpaceFile:
         path: of the file.
         space: its ``space``.
         module: everything else in it.
+        widened: its function ``widened(factor)``, the space with all widths multiplied; None if it has none.
     """
 
     path: Path
     space: SearchSpace
     module: ModuleType
+    widened: Callable[[float], SearchSpace] | None = None
 
     def data(self, data_dir: Path | None = None) -> Data:
         """Call the file's ``data(data_dir)``."""
@@ -41,6 +43,15 @@ class SpaceFile:
                 f"{self.path}: data(data_dir) must return a mtnas.Data, but returned a {type(data).__name__}"
             )
         return data
+
+    def widening(self) -> Callable[[float], SearchSpace]:
+        """The file's ``widened``; SpaceError if it has none."""
+        if self.widened is None:
+            raise SpaceError(
+                f"{self.path} has no widened(factor), which networks of other widths need; add a function that returns"
+                " the space with all widths multiplied by factor, rounded, at least 1 (see search_spaces/digits.py)"
+            )
+        return self.widened
 
     def setting(self, name: str, default: Setting) -> Setting:
         """The file's value of that name, of the default's type, or the default if it has none."""
@@ -54,11 +65,12 @@ def load_space_file(path: Path) -> SpaceFile:
     """Run a space file.
 
     It must have a ``space`` (SearchSpace) and a function ``data(data_dir)`` that returns the Data, and may have
-    ``training`` (TrainingSettings) and ``searching`` (SearchSettings).
+    ``training`` (TrainingSettings), ``searching`` (SearchSettings), ``refining`` (RefineSettings), and a function
+    ``widened(factor)`` that returns the same space with all widths multiplied by the factor, rounded, at least 1.
 
     Raises:
-        SpaceError: if it is not there, raises an exception (its own lines of the traceback are in the message), or
-            lacks one of the two.
+        SpaceError: if it is not there, raises an exception (its own lines of the traceback are in the message), lacks
+            one of the two, or has a ``widened`` that is no function.
     """
     if not path.is_file():
         raise SpaceError(f"there is no space file {path}; see search_spaces/ for examples")
@@ -75,7 +87,15 @@ def load_space_file(path: Path) -> SpaceFile:
         raise SpaceError(f"{path} must define space = SearchSpace(...), but its space is {type(space).__name__}")
     if not callable(getattr(module, "data", None)):
         raise SpaceError(f"{path} must define a function data(data_dir) that returns a mtnas.Data")
-    return SpaceFile(path, space, module)
+    make = getattr(module, "widened", None)
+    if make is None:
+        return SpaceFile(path, space, module)
+    if not callable(make):
+        raise SpaceError(
+            f"{path}: widened must be a function widened(factor) that returns a mtnas.SearchSpace, but is a"
+            f" {type(make).__name__}"
+        )
+    return SpaceFile(path, space, module, lambda factor: _guarded(path, lambda: make(factor)))
 
 
 Result = TypeVar("Result")

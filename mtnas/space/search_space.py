@@ -73,16 +73,19 @@ class SearchSpace:
 
     def describe(self, found: DryRun) -> dict[str, Any]:
         """The space as JSON: enough to tell two spaces apart and to read results without the space's code."""
-        modules = {}
-        for block, shape in zip(self.blocks, found.shapes[:-1], strict=True):
-            modules[block.name] = {name: _text(make(shape)) for name, make in block.options.items()}
+        modules, shared = {}, {}
+        for block, shapes, largest in zip(self.blocks, found.shapes[:-1], found.largest, strict=True):
+            modules[block.name] = {name: _text(make(shapes[0])) for name, make in block.options.items()}
+            names = list(block.options)
+            shared[block.name] = {name: names[largest[i][0]] for i, name in enumerate(names) if largest[i][0] != i}
         return {
             "architectures": self.architectures.to_json(),
             "costs": found.costs.to_json(),
             "input": found.input if isinstance(found.input, dict) else list(found.input),
             "stem": _text(self.make_stem(found.input)),
             "modules": modules,
-            "heads": {task.name: _text(task.head(found.shapes[-1])) for task in self.tasks},
+            "shared_weights": shared,
+            "heads": {task.name: _text(task.head(found.shapes[-1][0])) for task in self.tasks},
             "losses": {task.name: _name(task.loss) for task in self.tasks},
             "errors": {task.name: _name(task.error) for task in self.tasks},
             "weights": {task.name: task.weight for task in self.tasks},

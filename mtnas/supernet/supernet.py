@@ -8,13 +8,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mtnas.architecture import Architecture, Candidate
+from mtnas.architecture import Architecture, Candidate, Group, TaskPath
 from mtnas.errors import ArchitectureError
 from mtnas.space.dry_run import DryRun
+from mtnas.space.elastic import Sliced
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input
 from mtnas.supernet.branch_points import BranchPoints
 from mtnas.supernet.branched import BranchedNetwork
+from mtnas.supernet.operators import OfShapes, Operators
 
 
 class SuperNetwork(nn.Module):
@@ -38,20 +40,50 @@ class SuperNetwork(nn.Module):
             self.stem = space.make_stem(self.found.input)
             self.blocks = nn.ModuleList()
             leaders = 1
-            for block, shape in zip(space.blocks, self.found.shapes[:-1], strict=True):
+            for block, shapes, largest in zip(space.blocks, self.found.shapes[:-1], self.found.largest, strict=True):
                 leaders = len(space.tasks) if block.branching else leaders
-                copies = [nn.ModuleList([make(shape) for make in block.options.values()]) for _ in range(leaders)]
-                self.blocks.append(nn.ModuleList(copies))
-            self.heads = nn.ModuleList([task.head(self.found.shapes[-1]) for task in space.tasks])
+                self.blocks.append(nn.ModuleList([Operators(block, shapes, largest) for _ in range(leaders)]))
+            self.heads = nn.ModuleList(
+                [
+                    OfShapes(task.head, self.found.shapes[-1], largest)
+                    for task, largest in zip(space.tasks, self.found.largest_head, strict=True)
+                ]
+            )
         self.branch_points = BranchPoints(space.architectures)
 
-    def node(self, block: int, leader: int, option: str) -> nn.Module:
-        """The module of one node."""
+    def node(self, block: int, leader: int, option: str, entering: int = 0) -> nn.Module:
+        """The module of one node.
+
+        Args:
+            entering: number of the shape that enters it, of those in ``found.shapes[block]``.
+        """
         copies = self.blocks[block]
         assert isinstance(copies, nn.ModuleList)
-        options = copies[leader]
-        assert isinstance(options, nn.ModuleList)
-        return options[self.space.architectures.blocks[block].options.index(option)]
+        operators = copies[leader]
+        assert isinstance(operators, Operators)
+        return operators.module(self.space.architectures.blocks[block].options.index(option), entering)
+
+    def node_of(self, block: int, group: Group, option: str, entering: int = 0) -> nn.Module:
+        """The module of a node that a group of tasks shares: the copy of its lowest-numbered task."""
+        return self.node(block, group[0], option, entering)
+
+    def last_node(self, path: TaskPath) -> nn.Module:
+        """The module of the last node of a task's path, or of the beginning of one."""
+        leader, option = path[-1]
+        return self.node(len(path) - 1, leader, option, self._shapes_along(path)[-2])
+
+    def head_behind(self, task: int, path: TaskPath) -> nn.Module:
+        """A task's head behind a path."""
+        return self.head(task, self._shapes_along(path)[-1])
+
+    def head(self, task: int, entering: int = 0) -> nn.Module:
+        """A task's head for a shape that enters it, by its number in ``found.shapes[-1]``."""
+        head = self.heads[task]
+        assert isinstance(head, OfShapes)
+        return head.module(entering)
+
+    def _shapes_along(self, path: TaskPath) -> tuple[int, ...]:
+        return self.found.costs.shapes_along(self.space.architectures, [option for _, option in path])
 
     def weights(self) -> list[nn.Parameter]:
         """All parameters but the branch logits."""
@@ -77,8 +109,12 @@ class SuperNetwork(nn.Module):
             average_gradients: False: shared nodes see the sum of their tasks' gradients instead of the mean.
         """
         self.space.architectures.check(architecture)
-        nodes = {(block, group[0]): self.node(block, group[0], option) for block, group, option in architecture.nodes()}
-        heads = dict(enumerate(self.heads))
+        shapes = [self._shapes_along(architecture.path(task)) for task in range(len(self.space.tasks))]
+        nodes = {
+            (block, group[0]): self.node_of(block, group, option, shapes[group[0]][block])
+            for block, group, option in architecture.nodes()
+        }
+        heads = {task: self.head(task, along[-1]) for task, along in enumerate(shapes)}
         network = BranchedNetwork(
             self.space, architecture, self.stem, nodes, heads, tasks, average_gradients=average_gradients
         )
@@ -102,4 +138,9 @@ class SuperNetwork(nn.Module):
                     " extract candidate.architecture and quantize what is exported"
                 )
             candidate = candidate.architecture
-        return copy.deepcopy(self.view(candidate))
+        network = copy.deepcopy(self.view(candidate))
+        for parts in (network.nodes, network.heads):
+            for name, module in parts.items():
+                if isinstance(module, Sliced):
+                    parts[name] = module.ordinary()
+        return network

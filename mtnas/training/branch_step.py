@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +54,8 @@ def branch_loss(
         target_cost: expected params to be reached, as a share of the fully split network's.
         resource_weight: of the squared distance to it.
     """
-    space = supernet.space.architectures
     tree = sample.tree
-    options = [[rng.choice(block.options) for _ in space.tasks] for block in space.blocks]
+    options = _draw_options(supernet, rng)
     architecture = Architecture(
         tree, tuple(tuple(options[block][group[0]] for group in tree.groups(block)) for block in range(tree.blocks))
     )
@@ -83,10 +83,11 @@ def expected_share(supernet: SuperNetwork, rng: random.Random) -> Tensor:
         rng: seeds the draws that stand in for the exact expectation when there are many tasks.
     """
     points = supernet.branch_points
+    costs = supernet.found.costs
     per_block = supernet.branch_points.logits.new_tensor(
-        [sum(amounts[0] for amounts in block) / len(block) for block in supernet.found.costs.options]
+        [fmean(amounts[0] for shape in block for amounts in shape) for block in costs.options]
     )
-    fixed = supernet.found.costs.stem[0] + sum(head[0] for head in supernet.found.costs.heads)
+    fixed = costs.stem[0] + fmean(sum(head[0] for head in shape) for shape in costs.heads)
     generator = torch.Generator().manual_seed(rng.getrandbits(32))
     most = _most_nodes(supernet.space.architectures).to(per_block.device)
     expected = fixed + (points.expected_nodes(generator) * per_block).sum()
@@ -97,6 +98,17 @@ def _most_nodes(space: ArchitectureSpace) -> Tensor:
     """Nodes of every block in the fully split tree."""
     first = space.split_depths[0]
     return torch.tensor([len(space.tasks) if block >= first else 1 for block in range(len(space.blocks))])
+
+
+def _draw_options(supernet: SuperNetwork, rng: random.Random) -> list[list[str]]:
+    """Uniform options ``[block][task]`` of the copy that each task leads.
+
+    Where widths are searched, all copies of a block take one option: only outputs of equal shape can be compared.
+    """
+    space = supernet.space.architectures
+    if any(len(shapes) > 1 for shapes in supernet.found.shapes):
+        return [[rng.choice(block.options)] * len(space.tasks) for block in space.blocks]
+    return [[rng.choice(block.options) for _ in space.tasks] for block in space.blocks]
 
 
 @contextmanager
@@ -122,6 +134,10 @@ class _Alternatives:
         self.sample = sample
         self.options = options
         self.features = features
+        # Where there are several shapes to enter by, all copies of a block have the same option: see `_draw_options`.
+        self.entering = supernet.found.costs.shapes_along(
+            supernet.space.architectures, [copies[0] for copies in options]
+        )
         self._outputs: dict[tuple[int, int, int], Tensor] = {}
         above: tuple[int, ...] = (0,) * sample.tree.tasks
         for block, row in enumerate(sample.tree.leaders):
@@ -152,7 +168,7 @@ class _Alternatives:
         key = (block, parent, copy)
         if key not in self._outputs:
             with torch.no_grad():
-                node = self.supernet.node(block, copy, self.options[block][copy])
+                node = self.supernet.node(block, copy, self.options[block][copy], self.entering[block])
                 self._outputs[key] = node(self.features[block][parent])
         return self._outputs[key]
 

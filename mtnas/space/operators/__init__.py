@@ -4,11 +4,12 @@ All keep the same promise, so that any of them may stand beside any other in a b
 'same', and a stride s turns a side of H into ceil(H / s), whatever the kernel.
 """
 
-from mtnas.space.operators.blocks import conv_blocks
+from mtnas.space.operators.blocks import conv_blocks, half_and_full
 from mtnas.space.operators.conv import Conv, conv
 from mtnas.space.operators.dense import Dense, DenseResidual, dense, dense_residual, dense_skip
 from mtnas.space.operators.embedding import JoinColumns, join_columns
 from mtnas.space.operators.inverted import InvertedResidual, inverted_residual
+from mtnas.space.operators.repeated import repeated
 from mtnas.space.operators.residual import ResidualConv, residual_conv
 from mtnas.space.operators.separable import SeparableConv, separable_conv
 from mtnas.space.operators.skip import Project, skip
@@ -27,8 +28,10 @@ __all__ = [
     "dense",
     "dense_residual",
     "dense_skip",
+    "half_and_full",
     "inverted_residual",
     "join_columns",
+    "repeated",
     "residual_conv",
     "separable_conv",
     "skip",

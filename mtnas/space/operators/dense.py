@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mtnas.space.block import Operator
 from mtnas.space.operators._arguments import check_positive, width_of
+from mtnas.space.shapes import Shape
 
 
 class Dense(nn.Sequential):
@@ -40,20 +41,25 @@ def dense(width: int) -> Operator:
     return lambda shape: Dense(width_of(shape), width)
 
 
-def dense_residual(width: int, expansion: float = 2) -> Operator:
-    """Dense residual; ``expansion`` is the hidden width over ``width``."""
-    check_positive(width=width, expansion=expansion)
+def dense_residual(width: int | None, expansion: float = 2) -> Operator:
+    """Dense residual; ``expansion`` is the hidden width over ``width``. ``width`` None: the one that enters."""
+    check_positive(width=1 if width is None else width, expansion=expansion)
     shortcut = dense_skip(width)
-    return lambda shape: DenseResidual(width_of(shape), width, expansion, shortcut(shape))
 
-
-def dense_skip(width: int) -> Operator:
-    """The input itself where it has that width, else a linear layer and batch norm."""
-    check_positive(width=width)
-
-    def make(shape: tuple[int, ...]) -> nn.Module:
+    def make(shape: Shape) -> nn.Module:
         inputs = width_of(shape)
-        if inputs == width:
+        return DenseResidual(inputs, inputs if width is None else width, expansion, shortcut(shape))
+
+    return make
+
+
+def dense_skip(width: int | None = None) -> Operator:
+    """The input itself where it has that width, or for None always; else a linear layer and batch norm."""
+    check_positive(width=1 if width is None else width)
+
+    def make(shape: Shape) -> nn.Module:
+        inputs = width_of(shape)
+        if width is None or inputs == width:
             return nn.Identity()
         return nn.Sequential(nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width))
 

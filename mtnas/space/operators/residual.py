@@ -8,6 +8,7 @@ from mtnas.space.block import Operator
 from mtnas.space.operators._arguments import channels_of, check_kernel
 from mtnas.space.operators.conv import Conv
 from mtnas.space.operators.skip import skip
+from mtnas.space.shapes import Shape
 
 
 class ResidualConv(nn.Module):
@@ -28,8 +29,19 @@ class ResidualConv(nn.Module):
         return y
 
 
-def residual_conv(channels: int, kernel: int = 3, stride: int = 1) -> Operator:
-    """Residual pair of convolutions; where the shape changes the input is brought along by `skip`."""
+def residual_conv(channels: int | None, kernel: int = 3, stride: int = 1) -> Operator:
+    """Residual pair of convolutions; where the shape changes the input is brought along by `skip`.
+
+    Args:
+        channels: that leave; None: as many as enter.
+        kernel: of both convolutions.
+        stride: of the first one.
+    """
     check_kernel(kernel)
     shortcut = skip(channels, stride)
-    return lambda shape: ResidualConv(channels_of(shape), channels, kernel, shortcut(shape), stride)
+
+    def make(shape: Shape) -> nn.Module:
+        inputs = channels_of(shape)
+        return ResidualConv(inputs, inputs if channels is None else channels, kernel, shortcut(shape), stride)
+
+    return make

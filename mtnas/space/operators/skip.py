@@ -15,16 +15,20 @@ class Project(nn.Sequential):
         super().__init__(nn.Conv2d(inputs, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
 
 
-def skip(channels: int, stride: int = 1) -> Operator:
+def skip(channels: int | None = None, stride: int = 1) -> Operator:
     """The input itself; with a stride its maxima, with other channels a `Project` (arXiv 1512.03385, shortcut B).
 
     Maxima, not means: the maximum of quantized values is one of them, so pooling stays exact in integers.
+
+    Args:
+        channels: that leave; None: as many as enter.
+        stride: of the block.
     """
-    check_positive(channels=channels, stride=stride)
+    check_positive(channels=1 if channels is None else channels, stride=stride)
 
     def make(shape: tuple[int, ...]) -> nn.Module:
         inputs = channels_of(shape)
-        if inputs != channels:
+        if channels is not None and inputs != channels:
             return Project(inputs, channels, stride)
         if stride == 1:
             return nn.Identity()

@@ -1,0 +1,8 @@
+"""Operators of several sizes that share weights: the smaller ones are slices of the largest."""
+
+from mtnas.space.elastic.contract import check_elastic
+from mtnas.space.elastic.options import Setting, elastic
+from mtnas.space.elastic.sliced import Sliced
+from mtnas.space.elastic.slicing import Slicing, leading
+
+__all__ = ["Setting", "Sliced", "Slicing", "check_elastic", "elastic", "leading"]

@@ -1,0 +1,103 @@
+"""What an elastic operator must keep to, as a check that users can run on their own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.errors import SpaceError
+from mtnas.space.counting import count_params
+from mtnas.space.elastic.sliced import Sliced
+from mtnas.space.elastic.slicing import Slicing, check_slices, leading, parameters_by_owner
+from mtnas.space.shapes import Shape
+
+
+def check_elastic(
+    options: Mapping[str, Callable[[Shape], nn.Module]],
+    shapes: Sequence[Shape],
+    *,
+    samples: int = 4,
+    tolerance: float = 1e-5,
+    seed: int = 0,
+) -> None:
+    """Raise SpaceError unless options can share weights by slicing, each made for every entering shape.
+
+    For every option and shape: its parameters are parts of those of the largest; computing with the slices gives the
+    same output, in training and in evaluation mode, as an ordinary module that holds a copy of them; and the gradients
+    that arrive in the largest operator's weights are those of the copy, zero elsewhere.
+
+    Args:
+        options: settings of one operator, as `elastic` gives them; or one operator under any name, to see whether it
+            may follow a block whose width is searched.
+        shapes: of what may enter, without the batch dimension.
+        samples: batch size of the random input.
+        tolerance: largest difference that counts as equal, relative to the largest value.
+        seed: of weights and input.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = {(name, shape): make(shape) for name, make in options.items() for shape in shapes}
+        largest = max(made, key=lambda key: count_params(made[key]))
+        for key, small in made.items():
+            name, shape = key
+            where = f"option '{name}' for an input of shape {shape}"
+            check_slices(where, made[largest], small)
+            slicing = getattr(getattr(options[name], "family", None), "slicing", leading)
+            for training in (True, False):
+                full, x = copy.deepcopy(made[largest]), torch.randn(samples, *shape)
+                _check_equal(where, full.train(training), copy.deepcopy(small).train(training), slicing, x, tolerance)
+
+
+def _check_equal(where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Tensor, tolerance: float) -> None:
+    reference = copy.deepcopy(small)  # with a copy of the slices in parameters of its own
+    want = parameters_by_owner(reference)
+    with torch.no_grad():
+        for (path, name), parameter in want.items():
+            owner = full.get_submodule(path)
+            parameter.copy_(slicing(owner, name, getattr(owner, name), tuple(parameter.shape)))
+    sliced = Sliced(full, small, slicing).train(small.training)
+    ordinary, theirs = _output(where, sliced.ordinary(), x), _output(where, reference, x)
+    ours = _output(where, sliced, x)
+    if not (_close(ours, theirs, tolerance) and _close(ordinary, theirs, tolerance)):
+        raise SpaceError(
+            f"{where} computes something else with slices than with weights of its own; its modules must read their"
+            " parameters as attributes (self.weight) in each forward pass, and not draw random numbers"
+        )
+    if not want:
+        return
+    (theirs * torch.linspace(-1, 1, theirs.numel()).view_as(theirs)).sum().backward()  # type: ignore[no-untyped-call]
+    if ours.requires_grad:
+        (ours * torch.linspace(-1, 1, ours.numel()).view_as(ours)).sum().backward()  # type: ignore[no-untyped-call]
+    have = parameters_by_owner(full)
+    for key in have:
+        given = have[key].grad
+        gradient = torch.zeros_like(have[key]) if given is None else given
+        expected = torch.zeros_like(gradient)
+        own = want[key].grad if key in want else None
+        if own is not None:
+            slicing(full.get_submodule(key[0]), key[1], expected, tuple(own.shape)).copy_(own)
+        if not _close(gradient, expected, tolerance):
+            raise SpaceError(
+                f"{where}: the gradient of parameter '{'.'.join(key).strip('.')}' is not that of the slice; the slicing"
+                " must be a plain part of the tensor, and the module must read it as an attribute"
+            )
+
+
+def _output(where: str, module: nn.Module, x: Tensor) -> Tensor:
+    try:
+        output = module(x)
+    except Exception as error:
+        raise SpaceError(f"{where} fails with slices of the largest's weights: {error}") from error
+    if not isinstance(output, Tensor):
+        raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
+    return output
+
+
+def _close(one: Tensor, other: Tensor, tolerance: float) -> bool:
+    if one.shape != other.shape:
+        return False
+    scale = max(1.0, float(other.detach().abs().max()) if other.numel() else 0.0)
+    return bool((one - other).detach().abs().max() <= tolerance * scale) if one.numel() else True
