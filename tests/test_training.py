@@ -36,6 +36,7 @@ from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
 from mtnas.space.task_types import binary, classification, multilabel, regression
 from mtnas.supernet import BranchSample, SuperNetwork
+from mtnas.supernet.operators import Operators
 from mtnas.training import TrainingSettings, load_supernetwork, resolve_device, train
 from mtnas.training.branch_step import branch_loss, expected_share
 from mtnas.training.distillation import mix_with_teacher
@@ -490,7 +491,7 @@ def branch_signal(
             mixed = mixed + weights[label] * supernet.node(block, copy, options[block])(value).detach()
         for below in range(block + 1, len(space.blocks)):
             mixed = supernet.node(below, sample.tree.leaders[below][task], options[below])(mixed)
-        loss = own.loss_on(supernet.heads[task](mixed), labels[own.name])
+        loss = own.loss_on(supernet.head(task)(mixed), labels[own.name])
         if loss is not None:
             (gradient,) = torch.autograd.grad(own.weight * loss, weights)
             signal[point, task] = gradient
@@ -586,7 +587,8 @@ def test_a_branch_step_runs_every_node_once_per_input(seed: int) -> None:
     for index, copies in enumerate(supernet.blocks):
         assert isinstance(copies, nn.ModuleList)
         for leader, options in enumerate(copies):
-            for module in options:  # type: ignore[union-attr]
+            assert isinstance(options, Operators)
+            for module in options.whole.values():
                 module.register_forward_hook(lambda *_, node=(index, leader): calls.update([node]))
     x = toy_x(9, seed)
     branch_loss(supernet, x, toy_labels(x), sample, random.Random(seed), target_cost=0.5, resource_weight=1.0)

@@ -59,7 +59,7 @@ def search(
     settings = settings or SearchSettings()
     objectives = tuple(settings.objectives) or default_objectives(space.architectures.tasks)
     with run.hold(), cpu_threads(settings.threads):
-        supernet = supernet or load_supernetwork(space, data, run)
+        supernet = supernet or load_supernetwork(space, data, run, settings.device)
         check_settings(settings, space.architectures, supernet.found.costs)
         run.manifest.claim("search", {"objectives": list(objectives)})
         optuna_level = optuna.logging.get_verbosity()

@@ -23,6 +23,8 @@ class SearchSettings:
             params and macs.
         population: population size of the default sampler, NSGA-II.
         threads: CPU threads of torch; 0: torch's default.
+        device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
+            run.
         tries: proposals of the sampler that may be known or over a budget before one is repaired instead.
     """
 
@@ -32,6 +34,7 @@ class SearchSettings:
     reference: Mapping[str, float] = field(default_factory=dict)
     population: int = 20
     threads: int = 0
+    device: str = "auto"
     tries: int = 5
 
     def __post_init__(self) -> None:

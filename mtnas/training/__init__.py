@@ -1,6 +1,15 @@
 """Training of the supernetwork and its branch points."""
 
+from mtnas.training.devices import check_machine, cpu_threads, resolve_device
 from mtnas.training.settings import TrainingSettings
-from mtnas.training.trainer import claim_run, cpu_threads, load_supernetwork, resolve_device, train
+from mtnas.training.trainer import claim_run, load_supernetwork, train
 
-__all__ = ["TrainingSettings", "claim_run", "cpu_threads", "load_supernetwork", "resolve_device", "train"]
+__all__ = [
+    "TrainingSettings",
+    "check_machine",
+    "claim_run",
+    "cpu_threads",
+    "load_supernetwork",
+    "resolve_device",
+    "train",
+]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from mtnas.errors import TrainingError
 from mtnas.limits import check_number
+from mtnas.training.weighting import EqualWeighting, TaskWeighting, weighting_from_json
+
+Precision = Literal["float32", "bfloat16"]
+
+_NOT_OF_THE_RESULT = ("threads", "device", "compile", "tensorboard")
+"""Settings that may change from call to call."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,17 @@ class TrainingSettings:
         temperature_end: temperature at the end; falls exponentially.
         target_cost: expected params that the branch points are steered to, as a share of the fully split network's.
         resource_weight: weight of the squared distance to ``target_cost``.
+        weighting: how the losses of the tasks become one step; see `mtnas.training.weighting`.
+        ema_decay: of the exponential moving average of the weights, which is then what training gives: about the last
+            1 / (1 - ema_decay) steps count. 0: the weights themselves. The branch logits are never averaged.
+        precision: ``bfloat16`` computes stem, operators and heads in mixed precision (torch.autocast); weights, losses
+            and the steps of the branch points stay in float32.
+        accumulate: batches for one optimizer step, which then goes by the mean over all their labelled samples, as one
+            batch as large would, but for batch norm.
+        compile: whether to compile stem, operators and heads with torch.compile. Pays for long trainings only: every
+            operator takes seconds at first. The last digits of the result may differ.
+        tensorboard: whether to write scalars for TensorBoard into ``tensorboard/`` of the run; needs the package
+            tensorboard.
         threads: CPU threads of torch; 0: torch's default. Small networks gain nothing from several, and suffer badly
             when other programs want the cores.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
@@ -56,11 +74,17 @@ class TrainingSettings:
     temperature_end: float = 0.5
     target_cost: float = 0.5
     resource_weight: float = 10.0
+    weighting: TaskWeighting = field(default_factory=EqualWeighting)
+    ema_decay: float = 0.0
+    precision: Precision = "float32"
+    accumulate: int = 1
+    compile: bool = False
+    tensorboard: bool = False
     threads: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "branch_every"):
+        for name in ("epochs", "branch_every", "accumulate"):
             check_number(TrainingError, name, getattr(self, name), at_least=1, whole=True)
         for name in ("threads", "random_networks"):
             check_number(TrainingError, name, getattr(self, name), at_least=0, whole=True)
@@ -68,24 +92,53 @@ class TrainingSettings:
             check_number(TrainingError, name, getattr(self, name), above=0)
         for name in ("distillation", "warmup_share", "random_trees", "shared_warmup", "target_cost"):
             check_number(TrainingError, name, getattr(self, name), at_least=0, at_most=1)
-        for name in ("weight_decay", "gradient_clip", "resource_weight"):
+        for name in ("weight_decay", "gradient_clip", "resource_weight", "ema_decay"):
             check_number(TrainingError, name, getattr(self, name), at_least=0)
         if not self.sandwich and self.random_networks == 0:
             raise TrainingError(
                 "random_networks must be at least 1 without sandwich, but is 0: nothing would be trained"
             )
+        if self.ema_decay >= 1:
+            raise TrainingError(
+                f"ema_decay must be below 1, but is {self.ema_decay}; 0.99 averages about the last 100 steps"
+            )
+        if self.precision not in get_args(Precision):
+            raise TrainingError(f"precision must be float32 or bfloat16, but is {self.precision!r}")
+        for name in ("compile", "tensorboard"):
+            if not isinstance(getattr(self, name), bool):
+                raise TrainingError(f"{name} must be True or False, but is {getattr(self, name)!r}")
+        self._check_weighting()
+
+    def _check_weighting(self) -> None:
+        if not isinstance(self.weighting, TaskWeighting):
+            raise TrainingError(
+                f"weighting must be a TaskWeighting such as EqualWeighting() or PCGrad(), but is {self.weighting!r}"
+            )
+        try:
+            json.dumps(self.weighting.to_json())
+        except TypeError as error:
+            raise TrainingError(
+                f"the settings of the weighting {type(self.weighting).__name__} cannot be kept as JSON ({error});"
+                " give it a to_json of numbers and texts"
+            ) from error
 
     def to_json(self) -> dict[str, Any]:
-        """All settings that determine the result; the device and its threads do not."""
-        value = asdict(self)
-        del value["threads"]
-        del value["device"]
-        return value
+        """All settings that determine the result; the device, its threads, compiling and TensorBoard do not."""
+        names = [each.name for each in fields(self) if each.name not in _NOT_OF_THE_RESULT]
+        value = {name: getattr(self, name) for name in names}
+        return {**value, "weighting": self.weighting.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainingSettings:
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`.
+
+        Raises:
+            TrainingError: for a weighting that only the code which defines it can make.
+        """
+        settings = dict(value)
+        if "weighting" in settings:
+            settings["weighting"] = weighting_from_json(settings["weighting"])
         try:
-            return cls(**value)
+            return cls(**settings)
         except TypeError as error:
             raise TrainingError(f"not training settings: {error}") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mtnas.architecture import Tree
 from mtnas.errors import RunError, TrainingError
@@ -21,13 +20,18 @@ from mtnas.space.dry_run import DryRun
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
+from mtnas.training.accumulation import in_groups
+from mtnas.training.averages import WeightAverages
 from mtnas.training.branch_step import branch_loss, expected_share
-from mtnas.training.distillation import mix_with_teacher
-from mtnas.training.loss import task_losses, weighted_sum
+from mtnas.training.compiling import compiled
+from mtnas.training.devices import check_machine, cpu_threads, resolve_device
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
 from mtnas.training.sampling import Sandwich
+from mtnas.training.scalars import scalars
 from mtnas.training.schedule import learning_rate_factor, temperature
 from mtnas.training.settings import TrainingSettings
+from mtnas.training.stored import epoch_of, load_weights, named_part
+from mtnas.training.weight_step import add_gradients
 
 
 def train(
@@ -36,6 +40,7 @@ def train(
     run: Run,
     settings: TrainingSettings | None = None,
     *,
+    supernetwork: type[SuperNetwork] = SuperNetwork,
     show_progress: bool = True,
 ) -> SuperNetwork:
     """Train the supernetwork of a space, or go on where an interrupted training stopped.
@@ -47,27 +52,37 @@ def train(
         data: the data; its train and branch splits are used.
         run: where to keep everything.
         settings: None: `TrainingSettings()`.
+        supernetwork: class of the supernetwork, for those who want to change it.
         show_progress: False: nothing is printed.
 
     Returns:
-        The trained supernetwork, in evaluation mode.
+        The trained supernetwork, in evaluation mode; with ``settings.ema_decay``, its weights are the averages.
 
     Raises:
         SpaceError, DataError: before training, if something does not fit.
         RunError: if the run belongs to another space, data, seed or settings, or another process works on it.
-        TrainingError: if a loss is not finite; the checkpoint of the last good epoch stays.
+        TrainingError: before training, if the machine lacks what the settings ask for; if a loss is not finite, where
+            the checkpoint of the last good epoch stays.
     """
     settings = settings or TrainingSettings()
-    device = resolve_device(settings.device)
+    device = check_machine(settings)
     found = claim_run(space, data, run, settings)
     with run.hold(), cpu_threads(settings.threads):
-        supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights")).to(device)
+        supernet = supernetwork(space, found, derive_seed(run.seed, "weights")).to(device)
         trainer = _Trainer(supernet, data, run, settings, device)
         trainer.resume()
-        if trainer.epoch < settings.epochs:
-            with progress("training", settings.epochs, trainer.epoch, show=show_progress) as advance:
-                while trainer.epoch < settings.epochs:
-                    advance(trainer.train_epoch())
+        with scalars(run.path / "tensorboard", space.architectures, trainer.history, settings.tensorboard) as write:
+            if trainer.epoch < settings.epochs:
+                with (
+                    progress("training", settings.epochs, trainer.epoch, show=show_progress) as advance,
+                    compiled(supernet, settings.compile),
+                ):
+                    while trainer.epoch < settings.epochs:
+                        text = trainer.train_epoch()
+                        write(trainer.history[-1])
+                        advance(text)
+    if trainer.averages is not None:
+        trainer.averages.swap()
     return supernet.eval()
 
 
@@ -98,56 +113,36 @@ def load_supernetwork(space: SearchSpace, data: Data, run: Run, device: str = "a
     run.manifest.claim("data", data.fingerprint)
     epochs = run.manifest.section("training").get("epochs")
     tensors, note = load_checkpoint(run.checkpoint)
-    trained = _epoch_of(note, run)
+    trained = epoch_of(note, run)
     if trained != epochs:
         raise RunError(f"the run {run.path} has trained {trained} of {epochs} epochs; finish the training first")
     supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights"))
-    _load_weights(supernet, tensors, run)
+    load_weights(supernet, tensors, run, averaged=True)
     return supernet.to(resolve_device(device)).eval()
 
 
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Let torch use ``count`` CPU threads; 0: as many as it likes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def resolve_device(name: str) -> torch.device:
-    """A torch device; ``auto`` is CUDA if there is one, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise TrainingError(f"there is no device '{name}'; use auto, cpu or cuda") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(f"device '{name}' was asked for, but this machine has no CUDA; use auto or cpu")
-    return device
-
-
 class _Trainer:
-    """State of a training: the supernetwork, its two optimizers, the number of finished epochs and their history."""
+    """State of a training: the supernetwork, its two optimizers, the weighting of the tasks, the averages of the
+    weights if there are any, the number of finished epochs and their history."""
 
     def __init__(
         self, supernet: SuperNetwork, data: Data, run: Run, settings: TrainingSettings, device: torch.device
     ) -> None:
         self.supernet, self.data, self.run, self.settings, self.device = supernet, data, run, settings, device
+        self.weights = supernet.weights()  # once: collecting them takes as long as a small operator
         self.sandwich = Sandwich(
             supernet.space.architectures,
             supernet.found.costs,
             extremes=settings.sandwich,
             random_count=settings.random_networks,
         )
+        self.weighting = settings.weighting.begin([task.name for task in supernet.space.tasks], device)
+        self.averages = _averages(supernet, settings.ema_decay)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "weights": torch.optim.AdamW(
-                supernet.weights(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+                self.weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
             ),
             "branch": torch.optim.Adam(supernet.branch_points.parameters(), lr=settings.branch_learning_rate),
         }
@@ -161,15 +156,18 @@ class _Trainer:
         generator = torch.Generator().manual_seed(seed)
         batches = self.data.train_batches(seed)
         branch_batches = self._endless_branch_batches(seed)
-        steps = len(batches) if hasattr(batches.dataset, "__len__") else None
+        size = self.settings.accumulate
+        steps = math.ceil(len(batches) / size) if hasattr(batches.dataset, "__len__") else None
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
         learns_branches = self.epoch >= self._first_branch_epoch
         self.supernet.train()
+        self.weighting.begin_epoch(self.history)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)  # dropout and whatever else draws inside modules
-            for index, batch in enumerate(batches):
+            for index, group in enumerate(in_groups(batches, size)):
                 share = index / steps if steps else 0.0
-                for name, loss in self._weight_step(batch, share, learns_branches, rng, generator).items():
+                self.weighting.begin_step(derive_seed(seed, "weighting", index))
+                for name, loss in self._weight_step(group, share, learns_branches, rng, generator).items():
                     totals[name].append(loss)
                 if learns_branches and index % self.settings.branch_every == 0:
                     self._branch_step(next(branch_batches), share, rng, generator)
@@ -177,10 +175,15 @@ class _Trainer:
         return self._text()
 
     def _weight_step(
-        self, batch: Batch, share: float, learns_branches: bool, rng: random.Random, generator: torch.Generator
+        self,
+        batches: Sequence[Batch],
+        share: float,
+        learns_branches: bool,
+        rng: random.Random,
+        generator: torch.Generator,
     ) -> dict[str, float]:
-        settings, space = self.settings, self.supernet.space
-        x, labels = to_device(batch[0], self.device), to_device(batch[1], self.device)
+        """One step of the weights on some batches; gives the mean losses by task name."""
+        settings = self.settings
         optimizer = self.optimizers["weights"]
         # A cosine for each phase: after the nodes are copied to the branches, these have to move apart.
         first = self._first_branch_epoch
@@ -192,23 +195,13 @@ class _Trainer:
             group["lr"] = settings.learning_rate * factor
         optimizer.zero_grad(set_to_none=True)
         drawn = self.sandwich.draw(lambda: self._tree(share, learns_branches, rng, generator), rng)
-        seen: dict[str, float] = {}
-        teacher: dict[str, Tensor] | None = None
-        for architecture in drawn:
-            outputs = self.supernet(x, architecture)
-            losses = task_losses(space.tasks, outputs, labels)
-            for name, loss in losses.items():
-                seen[name] = seen.get(name, 0.0) + float(loss.detach()) / len(drawn)
-            if teacher is not None:
-                losses = mix_with_teacher(space.tasks, losses, outputs, teacher, labels, settings.distillation)
-            elif settings.sandwich:
-                teacher = {name: output.detach() for name, output in outputs.items()}
-            total = weighted_sum(space.tasks, losses)
-            if total is not None:
-                (total / len(drawn)).backward()  # type: ignore[no-untyped-call]
+        seen = add_gradients(self.supernet, batches, drawn, self.weighting, settings, self.device)
         if settings.gradient_clip > 0:
-            torch.nn.utils.clip_grad_norm_(self.supernet.weights(), settings.gradient_clip)
+            torch.nn.utils.clip_grad_norm_(self.weights, settings.gradient_clip)
         optimizer.step()
+        self.weighting.end_step()
+        if self.averages is not None:
+            self.averages.update()
         return seen
 
     def _tree(self, share: float, learns_branches: bool, rng: random.Random, generator: torch.Generator) -> Tree:
@@ -258,7 +251,8 @@ class _Trainer:
     # State -----------------------------------------------------------------------------------------------------
 
     def _finish_epoch(self, totals: Mapping[str, list[float]]) -> None:
-        for name, tensor in self.supernet.state_dict().items():
+        learned = {f"weighting.{name}": tensor for name, tensor in self.weighting.tensors().items()}
+        for name, tensor in {**self.supernet.state_dict(), **learned}.items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise TrainingError(
                     f"{name} is no longer finite after epoch {self.epoch + 1}; lower the learning rate"
@@ -275,11 +269,16 @@ class _Trainer:
                 "branch_entropy": float(entropy.mean()) if entropy.numel() else 0.0,
                 "branch_probabilities": probabilities.cpu().tolist(),
                 "expected_cost_share": share,
+                "learning_rate": self.optimizers["weights"].param_groups[0]["lr"],
+                "temperature": self._temperature(1.0),
             }
         )
         self.epoch += 1
         if self.epoch == self._first_branch_epoch:
             self.supernet.spread_first_copy()
+            if self.averages is not None:
+                with self.averages.swapped():
+                    self.supernet.spread_first_copy()
         self.save()
 
     def _text(self) -> str:
@@ -288,38 +287,35 @@ class _Trainer:
         return f"loss {losses}  expected cost {last['expected_cost_share']:.2f}"
 
     def save(self) -> None:
-        """Write weights, optimizer state and history as one checkpoint."""
+        """Write weights, their averages, the state of optimizers and weighting, and history as one checkpoint."""
         tensors = {f"model.{name}": tensor for name, tensor in self.supernet.state_dict().items()}
+        tensors.update({f"weighting.{name}": tensor for name, tensor in self.weighting.tensors().items()})
         for kind, optimizer in self.optimizers.items():
             tensors.update(optimizer_tensors(f"optimizer.{kind}", optimizer))
-        save_checkpoint(self.run.checkpoint, tensors, {"epoch": self.epoch, "history": self.history})
+        note: dict[str, Any] = {"epoch": self.epoch, "history": self.history}
+        if self.averages is not None:
+            tensors.update({f"average.{name}": tensor for name, tensor in self.averages.values.items()})
+            note["averaged_steps"] = self.averages.steps
+        save_checkpoint(self.run.checkpoint, tensors, note)
 
     def resume(self) -> None:
         """Take up the checkpoint, if there is one."""
         if not self.run.checkpoint.exists():
             return
         tensors, note = load_checkpoint(self.run.checkpoint)
-        _load_weights(self.supernet, tensors, self.run)
+        load_weights(self.supernet, tensors, self.run, averaged=False)
+        self.weighting.load(named_part(tensors, "weighting."))
         for kind, optimizer in self.optimizers.items():
             load_optimizer(f"optimizer.{kind}", optimizer, tensors)
-        self.epoch, self.history = _epoch_of(note, self.run), list(note["history"])
+        self.epoch, self.history = epoch_of(note, self.run), list(note["history"])
+        if self.averages is not None:
+            self.averages.load(named_part(tensors, "average."), note["averaged_steps"])
 
 
-def _epoch_of(note: Mapping[str, Any], run: Run) -> int:
-    """Number of finished epochs that a checkpoint's note tells."""
-    if not isinstance(note.get("epoch"), int) or not isinstance(note.get("history"), list):
-        raise RunError(
-            f"the checkpoint {run.checkpoint} is not that of a supernetwork; delete it to train again from the start"
-        )
-    return int(note["epoch"])
-
-
-def _load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], run: Run) -> None:
-    weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
-    try:
-        supernet.load_state_dict(weights)
-    except RuntimeError as error:
-        raise RunError(
-            f"the checkpoint {run.checkpoint} does not hold the weights of this space"
-            f" ({str(error).splitlines()[-1].strip()}); use another run directory"
-        ) from error
+def _averages(supernet: SuperNetwork, decay: float) -> WeightAverages | None:
+    """Averages of all weights but the branch logits, or None if there are to be none."""
+    if decay == 0:
+        return None
+    averaged = {id(weight) for weight in supernet.weights()}
+    named = {name: weight for name, weight in supernet.named_parameters() if id(weight) in averaged}
+    return WeightAverages(named, decay)

@@ -1,0 +1,44 @@
+"""Weights and progress back from a run's checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from mtnas.errors import RunError
+from mtnas.runs import Run
+from mtnas.supernet import SuperNetwork
+
+
+def named_part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def epoch_of(note: Mapping[str, Any], run: Run) -> int:
+    """Number of finished epochs that a checkpoint's note tells."""
+    if not isinstance(note.get("epoch"), int) or not isinstance(note.get("history"), list):
+        raise RunError(
+            f"the checkpoint {run.checkpoint} is not that of a supernetwork; delete it to train again from the start"
+        )
+    return int(note["epoch"])
+
+
+def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], run: Run, *, averaged: bool) -> None:
+    """Put the weights of a checkpoint into a supernetwork.
+
+    Args:
+        averaged: take the averages over the steps where the checkpoint has them, as a finished training gives them.
+    """
+    weights = named_part(tensors, "model.")
+    if averaged:
+        weights.update(named_part(tensors, "average."))
+    try:
+        supernet.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RunError(
+            f"the checkpoint {run.checkpoint} does not hold the weights of this space"
+            f" ({str(error).splitlines()[-1].strip()}); use another run directory"
+        ) from error

@@ -1,0 +1,71 @@
+"""Gradients of one learning step of the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from mtnas.architecture import Architecture
+from mtnas.space.data import Batch
+from mtnas.space.shapes import to_device
+from mtnas.supernet import SuperNetwork
+from mtnas.training.accumulation import label_shares
+from mtnas.training.distillation import mix_with_teacher
+from mtnas.training.loss import task_losses
+from mtnas.training.settings import TrainingSettings
+from mtnas.training.weighting import StepPart, WeightingState
+from mtnas.training.weighting.sharing import count_sharers
+
+
+def add_gradients(
+    supernet: SuperNetwork,
+    batches: Sequence[Batch],
+    drawn: Sequence[Architecture],
+    weighting: WeightingState,
+    settings: TrainingSettings,
+    device: torch.device,
+) -> dict[str, float]:
+    """Add the gradients of some sub-networks on some batches to those of the supernetwork's weights.
+
+    They are means over the sub-networks and over the labelled samples of all batches. With ``settings.sandwich``, the
+    first sub-network teaches the others.
+
+    Returns:
+        Mean loss on the labels of every task that has one, by task name.
+    """
+    tasks = supernet.space.tasks
+    seen: dict[str, float] = {}
+    for (batch_x, batch_labels), shares in zip(batches, label_shares(tasks, batches), strict=True):
+        x, labels = to_device(batch_x, device), to_device(batch_labels, device)
+        weights = {task.name: task.weight * shares[task.name] for task in tasks}
+        teacher: dict[str, Tensor] | None = None
+        for architecture in drawn:
+            with _precision(settings, device):
+                outputs = supernet(x, architecture)
+            outputs = {name: _in_float32(output) for name, output in outputs.items()}
+            losses = task_losses(tasks, outputs, labels)
+            for name, loss in losses.items():
+                seen[name] = seen.get(name, 0.0) + float(loss.detach()) / len(drawn) * shares[name]
+            if teacher is not None:
+                losses = mix_with_teacher(tasks, losses, outputs, teacher, labels, settings.distillation)
+            elif settings.sandwich:
+                teacher = {name: output.detach() for name, output in outputs.items()}
+            if losses:
+                weighting.backward(
+                    StepPart(losses, weights, len(drawn), partial(count_sharers, supernet, architecture))
+                )
+    return seen
+
+
+def _precision(settings: TrainingSettings, device: torch.device) -> AbstractContextManager[object]:
+    if settings.precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def _in_float32(output: Tensor) -> Tensor:
+    return output.float() if output.dtype is torch.bfloat16 else output
