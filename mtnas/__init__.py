@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mtnas.evaluation import InheritedErrors, extract, recalibrate, task_errors
     from mtnas.export import load_network, save_network
     from mtnas.plotting import plot_front, plot_tree
-    from mtnas.refining import RefineSettings, read_refined, refine
+    from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
     from mtnas.results import Results, Row
     from mtnas.runs import Run
     from mtnas.searching import SearchSettings, read_results, search
@@ -25,20 +25,36 @@ if TYPE_CHECKING:
     from mtnas.space.task import ErrorMeter, Task, on_all
     from mtnas.supernet import BranchedNetwork, SuperNetwork
     from mtnas.training import TrainingSettings, load_supernetwork, train
+    from mtnas.training.weighting import (
+        AggregatedGradients,
+        DynamicWeightAverage,
+        EqualWeighting,
+        PCGrad,
+        RandomWeighting,
+        TaskWeighting,
+        UncertaintyWeighting,
+        WeightingState,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AggregatedGradients": "training.weighting",
     "Architecture": "architecture",
     "ArchitectureSpace": "architecture",
     "Block": "space.block",
     "BranchedNetwork": "supernet",
     "Candidate": "architecture",
+    "Comparison": "refining",
     "Data": "space.data",
+    "DynamicWeightAverage": "training.weighting",
+    "EqualWeighting": "training.weighting",
     "ErrorMeter": "space.task",
     "InheritedErrors": "evaluation",
     "MtnasError": "errors",
+    "PCGrad": "training.weighting",
     "QuantizationPolicy": "architecture",
+    "RandomWeighting": "training.weighting",
     "RefineSettings": "refining",
     "Results": "results",
     "Row": "results",
@@ -47,8 +63,12 @@ _HOMES = {
     "SearchSpace": "space.search_space",
     "SuperNetwork": "supernet",
     "Task": "space.task",
+    "TaskWeighting": "training.weighting",
     "TrainingSettings": "training",
     "Tree": "architecture",
+    "UncertaintyWeighting": "training.weighting",
+    "WeightingState": "training.weighting",
+    "compare": "refining",
     "extract": "evaluation",
     "load_network": "export",
     "load_space_file": "space.file",
@@ -56,6 +76,7 @@ _HOMES = {
     "on_all": "space.task",
     "plot_front": "plotting",
     "plot_tree": "plotting",
+    "read_compared": "refining",
     "read_refined": "refining",
     "read_results": "searching",
     "recalibrate": "evaluation",
@@ -67,16 +88,22 @@ _HOMES = {
 }
 
 __all__ = [
+    "AggregatedGradients",
     "Architecture",
     "ArchitectureSpace",
     "Block",
     "BranchedNetwork",
     "Candidate",
+    "Comparison",
     "Data",
+    "DynamicWeightAverage",
+    "EqualWeighting",
     "ErrorMeter",
     "InheritedErrors",
     "MtnasError",
+    "PCGrad",
     "QuantizationPolicy",
+    "RandomWeighting",
     "RefineSettings",
     "Results",
     "Row",
@@ -85,8 +112,12 @@ __all__ = [
     "SearchSpace",
     "SuperNetwork",
     "Task",
+    "TaskWeighting",
     "TrainingSettings",
     "Tree",
+    "UncertaintyWeighting",
+    "WeightingState",
+    "compare",
     "extract",
     "load_network",
     "load_space_file",
@@ -94,6 +125,7 @@ __all__ = [
     "on_all",
     "plot_front",
     "plot_tree",
+    "read_compared",
     "read_refined",
     "read_results",
     "recalibrate",

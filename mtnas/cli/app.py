@@ -68,6 +68,8 @@ def run(
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
     rows: options.RowsOption = 15,
+    device: options.DeviceOption = None,
+    tensorboard: options.TensorBoardOption = False,
 ) -> None:
     """Train, search, print the front and draw it. The same command goes on where it stopped."""
     from mtnas.cli import steps, tables
@@ -77,8 +79,8 @@ def run(
     from mtnas.training import train as train_supernetwork
 
     work = steps.Work.new(run, space, data_dir, seed)
-    training = work.training(epochs)
-    searching = work.searching(evaluations, budget, objective, keep=False)
+    training = work.training(epochs, device, tensorboard=tensorboard)
+    searching = work.searching(evaluations, budget, objective, device, keep=False)
     check_settings(searching, work.file.space.architectures, check(work.file.space, work.data).costs)
     with work.run.hold():
         work.claim(training)
@@ -96,13 +98,15 @@ def train(
     data_dir: options.DataDirOption = None,
     seed: options.SeedOption = None,
     epochs: options.EpochsOption = None,
+    device: options.DeviceOption = None,
+    tensorboard: options.TensorBoardOption = False,
 ) -> None:
     """Train the supernetwork of a space file into a run directory, or go on with it."""
     from mtnas.cli import steps
     from mtnas.training import train as train_supernetwork
 
     work = steps.Work.new(run, space, data_dir, seed)
-    training = work.training(epochs)
+    training = work.training(epochs, device, tensorboard=tensorboard)
     with work.run.hold():
         work.claim(training)
         train_supernetwork(work.file.space, work.data, work.run, training)
@@ -118,13 +122,14 @@ def search(
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
     rows: options.RowsOption = 15,
+    device: options.DeviceOption = None,
 ) -> None:
     """Measure candidates of a trained run, or go on; what is not given stays as the run has it."""
     from mtnas.cli import steps, tables
     from mtnas.searching import search as search_candidates
 
     work = steps.Work.existing(run, space, data_dir)
-    settings = work.searching(evaluations, budget, objective, keep=True)
+    settings = work.searching(evaluations, budget, objective, device, keep=True)
     results = search_candidates(work.file.space, work.data, work.run, settings)
     tables.print_results(results, rows)
     _say_written([work.run.results])
@@ -160,6 +165,7 @@ def extract(
     out: Annotated[Path, typer.Option("--out", help="Folder to write network.safetensors and network.json to.")],
     space: options.SpaceOption = None,
     data_dir: options.DataDirOption = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Cut one candidate out of the supernetwork, with batch-norm statistics of its own, and save it."""
     from mtnas.cli import steps
@@ -171,7 +177,8 @@ def extract(
     row = read_results(steps.existing_run(run)).find(candidate)
     work = steps.Work.existing(run, space, data_dir)
     names = list(work.file.space.architectures.tasks)
-    network = cut_out(load_supernetwork(work.file.space, work.data, work.run, "cpu"), row.candidate, work.data)
+    supernet = load_supernetwork(work.file.space, work.data, work.run, device or "auto")
+    network = cut_out(supernet, row.candidate, work.data)
     save_network(out, network, row.candidate, {"tasks": names, "costs": dict(row.costs)})
     _say_written([out / "network.safetensors", out / "network.json"])
 
@@ -193,6 +200,7 @@ def refine(
     epochs: options.EpochsOption = None,
     space: options.SpaceOption = None,
     data_dir: options.DataDirOption = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Train chosen candidates on their own, then measure them once on the test split. Goes on where it stopped."""
     from mtnas.cli import steps, tables
@@ -210,10 +218,44 @@ def refine(
     work = steps.Work.existing(run, space, data_dir)
     settings = replace(work.file.setting("refining", RefineSettings()), from_scratch=from_scratch)
     settings = settings if epochs is None else replace(settings, epochs=epochs)
+    settings = settings if device is None else replace(settings, device=device)
     unique = list(dict.fromkeys(row.candidate for row in chosen))
     rows = refine_candidates(work.file.space, work.data, work.run, unique, settings)
     tables.print_refined(rows, results)
     _say_written([work.run.path / "refined.csv"])
+
+
+@app.command(epilog=_example("mtnas compare runs/digits --candidate 4ecb3c3a47 --seeds 3", _DATA_HELP))
+def compare(
+    run: options.RunArgument,
+    candidate: Annotated[
+        str, typer.Option("--candidate", "-c", help="Id of a candidate or its first digits, or #number.")
+    ],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each network.")] = 3,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0, max=1, help="Share of params by which a baseline may be larger.")
+    ] = 0.02,
+    epochs: options.EpochsOption = None,
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+    device: options.DeviceOption = None,
+) -> None:
+    """Train a candidate and plain networks of equal params from scratch, several times. Goes on where it stopped."""
+    from mtnas.cli import steps, tables
+    from mtnas.refining import RefineSettings
+    from mtnas.refining import compare as compare_with_baselines
+    from mtnas.searching import read_results
+
+    row = read_results(steps.existing_run(run)).find(candidate)
+    work = steps.Work.existing(run, space, data_dir)
+    settings = work.file.setting("refining", RefineSettings())
+    settings = settings if epochs is None else replace(settings, epochs=epochs)
+    settings = settings if device is None else replace(settings, device=device)
+    comparison = compare_with_baselines(
+        work.file.widening(), work.data, work.run, row.candidate, settings, seeds, tolerance=tolerance
+    )
+    tables.print_comparison(comparison)
+    _say_written([work.run.path / "compared" / row.id / "compared.csv"])
 
 
 def _say_written(paths: list[Path]) -> None:

@@ -30,6 +30,17 @@ EvaluationsOption = Annotated[
     int | None,
     typer.Option("--evaluations", "-n", min=1, help="Candidates to measure in all. Default: the space file's."),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="auto (CUDA if there is one, else CPU), cpu, cuda or cuda:1. Default: the space file's, or auto.",
+    ),
+]
+TensorBoardOption = Annotated[
+    bool,
+    typer.Option("--tensorboard", help="Write TensorBoard scalars into RUN/tensorboard; needs mtnas[tensorboard]."),
+]
 BudgetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -50,15 +50,32 @@ class Work:
             data_dir = _noted_data_dir(run)
         return cls(run, file, file.data(data_dir), data_dir)
 
-    def training(self, epochs: int | None) -> TrainingSettings:
-        """The space file's training settings, with what the command line changes."""
-        from mtnas.training import TrainingSettings
+    def training(self, epochs: int | None, device: str | None = None, *, tensorboard: bool = False) -> TrainingSettings:
+        """The space file's training settings, with what the command line changes.
+
+        Raises:
+            TrainingError: if this machine lacks what they ask for.
+        """
+        from mtnas.training import TrainingSettings, check_machine
 
         settings = self.file.setting("training", TrainingSettings())
-        return settings if epochs is None else replace(settings, epochs=epochs)
+        if epochs is not None:
+            settings = replace(settings, epochs=epochs)
+        if device is not None:
+            settings = replace(settings, device=device)
+        if tensorboard:
+            settings = replace(settings, tensorboard=True)
+        check_machine(settings)
+        return settings
 
     def searching(
-        self, evaluations: int | None, budgets: Sequence[str] | None, objectives: Sequence[str] | None, *, keep: bool
+        self,
+        evaluations: int | None,
+        budgets: Sequence[str] | None,
+        objectives: Sequence[str] | None,
+        device: str | None = None,
+        *,
+        keep: bool,
     ) -> SearchSettings:
         """The space file's search settings, with what the command line changes.
 
@@ -78,6 +95,8 @@ class Work:
             settings = replace(settings, budgets=parse_budgets(budgets))
         if objectives:
             settings = replace(settings, objectives=objectives)
+        if device is not None:
+            settings = replace(settings, device=device)
         return settings
 
     def claim(self, training: TrainingSettings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from mtnas.refining import RefinedRows
+from mtnas.refining import Comparison, RefinedRows
 from mtnas.results import MEAN_ERROR, Results, Row
 
 
@@ -54,6 +54,28 @@ def print_refined(refined: RefinedRows, results: Results) -> None:
         name = line["corner"] or line["tree"]
         table.add_row(line["id"], name, row.how, f"{line['params']:,}", f"{line['macs']:,}", *shown)
     _console().print(table)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print a candidate beside plain networks of its size: errors as mean +- sd over their trainings."""
+    title = f"Candidate {comparison.candidate.id} beside plain networks of its size: errors in percent"
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("network", no_wrap=True)
+    for column in ("widths x", "params", "macs", "runs", "valid", "test", *comparison.tasks, "Delta_m %"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for line in comparison.to_frame().to_dict("records"):
+        names = ["valid/mean", "test/mean", *(f"test/{task}" for task in comparison.tasks)]
+        errors = [_spread_text(line[name], line[f"{name}/sd"]) for name in names]
+        costs = [f"{line['factor']:.3f}", f"{line['params']:,}", f"{line['macs']:,}", str(line["runs"])]
+        table.add_row(line["network"], *costs, *errors, f"{100 * line['delta_m']:.2f}")
+    _console().print(table)
+    tree = comparison.candidate.architecture.tree
+    _console().print(f"The candidate's tree is {tree}; all were trained from scratch alike, test measured once each.")
+
+
+def _spread_text(mean: float, deviation: float) -> str:
+    """``mean +- sd`` in percent; the mean alone where there is no deviation."""
+    return f"{100 * mean:.2f}" + ("" if deviation != deviation else f" +- {100 * deviation:.2f}")
 
 
 def by_mean_error(rows: Sequence[Row]) -> list[Row]:

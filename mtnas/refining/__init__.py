@@ -1,7 +1,23 @@
-"""Training of chosen candidates on their own, and what they reach on test data."""
+"""Training of chosen candidates on their own, alone or beside plain networks of their size; test errors."""
 
+from mtnas.refining.compare import compare
+from mtnas.refining.comparison import ComparedNetwork, ComparedRun, Comparison
+from mtnas.refining.comparison_files import read_compared
 from mtnas.refining.refine import refine
 from mtnas.refining.rows import RefinedRow, RefinedRows, read_refined
 from mtnas.refining.settings import RefineSettings
+from mtnas.refining.widening import Widened
 
-__all__ = ["RefineSettings", "RefinedRow", "RefinedRows", "read_refined", "refine"]
+__all__ = [
+    "ComparedNetwork",
+    "ComparedRun",
+    "Comparison",
+    "RefineSettings",
+    "RefinedRow",
+    "RefinedRows",
+    "Widened",
+    "compare",
+    "read_compared",
+    "read_refined",
+    "refine",
+]

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -84,19 +83,6 @@ class RefinedRows:
         if base is None or not row.test or any(error == 0 for error in base.test.values()):
             return math.nan
         return math.fsum((base.test[t] - row.test[t]) / base.test[t] for t in base.test) / len(base.test)
-
-
-def row_text(row: RefinedRow, settings: Mapping[str, Any]) -> str:
-    """JSON text of a finished row."""
-    value = {
-        "candidate": row.candidate.to_json(),
-        "how": row.how,
-        "valid": dict(row.valid),
-        "test": dict(row.test),
-        "epoch": row.epoch,
-        "settings": dict(settings),
-    }
-    return json.dumps(value, indent=1)
 
 
 def read_refined(run: Run) -> RefinedRows:

@@ -1,0 +1,99 @@
+"""The files of a comparison: what is compared and how, and one folder per training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtnas.architecture import Candidate
+from mtnas.errors import RunError
+from mtnas.refining.comparison import ComparedNetwork, ComparedRun, Comparison
+from mtnas.refining.settings import RefineSettings
+from mtnas.runs import Run, write_text
+from mtnas.runs.manifest import first_difference
+
+
+def compared_folder(run: Run, candidate: Candidate) -> Path:
+    """Where everything of a candidate's comparison is."""
+    return run.path / "compared" / candidate.id
+
+
+def network_folder(folder: Path, network: ComparedNetwork, seed: int) -> Path:
+    """Where one training of a network is, below `compared_folder`."""
+    words = network.name.replace(",", "").replace("'", "").split()
+    return folder / f"{'-'.join(words)}-seed-{seed}"
+
+
+def claim_comparison(
+    folder: Path,
+    candidate: Candidate,
+    settings: RefineSettings,
+    tolerance: float,
+    networks: Sequence[ComparedNetwork],
+    single: str,
+) -> None:
+    """Note what is compared and how, or see that it is what was begun.
+
+    Raises:
+        RunError: naming the first value that differs, both values, and the remedy.
+    """
+    path = folder / "comparison.json"
+    value = {
+        "candidate": candidate.to_json(),
+        "settings": settings.to_json(),
+        "tolerance": tolerance,
+        "networks": {one.name: one.to_json() for one in networks},
+        "single": single,
+    }
+    if not path.exists():
+        write_text(path, json.dumps(value, indent=1))
+        return
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    difference = first_difference(known, json.loads(json.dumps(value)), "")
+    if difference is not None:
+        where, old, new = difference
+        raise RunError(
+            f"the comparison of candidate {candidate.id} was begun with {where.lstrip('.')} = {old}, but now it is"
+            f" {new}; use the same value, or delete {folder}"
+        )
+
+
+def read_compared(run: Run, candidate: Candidate) -> Comparison:
+    """The comparison of a candidate as far as it has come. Runs no code of the space.
+
+    Raises:
+        RunError: if there is none, or one of its files is damaged.
+    """
+    folder = compared_folder(run, candidate)
+    path = folder / "comparison.json"
+    if not path.exists():
+        raise RunError(f"candidate {candidate.id} of the run {run.path} was not compared yet; compare it first")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        networks = tuple(ComparedNetwork.from_json(name, one) for name, one in value["networks"].items())
+        single = str(value["single"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+    tasks = run.architectures()[0].tasks
+    return Comparison(candidate, tasks, networks, _read_runs(folder, networks), single)
+
+
+def _read_runs(folder: Path, networks: Sequence[ComparedNetwork]) -> tuple[ComparedRun, ...]:
+    places = {network.name: place for place, network in enumerate(networks)}
+    runs = []
+    for path in folder.glob("*/row.json"):
+        try:
+            row = json.loads(path.read_text(encoding="utf-8"))
+            run = ComparedRun(row["network"], int(row["seed"]), row["valid"], row["test"], int(row["epoch"]))
+            runs.append((places[run.network], run.seed, run))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged ({error}); delete its folder to train that network again") from error
+    return tuple(run for _, _, run in sorted(runs, key=lambda entry: entry[:2]))
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} is damaged ({error}); delete {path.parent} to compare that candidate again")

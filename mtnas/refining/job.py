@@ -1,0 +1,140 @@
+"""Training of one network on its own, from its first weights to its test error."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtnas.errors import RunError
+from mtnas.evaluation import task_errors
+from mtnas.progress import progress
+from mtnas.refining.settings import RefineSettings
+from mtnas.refining.state import TrainingState, weights
+from mtnas.results import mean_error
+from mtnas.runs import save_checkpoint, write_text
+from mtnas.space.data import Data
+from mtnas.space.task import Task
+from mtnas.supernet import BranchedNetwork
+from mtnas.training.alone import train_epoch
+
+
+class Job(ABC):
+    """One training in a folder of its own: ``checkpoint.safetensors`` while it lasts, then ``row.json``.
+
+    Subclasses say which network it is. Best weights stay in ``network.safetensors``.
+
+    Args:
+        tasks: of the network.
+        data: its train, valid and test splits are used.
+        settings: how to train.
+        seed: of order and dropout.
+        folder: where to keep everything.
+        device: to train on.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        data: Data,
+        settings: RefineSettings,
+        *,
+        seed: int,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        self.tasks, self.data, self.settings = tasks, data, settings
+        self.seed, self.folder, self.device = seed, folder, device
+
+    @abstractmethod
+    def _network(self) -> BranchedNetwork:
+        """The network as it is before training, on the device."""
+
+    @abstractmethod
+    def _about(self) -> dict[str, Any]:
+        """What the files tell of the network, as JSON."""
+
+    @property
+    @abstractmethod
+    def _sentence(self) -> str:
+        """Begin of a sentence, e.g. ``candidate 4ecb3c3a47 was fine-tuned``."""
+
+    def finished(self) -> bool:
+        """Whether the row is there; RunError if other settings made it, or it is damaged."""
+        path = self.folder / "row.json"
+        if not path.exists():
+            return False
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} is damaged ({error}); delete its folder to train that network again") from error
+        if known != self.settings.to_json():
+            raise RunError(
+                f"{self._sentence} with settings {known}, but now they are {self.settings.to_json()};"
+                f" use the same, or delete {self.folder}"
+            )
+        return True
+
+    def work(self, title: str, *, show_progress: bool) -> None:
+        """Train to the end, or go on after the last epoch; then measure the test error and write the row.
+
+        Args:
+            title: what the progress line calls it.
+        """
+        network = self._network()
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            lr=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            fused=True,
+        )
+        checkpoint = self.folder / "checkpoint.safetensors"
+        state = TrainingState.load(checkpoint, network, optimizer, self.settings)
+        if state is None:
+            state = TrainingState(0, 0, self._errors(network), weights(network))
+        with progress(title, self.settings.epochs, state.epoch, show=show_progress) as advance:
+            while state.epoch < self.settings.epochs and state.epoch - state.best_epoch < self.settings.patience:
+                self._train_epoch(network, optimizer, state.epoch)
+                state.epoch += 1
+                errors = self._errors(network)
+                if mean_error(errors) < mean_error(state.best_errors):
+                    state.best_epoch, state.best_errors, state.best = state.epoch, errors, weights(network)
+                state.save(checkpoint, network, optimizer, self.settings)
+                advance(f"mean error {mean_error(errors):.4f}, best {mean_error(state.best_errors):.4f}")
+        network.load_state_dict(state.best)
+        self._finish(network.eval(), state)
+        checkpoint.unlink(missing_ok=True)
+
+    def _finish(self, network: BranchedNetwork, state: TrainingState) -> None:
+        test = task_errors(network, self.tasks, self.data.test_batches()) if self.data.has_test else {}
+        save_checkpoint(self.folder / "network.safetensors", network.state_dict(), self._about())
+        row = {
+            **self._about(),
+            "valid": state.best_errors,
+            "test": test,
+            "epoch": state.best_epoch,
+            "settings": self.settings.to_json(),
+        }
+        write_text(self.folder / "row.json", json.dumps(row, indent=1))
+
+    def _errors(self, network: BranchedNetwork) -> dict[str, float]:
+        return task_errors(network.eval(), self.tasks, self.data.valid_batches())
+
+    def _train_epoch(self, network: BranchedNetwork, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+        train_epoch(
+            network,
+            self.tasks,
+            self.data,
+            optimizer,
+            epoch=epoch,
+            epochs=self.settings.epochs,
+            seed=self.seed,
+            learning_rate=self.settings.learning_rate,
+            warmup_share=self.settings.warmup_share,
+            gradient_clip=self.settings.gradient_clip,
+            device=self.device,
+        )

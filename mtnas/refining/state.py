@@ -1,0 +1,77 @@
+"""How far a training has come, as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mtnas.errors import RunError
+from mtnas.refining.settings import RefineSettings
+from mtnas.runs import load_checkpoint, save_checkpoint
+from mtnas.supernet import BranchedNetwork
+from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
+
+
+class TrainingState:
+    """The epochs done, and the best weights so far.
+
+    Args:
+        epoch: number of finished epochs.
+        best_epoch: after which the mean validation error was lowest; 0: at the start.
+        best_errors: validation errors by task then.
+        best: weights and buffers then.
+    """
+
+    def __init__(
+        self, epoch: int, best_epoch: int, best_errors: Mapping[str, float], best: Mapping[str, Tensor]
+    ) -> None:
+        self.epoch, self.best_epoch = epoch, best_epoch
+        self.best_errors, self.best = dict(best_errors), dict(best)
+
+    def save(
+        self, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: RefineSettings
+    ) -> None:
+        """Write the state, with the network and the optimizer as they are now, atomically."""
+        tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
+        tensors.update({f"best.{name}": tensor for name, tensor in self.best.items()})
+        tensors.update(optimizer_tensors("optimizer", optimizer))
+        note = {
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_errors": self.best_errors,
+            "settings": settings.to_json(),
+        }
+        save_checkpoint(path, tensors, note)
+
+    @classmethod
+    def load(
+        cls, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: RefineSettings
+    ) -> TrainingState | None:
+        """The state of an interrupted training with the same settings, or None; fills network and optimizer.
+
+        Raises:
+            RunError: if the file is damaged, or the training was begun with other settings.
+        """
+        if not path.exists():
+            return None
+        tensors, note = load_checkpoint(path)
+        if note["settings"] != settings.to_json():
+            raise RunError(
+                f"{path.parent} was begun with settings {note['settings']}, but now they are {settings.to_json()};"
+                " use the same, or delete it"
+            )
+        network.load_state_dict(_part(tensors, "model."))
+        load_optimizer("optimizer", optimizer, tensors)
+        return cls(note["epoch"], note["best_epoch"], note["best_errors"], _part(tensors, "best."))
+
+
+def weights(network: BranchedNetwork) -> dict[str, Tensor]:
+    """A copy of the network's weights and buffers."""
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
