@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -47,6 +48,7 @@ class Options:
     quick: bool
     data_dir: Path | None
     seeds: Sequence[int]
+    work_dir: Path
 
 
 def main(name: str, about: str, measure: Callable[[Options], Report], seeds: Sequence[int] = (0,)) -> None:
@@ -56,8 +58,16 @@ def main(name: str, about: str, measure: Callable[[Options], Report], seeds: Seq
     parser.add_argument("--json", type=Path, help="write rows and bars to this file")
     parser.add_argument("--data-dir", type=Path, help="folder with the data sets; default: MTNAS_DATA")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument(
+        "--work-dir",
+        type=Path,
+        default=Path("runs/benchmarks"),
+        help="where finished trainings are kept for a benchmark that trains long; --quick uses a temporary folder",
+    )
     given = parser.parse_args()
-    report = measure(Options(given.quick, given.data_dir, given.seeds))
+    with tempfile.TemporaryDirectory() as temporary:
+        work_dir = Path(temporary) if given.quick else given.work_dir
+        report = measure(Options(given.quick, given.data_dir, given.seeds, work_dir))
     if given.json is not None:
         value = {"about": report.about, "rows": report.rows, "bars": [asdict(bar) for bar in report.bars]}
         given.json.write_text(json.dumps(value, indent=1), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Do candidates with inherited weights rank as they do when trained alone?"""
