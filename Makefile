@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits
-BENCHMARKS := evaluation supernet_cost
+BENCHMARKS := evaluation supernet_cost ranking
 
 .PHONY: demo test lint types layers bench clean
 

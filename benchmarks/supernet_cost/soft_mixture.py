@@ -1,4 +1,4 @@
-"""Soft branching as published methods train it: the baseline that `supernet_cost` measures against.
+"""Soft branching as published methods train it: a baseline.
 
 Every block has one copy per task, and every task mixes what the copies give, by a Gumbel-softmax over them. Nothing is
 sampled, so every step runs everything.
@@ -7,6 +7,7 @@ sampled, so every step runs everything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,6 @@ class SoftMixture(nn.Module):
 
 
 def _mixed(values: Sequence[Tensor], weights: Tensor) -> Tensor:
-    first, *others = (weight * value for weight, value in zip(weights, values, strict=True))
-    for other in others:
-        first = first + other
-    return first
+    terms = [weight * value for weight, value in zip(weights, values, strict=True)]
+    mixed: Tensor = reduce(torch.add, terms)
+    return mixed
