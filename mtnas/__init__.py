@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mtnas.searching import SearchSettings, read_results, search
     from mtnas.space.block import Block
     from mtnas.space.data import Data
+    from mtnas.space.elastic import check_elastic, elastic
     from mtnas.space.file import load_space_file
     from mtnas.space.search_space import SearchSpace
     from mtnas.space.task import ErrorMeter, Task, on_all
@@ -68,7 +69,9 @@ _HOMES = {
     "Tree": "architecture",
     "UncertaintyWeighting": "training.weighting",
     "WeightingState": "training.weighting",
+    "check_elastic": "space.elastic",
     "compare": "refining",
+    "elastic": "space.elastic",
     "extract": "evaluation",
     "load_network": "export",
     "load_space_file": "space.file",
@@ -117,7 +120,9 @@ __all__ = [
     "Tree",
     "UncertaintyWeighting",
     "WeightingState",
+    "check_elastic",
     "compare",
+    "elastic",
     "extract",
     "load_network",
     "load_space_file",

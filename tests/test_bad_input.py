@@ -104,6 +104,12 @@ def test_a_block_without_options_is_refused() -> None:
     one_sentence(caught, "block 'middle' has no options")
 
 
+def test_options_that_are_no_dict_are_refused() -> None:
+    with pytest.raises(SpaceError) as caught:
+        Block("middle", ["conv3"])  # type: ignore[arg-type]
+    one_sentence(caught, "the options of block 'middle' must be a dict of operators by name", "but are a list")
+
+
 def test_an_option_of_another_shape_is_named_with_both_shapes(tmp_path: Path) -> None:
     space = space_with({"plain": plain, "narrow": lambda shape: nn.Linear(shape[0], 5)})
     not_trained(SpaceError, tmp_path, "block 'middle', option 'narrow'", "(5,)", "(6,)", "'plain'", space=space)

@@ -193,10 +193,32 @@ def _loaded(path: Path, space: SearchSpace, architecture: Architecture, data: Da
     return network.eval()
 
 
-def test_the_candidate_itself_loads_like_any_exported_network(whole: tuple[Run, Comparison], data: Data) -> None:
-    folder = whole[0].path / "compared" / MEMBER.id / "the-candidate-seed-0"
-    _, note = load_network(folder, widened(1), data.example()[0])
-    assert Candidate.from_json(note["candidate"]) == MEMBER
+def test_compared_networks_load_like_any_exported_network(
+    whole: tuple[Run, Comparison], data: Data, widths: Widths
+) -> None:
+    run, comparison = whole
+    for network, short in zip(comparison.networks, ("the-candidate", "hard", "hard", "single"), strict=True):
+        (row,) = [one for one in comparison.runs if one.network == network.name and one.seed == 0]
+        folders = [path.parent for path in run.path.glob(f"compared/{MEMBER.id}/{short}*-seed-0/row.json")]
+        (folder,) = [path for path in folders if json.loads((path / "row.json").read_text())["network"] == network.name]
+        space, placed = widths.place(network.factor, network.candidate.architecture)
+        module, note = load_network(folder, space, data.example()[0])
+        assert Candidate.from_json(note["candidate"]) == Candidate(placed)
+        assert task_errors(module, space.tasks, data.valid_batches()) == row.valid
+    assert any(network.factor != 1 for network in comparison.networks)
+
+
+def test_networks_of_one_number_see_the_samples_in_one_order(
+    run: Run, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    original = Data.train_batches
+    monkeypatch.setattr(Data, "train_batches", lambda self, seed: seen.append(seed) or original(self, seed))
+    networks = compared(run, data).networks
+    first, second = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    for orders in (first, second):
+        assert orders == orders[: HOW.epochs] * len(networks)
+    assert set(first).isdisjoint(second)
 
 
 def test_equal_seeds_give_equal_results_and_others_do_not(run: Run, whole: tuple[Run, Comparison], data: Data) -> None:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from toys import INPUTS, draws, plain_space, plain_table, toy_data, toy_tasks, toy_x
 
 from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, CostTable, Tree, split_tree
@@ -44,6 +45,14 @@ def deeper(depth: int, channels: int = 6) -> Made:
     return repeated(conv(channels), depth, first=conv(channels, stride=2))
 
 
+def dropped(width: int) -> Made:
+    return lambda shape: nn.Sequential(nn.Linear(shape[0], width), nn.Dropout(0.5), nn.LayerNorm(width))
+
+
+def transformer(hidden: int) -> Made:
+    return lambda shape: nn.TransformerEncoderLayer(shape[1], 2, hidden, batch_first=True)
+
+
 class Recurrent(nn.Module):
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -66,6 +75,8 @@ GOOD = {
     "depth": (elastic(deeper, depth=(1, 2, 3)), [(3, 9, 9), (4, 9, 9)]),
     "dense": (elastic(dense, width=(4, 8)), [(3,), (5,)]),
     "a user's own": (elastic(lambda width: lambda shape: Recurrent(shape[1], width), width=(4, 8)), [(5, 3)]),
+    "dropout": (elastic(dropped, width=(4, 8)), [(3,), (5,)]),
+    "transformer": (elastic(transformer, hidden=(4, 8)), [(5, 8)]),
     "dense residual": (elastic(dense_residual, width=8, expansion=(0.5, 2)), [(8,)]),
     "skips": ({"skip": skip(None, 2)}, [(4, 9, 9), (8, 9, 9)]),
     "dense skips": ({"skip": dense_skip()}, [(4,), (8,)]),
@@ -94,9 +105,12 @@ class Renamed(nn.Module):
         self.add_module(f"layer{width}", nn.Linear(inputs, width))
 
 
-class Noisy(nn.Linear):
+class Recomputed(nn.Linear):
+    """It runs once more in the backward pass, when the slices are gone."""
+
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) + torch.randn(len(x), 1)
+        y: Tensor = checkpoint(super().forward, x, use_reentrant=False)  # type: ignore[no-untyped-call]
+        return y
 
 
 class Bottleneck(nn.Sequential):
@@ -109,7 +123,7 @@ class Bottleneck(nn.Sequential):
 BAD = {
     "something else with slices": (lambda width: lambda shape: Hoarding(shape[0], width), (3,)),
     "'layer4.weight' of shape .* is not in the largest": (lambda width: lambda shape: Renamed(shape[0], width), (3,)),
-    "draw random numbers": (lambda width: lambda shape: Noisy(shape[0], width), (3,)),
+    "fails in the backward pass": (lambda width: lambda shape: Recomputed(shape[0], width), (3,)),
     "is not a part of the largest's": (lambda width: lambda shape: Bottleneck(shape[0], width), (3,)),
 }
 
@@ -130,7 +144,15 @@ def test_a_slicing_of_ones_own_is_checked_too() -> None:
     def cut_off(owner: nn.Module, name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
         return last(owner, name, tensor.detach(), shape)
 
-    check_elastic(elastic(dense, slicing=last, width=(4, 8)), [(3,), (5,)])
+    options = elastic(dense, slicing=last, width=(4, 8))
+    check_elastic(options, [(3,), (5,)])
+    supernet = SuperNetwork(SearchSpace(toy_tasks(), [Block("only", options)]), toy_x(4))
+    (node,) = supernet.extract(Architecture.uniform(Tree.shared(3, 1), ("width4",))).nodes.values()
+    full = dict(supernet.node(0, 0, "width8").named_parameters())
+    assert all(torch.equal(weight, full[name][4:]) for name, weight in node.named_parameters())
+    plain = SearchSpace(toy_tasks(), [Block("only", elastic(dense, width=(4, 8)))])
+    told = [space.describe(supernet.found) for space in (supernet.space, plain)]
+    assert told[0] != told[1]  # so that a run refuses the other one
     with pytest.raises(SpaceError, match="gradient of parameter '0.weight'"):
         check_elastic(elastic(dense, slicing=cut_off, width=(4, 8)), [(5,)])
 
@@ -151,6 +173,37 @@ def test_names_of_options_tell_what_differs() -> None:
     for sizes in ({"channels": 8}, {"channels": ()}, {"channels": (8, 8)}):
         with pytest.raises(SpaceError, match="at least one"):
             elastic(conv, **sizes)
+
+
+def activated(width: int, activation: Callable[[], nn.Module]) -> Made:
+    return lambda shape: nn.Sequential(nn.Linear(shape[0], width), activation())
+
+
+def test_functions_and_classes_are_named_alike_in_every_process() -> None:
+    assert list(elastic(activated, width=4, activation=(nn.ReLU, nn.GELU))) == ["activationReLU", "activationGELU"]
+    assert list(elastic(activated, width=4, activation=(torch.relu, half))) == ["activationrelu", "activationhalf"]
+    for nameless in (lambda x: x, object()):
+        with pytest.raises(SpaceError, match="size 'activation' has a value without a name"):
+            elastic(activated, width=4, activation=(nn.ReLU, nameless))
+
+
+def half(x: Tensor) -> Tensor:
+    return x / 2
+
+
+def test_sizes_may_be_lists_themselves() -> None:
+    assert list(elastic(dense, widths=([4, 8], [8]))) == ["widths[4, 8]", "widths[8]"]
+    with pytest.raises(SpaceError, match="must be different"):
+        elastic(dense, widths=([4, 8], [4, 8]))
+    with pytest.raises(SpaceError, match=r"given in a list, as padding=\[\(1, 1\)\]"):
+        elastic(conv, channels=(4, 8), padding=(1, 1))
+
+
+def test_two_operators_stand_in_one_block_under_a_prefix_each() -> None:
+    options = {**elastic(conv, prefix="conv_", channels=(4, 8)), **elastic(separable_conv, channels=(4, 8))}
+    assert list(options) == ["conv_channels4", "conv_channels8", "channels4", "channels8"]
+    block = Block("one", options)
+    assert block.family("conv_channels4") is block.family("conv_channels8") is not block.family("channels8")
 
 
 # In a search space -----------------------------------------------------------------------------------------------
@@ -180,6 +233,16 @@ def test_settings_share_weights_and_operators_of_their_own_do_not(varied: SuperN
     assert count_params(varied) - count_params(varied.branch_points) == blocks + sum(
         count_params(varied.head(task)) for task in range(3)
     )
+
+
+def test_smaller_settings_do_not_change_how_the_largest_starts() -> None:
+    def starts(*widths: int) -> dict[str, Tensor]:
+        blocks = [Block(name, elastic(dense, width=widths)) for name in ("first", "second")]
+        supernet = SuperNetwork(SearchSpace(toy_tasks(), blocks), toy_x(4), seed=3)
+        return supernet.extract(Architecture.uniform(Tree.shared(3, 2), ("width8",) * 2)).state_dict()
+
+    alone, among = starts(8), starts(4, 8, 6)
+    assert all(torch.equal(tensor, among[name]) for name, tensor in alone.items())
 
 
 def test_extraction_equals_the_path_and_its_costs(varied: SuperNetwork) -> None:
@@ -241,6 +304,46 @@ def test_errors_by_prefix_equal_those_of_extracted_networks(varied: SuperNetwork
     for architecture in draws(varied.space.architectures, 25):
         alone = task_errors(extract(varied, architecture, data), varied.space.tasks, data.valid_batches())
         assert judged(architecture) == pytest.approx(alone, abs=1e-6)
+
+
+@pytest.mark.parametrize("keep_mib", [0, 1024])
+def test_networks_that_are_slices_from_end_to_end_are_judged(keep_mib: float) -> None:
+    def bare(width: int) -> Made:
+        return lambda shape: nn.Sequential(nn.Linear(shape[0], width), nn.Tanh())
+
+    supernet = SuperNetwork(SearchSpace(toy_tasks(), [Block("only", elastic(bare, width=(4, 8)))]), toy_x(4)).eval()
+    small, data = Architecture.uniform(Tree.shared(3, 1), ("width4",)), toy_data()
+    assert not list(supernet.view(small).parameters())
+    alone = task_errors(extract(supernet, small, data), supernet.space.tasks, data.valid_batches())
+    assert InheritedErrors(supernet, data, keep_mib=keep_mib)(small) == pytest.approx(alone, abs=1e-6)
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, the second one's bias not trained."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(inputs, width), nn.Linear(inputs, width)
+        self.two.weight = self.one.weight
+        assert self.two.bias is not None
+        self.two.bias.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.one(x) * self.two(x)
+        return y
+
+
+def test_extraction_keeps_weights_tied_and_frozen() -> None:
+    options = elastic(lambda width: lambda shape: Tied(shape[0], width), width=(4, 8))
+    check_elastic(options, [(3,)])
+    supernet = SuperNetwork(SearchSpace(toy_tasks(), [Block("only", options)]), toy_x(4))
+    for option in options:
+        architecture = Architecture.uniform(Tree.shared(3, 1), (option,))
+        network = supernet.extract(architecture)
+        (node,) = network.nodes.values()
+        assert isinstance(node, Tied) and node.one.weight is node.two.weight
+        assert [name for name, p in node.named_parameters() if not p.requires_grad] == ["two.bias"]
+        assert count_params(network) == supernet.found.costs.of(supernet.space.architectures, architecture)["params"]
 
 
 def test_elastic_spaces_train_resume_and_are_searched(tmp_path: Path) -> None:

@@ -133,3 +133,29 @@ def test_joined_columns_look_each_category_up_in_its_own_column() -> None:
 def test_joined_columns_refuse_other_inputs(shape: object) -> None:
     with pytest.raises(SpaceError, match="must be a dict of|sizes are given for 2 columns"):
         join_columns((3, 2))(shape)  # type: ignore[arg-type]
+
+
+# Counting ---------------------------------------------------------------------------------------------------------
+
+ATTENTION = 5 * 8 * (3 * 8) + 2 * (5 * 5 * 8) + 5 * 8 * 8
+"""MACs of attention of 5 tokens of 8 numbers: queries, keys and values; products with keys and values; the output."""
+
+
+class Attention(nn.MultiheadAttention):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return super().forward(x, x, x, need_weights=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "macs"),
+    [
+        (Attention(8, 2, batch_first=True), ATTENTION),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), ATTENTION + 2 * 5 * 8 * 16),
+        (nn.LSTM(8, 4, batch_first=True), 5 * 4 * 4 * (8 + 4)),
+    ],
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_macs_inside_fused_kernels_are_counted(module: nn.Module, macs: int, training: bool) -> None:
+    fast, onednn = torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled
+    assert count_macs(module.train(training), torch.randn(1, 5, 8)) == macs
+    assert (torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled) == (fast, onednn)

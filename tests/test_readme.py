@@ -7,17 +7,29 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+import mtnas
 from mtnas.cli import app
 
 README = Path(__file__).parent.parent / "README.md"
 
 
+def scripts() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_elastic_blocks_can_be_made() -> None:
+    names: dict[str, Any] = {"mtnas": mtnas}
+    exec(scripts()[1], names)
+    assert [len(block.options) for block in names["blocks"]] == [4, 3, 3]
+
+
 def test_the_script_trains_searches_plots_and_extracts(tmp_path: Path) -> None:
-    (script,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    script = scripts()[0]
     assert len(script.strip().splitlines()) <= 25
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300

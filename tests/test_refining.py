@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from toys import toy_tasks
 
 from mtnas import Data, RefineSettings, Run, SearchSpace, TrainingSettings, refine, train
-from mtnas.architecture import Candidate
-from mtnas.errors import RunError, TrainingError
+from mtnas.architecture import Candidate, QuantizationPolicy
+from mtnas.errors import ArchitectureError, RunError, TrainingError
 from mtnas.evaluation import task_errors
 from mtnas.refining import read_refined
+from mtnas.refining.job import Job
 from mtnas.refining.refine import _Job
 from mtnas.results import corners, mean_error
+from mtnas.supernet import BranchedNetwork
 
 HOW = RefineSettings(epochs=3, patience=3, learning_rate=1e-2, threads=1)
 
@@ -112,6 +115,47 @@ def test_delta_m_is_relative_to_the_single_task_networks_trained_alike(
     assert math.isclose(refined.delta_m(hard), sum(gains) / len(gains))
     assert refined.delta_m(single) == 0
     assert math.isnan(refined.delta_m(replace(hard, how="from scratch")))
+
+
+def test_small_settings_start_from_scratch_at_their_own_scale(tmp_path: Path, data: Data) -> None:
+    """A linear layer of 4 inputs starts within 1/2, one of 64 within 1/8: slices of it would start too small."""
+    from mtnas import Block, load_supernetwork
+    from mtnas.space.elastic import elastic
+    from mtnas.space.operators import dense
+
+    space = SearchSpace(toy_tasks(), [Block(name, elastic(dense, width=(4, 64))) for name in ("first", "second")])
+    run = Run(tmp_path / "elastic", 0)
+    train(space, data, run, TrainingSettings(epochs=1, threads=1), show_progress=False)
+    small, how = chosen(run)["hard sharing, smallest"], replace(HOW, from_scratch=True)
+    supernet = load_supernetwork(space, data, run)
+    network = _Job(space, data, run, supernet, small, how, torch.device("cpu"))._network()
+    weight = next(p for name, p in network.named_parameters() if p.shape == (4, 4))
+    assert weight.abs().max() > 1 / 8
+
+
+def test_training_stops_when_errors_no_longer_fall(
+    run: Run, space: SearchSpace, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = chosen(run)["hard sharing, largest"]
+    told = iter([0.5, 0.4, 0.6, 0.4, 0.1])
+    judged: list[float] = []
+
+    def errors(self: Job, network: BranchedNetwork) -> dict[str, float]:
+        judged.append(next(told))
+        return dict.fromkeys(("height", "kind", "weight"), judged[-1])
+
+    monkeypatch.setattr(Job, "_errors", errors)
+    (row,) = refine(space, data, run, [hard], replace(HOW, epochs=4, patience=2), show_progress=False).rows
+    assert judged == [0.5, 0.4, 0.6, 0.4]  # an error that is not lower does not count
+    assert row.epoch == 1 and set(row.valid.values()) == {0.4}
+
+
+def test_quantized_candidates_are_refused(run: Run, space: SearchSpace, data: Data) -> None:
+    candidate = chosen(run)["hard sharing, largest"]
+    policy = QuantizationPolicy.of({(0, 0): (8, 8)})
+    for from_scratch in (False, True):
+        with pytest.raises(ArchitectureError, match="quantization policy"):
+            refine(space, data, run, [replace(candidate, policy=policy)], replace(HOW, from_scratch=from_scratch))
 
 
 def test_starting_from_scratch_ignores_inherited_weights(run: Run, space: SearchSpace, data: Data) -> None:

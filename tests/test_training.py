@@ -31,7 +31,10 @@ from toys import (
 from mtnas.architecture import Architecture, ArchitectureSpace, Tree
 from mtnas.errors import MtnasError, RunError, TrainingError
 from mtnas.runs import Run, load_checkpoint
+from mtnas.space.block import Block
 from mtnas.space.data import Data
+from mtnas.space.elastic import elastic
+from mtnas.space.operators import dense, dense_skip
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
 from mtnas.space.task_types import binary, classification, multilabel, regression
@@ -475,23 +478,24 @@ def branch_signal(
     """dL_t/dw_a at every branch point by putting sum_a w_a f_a in the place of the feature of task t, one at a time."""
     space = supernet.space
     signal = torch.zeros_like(sample.weights)
+    entering = space.dry_run(x).costs.shapes_along(space.architectures, options)
     at_block = [block for block, choices in enumerate(space.architectures.blocks) if choices.branching]
     for (point, block), (task, own) in (
         (place, owner) for place in enumerate(at_block) for owner in enumerate(space.tasks)
     ):
         value: Tensor = supernet.stem(x)
         for above in range(block):
-            value = supernet.node(above, sample.tree.leaders[above][task], options[above])(value)
+            value = supernet.node(above, sample.tree.leaders[above][task], options[above], entering[above])(value)
         weights = nn.functional.one_hot(sample.choices[point, task], len(space.tasks)).float().requires_grad_()
         mixed = torch.zeros(())
         for label in range(task + 1):
             choices = sample.choices.clone()
             choices[point, task] = label
             copy = supernet.branch_points.tree_of(choices).leaders[block][task]
-            mixed = mixed + weights[label] * supernet.node(block, copy, options[block])(value).detach()
+            mixed = mixed + weights[label] * supernet.node(block, copy, options[block], entering[block])(value).detach()
         for below in range(block + 1, len(space.blocks)):
-            mixed = supernet.node(below, sample.tree.leaders[below][task], options[below])(mixed)
-        loss = own.loss_on(supernet.head(task)(mixed), labels[own.name])
+            mixed = supernet.node(below, sample.tree.leaders[below][task], options[below], entering[below])(mixed)
+        loss = own.loss_on(supernet.head(task, entering[-1])(mixed), labels[own.name])
         if loss is not None:
             (gradient,) = torch.autograd.grad(own.weight * loss, weights)
             signal[point, task] = gradient
@@ -542,6 +546,34 @@ def test_a_skipped_block_has_its_signal_too() -> None:
     loss.total.backward()
     expected = branch_signal(supernet, sample, ["linear", "skip", "linear"], x, toy_labels(x))
     assert weights.grad is not None
+    torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+WIDE = elastic(dense, width=(4, 6, 8))
+
+
+@settings(max_examples=20)
+@given(seed=seeds, names=st.tuples(*[st.sampled_from([*WIDE, "skip"])] * 3))
+def test_the_branch_signal_follows_searched_widths(seed: int, names: tuple[str, ...]) -> None:
+    """All copies of a block have one option then, and are entered by the width that the options before it give."""
+
+    class Given(random.Random):
+        def __init__(self) -> None:
+            super().__init__(0)
+            self.left = list(names)
+
+        def choice(self, seq: Sequence[Value]) -> Value:  # type: ignore[override]
+            name = self.left.pop(0)
+            return next(value for value in seq if value == name)
+
+    blocks = [Block(name, {**WIDE, "skip": dense_skip()}) for name in ("first", "middle", "last")]
+    supernet = SuperNetwork(SearchSpace(toy_tasks(), blocks), toy_x(4), seed=1).train()
+    drawn = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
+    weights = drawn.weights.detach().requires_grad_()
+    sample, x = BranchSample(drawn.tree, drawn.choices, weights), toy_x(9, seed)
+    branch_loss(supernet, x, toy_labels(x), sample, Given(), target_cost=0.5, resource_weight=0).total.backward()
+    assert weights.grad is not None
+    expected = branch_signal(supernet, sample, list(names), x, toy_labels(x))
     torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -757,6 +789,8 @@ def test_settings_go_to_json_and_back() -> None:
 
 def test_impossible_devices_are_refused() -> None:
     assert resolve_device("cpu").type == "cpu" and resolve_device("auto").type in ("cpu", "cuda")
+    with pytest.raises(TrainingError, match="there is no device 'None'; use auto, cpu or cuda"):
+        resolve_device(None)  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="there is no device 'gpu'; use auto, cpu or cuda"):
         resolve_device("gpu")
 

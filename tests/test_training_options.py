@@ -318,6 +318,8 @@ def test_without_distillation_every_sub_network_learns_from_labels_alone() -> No
         (total / 2).backward()
     for name, weight in supernet.named_parameters():
         assert (weight.grad is None and name not in found) or torch.equal(found[name], weight.grad), name  # type: ignore[arg-type]
+    without_teacher = gradients([(x, labels)], replace(how, distillation=0.5, sandwich=False))
+    assert all(torch.equal(gradient, without_teacher[name]) for name, gradient in found.items())
     distilled = gradients([(x, labels)], replace(how, distillation=0.5))
     assert any(not torch.equal(gradient, distilled[name]) for name, gradient in found.items())
 

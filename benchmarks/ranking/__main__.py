@@ -109,7 +109,7 @@ def _cases(options: Options) -> tuple[list[Case], str]:
     if options.quick:
         return [_small(cases[0])], "\n--quick: digits, few epochs and candidates, two ways; its figures mean nothing"
     try:
-        cases.append(Case.of("multifashion", options.data_dir, Alone(10, 5e-3), 0.8, 1.5))
+        cases.append(replace(Case.of("multifashion", options.data_dir, Alone(8, 5e-3), 0.8, 1.5), front=6, interior=10))
     except DataError as error:
         return cases, f"\nMultiFashion left out: {error}"
     return cases, ""

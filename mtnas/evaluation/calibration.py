@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtnas.space.data import Batch
+from mtnas.space.elastic import device_of
 from mtnas.space.shapes import to_device
 
 
@@ -21,7 +22,7 @@ def recalibrate(network: nn.Module, batches: Iterable[Batch]) -> None:
     """
     with gathering_statistics(network) as needed:
         if needed:
-            device = next(network.parameters()).device
+            device = device_of(network)
             for x, _ in batches:
                 network(to_device(x, device))
 

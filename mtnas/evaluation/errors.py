@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mtnas.errors import DataError
 from mtnas.space.data import Batch
+from mtnas.space.elastic import device_of
 from mtnas.space.shapes import to_device
 from mtnas.space.task import Task
 
@@ -58,7 +59,7 @@ def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Bat
         batches: judged together as one set; samples without a task's label do not count for it.
     """
     found: dict[str, _Judge] = {}
-    device = next(network.parameters()).device
+    device = device_of(network)
     with torch.no_grad():
         for x, labels in batches:
             outputs = network(to_device(x, device))

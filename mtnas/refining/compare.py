@@ -55,7 +55,8 @@ def compare(
 
     Returns:
         All finished trainings of the comparison. They are also in ``compared/<candidate id>/`` of the run, with
-        `Comparison.to_frame` as ``compared.csv``.
+        `Comparison.to_frame` as ``compared.csv``, and each network in a folder of its own, which `load_network` reads
+        with the space ``widened(factor)``.
 
     Raises:
         SpaceError: before training, if ``widened`` does not give the run's space, or not the params that are needed.
@@ -120,7 +121,10 @@ class _Job(Job):
         return fresh_network(space, architecture, self.widths.x, self.seed).to(self.device)
 
     def _about(self) -> dict[str, Any]:
-        return {"network": self.network.name, **self.network.to_json(), "seed": self.number}
+        # By the names of the space that the network is of, so that `load_network` can read it with widened(factor).
+        placed = self.widths.place(self.network.factor, self.network.candidate.architecture)[1]
+        told = {**self.network.to_json(), "candidate": Candidate(placed).to_json()}
+        return {"network": self.network.name, **told, "seed": self.number}
 
     @property
     def _sentence(self) -> str:

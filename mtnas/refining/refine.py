@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from mtnas.architecture import Candidate
+from mtnas.errors import ArchitectureError
 from mtnas.evaluation import extract
+from mtnas.refining.fresh import fresh_network
 from mtnas.refining.job import Job
 from mtnas.refining.rows import RefinedRow, RefinedRows, read_refined
 from mtnas.refining.settings import RefineSettings
@@ -44,7 +46,16 @@ def refine(
 
     Returns:
         All refined rows of the run, also those of earlier calls.
+
+    Raises:
+        ArchitectureError: before training, if a candidate has a quantization policy.
     """
+    for candidate in candidates:
+        if candidate.policy.nodes:
+            raise ArchitectureError(
+                f"candidate {candidate.id} has a quantization policy, but float networks are refined; refine"
+                " Candidate(candidate.architecture)"
+            )
     settings = settings or RefineSettings()
     device = resolve_device(settings.device)
     with run.hold(), cpu_threads(settings.threads):
@@ -85,8 +96,8 @@ class _Job(Job):
     def _network(self) -> BranchedNetwork:
         if not self.settings.from_scratch:
             return extract(self.supernet, self.candidate, self.data)
-        fresh = SuperNetwork(self.space, self.supernet.found, self.seed)
-        return fresh.extract(self.candidate).to(self.device)
+        x = self.data.example()[0]
+        return fresh_network(self.space, self.candidate.architecture, x, self.seed).to(self.device)
 
     def _about(self) -> dict[str, Any]:
         return {"candidate": self.candidate.to_json(), "id": self.candidate.id, "how": self.how}

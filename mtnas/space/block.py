@@ -34,6 +34,11 @@ class Block:
     def __post_init__(self) -> None:
         if not self.name or any(c in self.name for c in "/.+ "):
             raise SpaceError(f"a block's name must be a word without '/', '.', '+' or blanks, but got '{self.name}'")
+        if not isinstance(self.options, Mapping):
+            raise SpaceError(
+                f"the options of block '{self.name}' must be a dict of operators by name, e.g. {{'conv3': conv(16)}},"
+                f" but are a {type(self.options).__name__}"
+            )
         if not self.options:
             raise SpaceError(f"block '{self.name}' has no options; give it at least one, e.g. {{'conv3': conv(16)}}")
 

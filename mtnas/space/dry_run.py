@@ -138,7 +138,8 @@ def _check_leaving(block: Block, entering: Shape, leaving: Mapping[str, Shape], 
         if shape not in expected or shape[1:] != leaving[first][1:] or len(shape) != len(leaving[first]):
             raise SpaceError(
                 f"block '{block.name}', option '{option}' turns {entering} into {shape}, but option '{first}' gives"
-                f" {leaving[first]}; all options of a block must give the same shape, but for the width of elastic ones"
+                f" {leaving[first]}; all options of a block must give the same shape, but for the width (the first"
+                " number) of elastic ones"
             )
 
 

@@ -14,6 +14,7 @@ from mtnas.architecture import ArchitectureSpace, BlockChoices
 from mtnas.errors import SpaceError, unknown_name
 from mtnas.space.block import Block
 from mtnas.space.dry_run import DryRun, dry_run
+from mtnas.space.elastic.slicing import leading
 from mtnas.space.shapes import Input, InputShape
 from mtnas.space.task import Task
 
@@ -78,7 +79,13 @@ class SearchSpace:
             modules[block.name] = {name: _text(make(shapes[0])) for name, make in block.options.items()}
             names = list(block.options)
             shared[block.name] = {name: names[largest[i][0]] for i, name in enumerate(names) if largest[i][0] != i}
+        slicings = {
+            block.name: {name: _name(family.slicing) for name in block.options if (family := block.family(name))}
+            for block in self.blocks
+        }
+        plain = all(slicing == _name(leading) for names in slicings.values() for slicing in names.values())
         return {
+            **({} if plain else {"slicing": slicings}),
             "architectures": self.architectures.to_json(),
             "costs": found.costs.to_json(),
             "input": found.input if isinstance(found.input, dict) else list(found.input),

@@ -103,6 +103,9 @@ class SuperNetwork(nn.Module):
     ) -> BranchedNetwork:
         """A candidate that shares this module's storage: training it trains the supernetwork.
 
+        Operators that compute with slices have no parameters of their own: an optimizer takes those of the
+        supernetwork.
+
         Args:
             architecture: tree and options.
             tasks: numbers of the tasks to compute; None: all.

@@ -33,7 +33,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise TrainingError(f"there is no device '{name}'; use auto, cpu or cuda") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise TrainingError(f"device '{name}' was asked for, but this machine has no CUDA; use auto or cpu")

@@ -48,10 +48,13 @@ def check_elastic(
             slicing = getattr(getattr(options[name], "family", None), "slicing", leading)
             for training in (True, False):
                 full, x = copy.deepcopy(made[largest]), torch.randn(samples, *shape)
-                _check_equal(where, full.train(training), copy.deepcopy(small).train(training), slicing, x, tolerance)
+                small.train(training)
+                _check_equal(where, full.train(training), copy.deepcopy(small), slicing, x, tolerance, seed)
 
 
-def _check_equal(where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Tensor, tolerance: float) -> None:
+def _check_equal(
+    where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Tensor, tolerance: float, seed: int
+) -> None:
     reference = copy.deepcopy(small)  # with a copy of the slices in parameters of its own
     want = parameters_by_owner(reference)
     with torch.no_grad():
@@ -59,18 +62,18 @@ def _check_equal(where: str, full: nn.Module, small: nn.Module, slicing: Slicing
             owner = full.get_submodule(path)
             parameter.copy_(slicing(owner, name, getattr(owner, name), tuple(parameter.shape)))
     sliced = Sliced(full, small, slicing).train(small.training)
-    ordinary, theirs = _output(where, sliced.ordinary(), x), _output(where, reference, x)
-    ours = _output(where, sliced, x)
+    # All draw the same random numbers, for dropout.
+    ordinary, theirs, ours = (_output(where, module, x, seed) for module in (sliced.ordinary(), reference, sliced))
     if not (_close(ours, theirs, tolerance) and _close(ordinary, theirs, tolerance)):
         raise SpaceError(
             f"{where} computes something else with slices than with weights of its own; its modules must read their"
-            " parameters as attributes (self.weight) in each forward pass, and not draw random numbers"
+            " parameters as attributes (self.weight) in each forward pass"
         )
-    if not want:
+    if not want or not theirs.requires_grad:
         return
-    (theirs * torch.linspace(-1, 1, theirs.numel()).view_as(theirs)).sum().backward()  # type: ignore[no-untyped-call]
+    _backward(where, theirs)
     if ours.requires_grad:
-        (ours * torch.linspace(-1, 1, ours.numel()).view_as(ours)).sum().backward()  # type: ignore[no-untyped-call]
+        _backward(where, ours)
     have = parameters_by_owner(full)
     for key in have:
         given = have[key].grad
@@ -86,7 +89,18 @@ def _check_equal(where: str, full: nn.Module, small: nn.Module, slicing: Slicing
             )
 
 
-def _output(where: str, module: nn.Module, x: Tensor) -> Tensor:
+def _backward(where: str, output: Tensor) -> None:
+    try:
+        (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise SpaceError(
+            f"{where} fails in the backward pass with slices of the largest's weights: {error}; its modules must read"
+            " their parameters in the forward pass only, without torch.utils.checkpoint"
+        ) from error
+
+
+def _output(where: str, module: nn.Module, x: Tensor, seed: int) -> Tensor:
+    torch.manual_seed(seed)
     try:
         output = module(x)
     except Exception as error:
