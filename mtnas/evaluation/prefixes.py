@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +53,12 @@ class PrefixActivations:
 
     def outputs(self, task: int, path: TaskPath) -> Sequence[Tensor]:
         """A task's outputs on the judged samples, batch by batch."""
-        return self._run(self.supernet.head_behind(task, path), self._after(path)).judged
+        head, before = self.supernet.head_behind(task, path), self._after(path)
+        with gathering_statistics(head) as needed:
+            if needed:
+                for x in before.calibration:
+                    head(x)
+        return _judged(head, before.judged)
 
     def _after(self, prefix: TaskPath) -> Activations:
         """What leaves the last node of a prefix; of the empty one, what leaves the stem."""
@@ -61,15 +66,14 @@ class PrefixActivations:
             self._held.move_to_end(prefix)
             return self._held[prefix]
         if prefix:
-            found = self._run(self.supernet.last_node(prefix), self._after(prefix[:-1]))
+            module, before = self.supernet.last_node(prefix), self._after(prefix[:-1])
+            skips = isinstance(module, nn.Identity)
+            found = before if skips else _run(module, before.calibration, before.judged)
             self.nodes_run += 1
         else:
             found = _run(self.supernet.stem, self.calibration, self.judged)
         self._hold(prefix, found)
         return found
-
-    def _run(self, module: nn.Module, before: Activations) -> Activations:
-        return _run(module, before.calibration, before.judged)
 
     def _hold(self, prefix: TaskPath, activations: Activations) -> None:
         self._held[prefix] = activations
@@ -79,9 +83,13 @@ class PrefixActivations:
             self._bytes -= dropped.nbytes
 
 
-def _run(module: Callable[..., Tensor], calibration: Sequence[Input], judged: Sequence[Input]) -> Activations:
-    assert isinstance(module, nn.Module)
+def _run(module: nn.Module, calibration: Sequence[Input], judged: Sequence[Input]) -> Activations:
+    """What leaves a module, with statistics set by the calibration samples."""
     with gathering_statistics(module):
         calibrated = [module(x) for x in calibration]
+    return Activations(calibrated, _judged(module, judged))
+
+
+def _judged(module: nn.Module, judged: Sequence[Input]) -> list[Tensor]:
     with torch.no_grad():
-        return Activations(calibrated, [module(x) for x in judged])
+        return [module(x) for x in judged]
