@@ -383,6 +383,14 @@ def test_elastic_spaces_train_resume_and_are_searched(tmp_path: Path) -> None:
         assert row.costs["params"] == count_params(network)
 
 
+def test_an_operator_that_would_not_train_is_refused_before_training() -> None:
+    """Names and shapes of its parameters are right, but slices do not enter its list of them."""
+    operator, _ = BAD["something else with slices"]
+    space = SearchSpace(tasks=toy_tasks(), blocks=[Block("only", elastic(operator, width=(4, 6)))])
+    with pytest.raises(SpaceError, match="block 'only', option 'width4', .* something else with slices"):
+        space.dry_run(toy_x(4))
+
+
 def test_what_cannot_follow_a_searched_width_is_named() -> None:
     def blocks(*last: Block) -> SearchSpace:
         return SearchSpace(tasks=toy_tasks(), blocks=[Block("first", elastic(dense, width=(4, 8))), *last])

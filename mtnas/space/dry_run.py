@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from mtnas.architecture import CostTable
 from mtnas.errors import SpaceError
 from mtnas.space.block import Block
 from mtnas.space.counting import count_macs, count_params
+from mtnas.space.elastic.contract import check_pair
+from mtnas.space.elastic.options import Family
 from mtnas.space.elastic.slicing import check_slices
 from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape
 from mtnas.space.task import Task
@@ -56,7 +59,7 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
     Raises:
         SpaceError: naming the block, the option and both shapes.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         one, samples = head_of(x, 1), min(batch_size, 2)
         stem = space.make_stem(input_shape(one))
         entering, stem_costs = _try("the stem", stem, one, input_shape(one), samples)
@@ -77,6 +80,17 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
     largest = tuple(block.largest for block in tried)
     outputs = tuple(head.output for head in heads)
     return DryRun(input_shape(one), tuple(shapes), largest, tuple(head.largest for head in heads), outputs, table)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Single samples are so little work that a second thread only waits, badly so where other programs want the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -120,7 +134,22 @@ def _try_block(block: Block, values: list[Tensor], samples: int) -> _Block:
         for number, shape in enumerate(entering):
             where = f"block '{block.name}', option '{name}', entered by {shape},"
             check_slices(where, modules[largest[index]], modules[index, number])
+        if family and index == sharing[0]:
+            _check_smallest(block, names, family, values, {key: modules[key] for key in members})
     return _Block(tuple(costs), tuple(leads_to), tuple(largest), list(leaving.values()))
+
+
+def _check_smallest(
+    block: Block, names: list[str], family: Family, values: list[Tensor], modules: dict[tuple[int, int], nn.Module]
+) -> None:
+    """That the smallest setting really computes with slices of the largest: `check_elastic` does it for all."""
+    by_size = sorted(modules, key=lambda key: count_params(modules[key]))
+    (option, number), largest = by_size[0], by_size[-1]
+    x = values[number].repeat(4, *[1] * (values[number].dim() - 1))
+    if x.is_floating_point():
+        x = x + torch.randn_like(x)  # batch norm needs samples that differ
+    where = f"block '{block.name}', option '{names[option]}', entered by {tuple(x.shape[1:])},"
+    check_pair(where, modules[largest], modules[by_size[0]], family.slicing, x)
 
 
 def _check_leaving(block: Block, entering: Shape, leaving: Mapping[str, Shape], *, several: bool) -> None:

@@ -44,12 +44,23 @@ def check_elastic(
         for key, small in made.items():
             name, shape = key
             where = f"option '{name}' for an input of shape {shape}"
-            check_slices(where, made[largest], small)
             slicing = getattr(getattr(options[name], "family", None), "slicing", leading)
-            for training in (True, False):
-                full, x = copy.deepcopy(made[largest]), torch.randn(samples, *shape)
-                small.train(training)
-                _check_equal(where, full.train(training), copy.deepcopy(small), slicing, x, tolerance, seed)
+            check_pair(where, made[largest], small, slicing, torch.randn(samples, *shape), tolerance, seed)
+
+
+def check_pair(
+    where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Tensor, tolerance: float = 1e-5, seed: int = 0
+) -> None:
+    """The same for one smaller operator beside the largest, on a batch ``x`` of at least two samples.
+
+    Args:
+        where: begins the message of a SpaceError.
+        full: the largest; like ``small``, left as it is.
+    """
+    check_slices(where, full, small)
+    for training in (True, False):
+        one, other = copy.deepcopy(full).train(training), copy.deepcopy(small).train(training)
+        _check_equal(where, one, other, slicing, x, tolerance, seed)
 
 
 def _check_equal(
