@@ -79,6 +79,14 @@ GOOD = {
     "transformer": (elastic(transformer, hidden=(4, 8)), [(5, 8)]),
     "dense residual": (elastic(dense_residual, width=8, expansion=(0.5, 2)), [(8,)]),
     "skips": ({"skip": skip(None, 2)}, [(4, 9, 9), (8, 9, 9)]),
+    "two families and a skip": (
+        {
+            **elastic(conv, prefix="conv_", channels=(4, 8)),
+            **elastic(separable_conv, channels=(4, 8)),
+            "skip": skip(),
+        },
+        [(4, 9, 9), (8, 9, 9)],
+    ),
     "dense skips": ({"skip": dense_skip()}, [(4,), (8,)]),
 }
 

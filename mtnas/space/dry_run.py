@@ -84,7 +84,7 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Single samples are so little work that a second thread only waits, badly so where other programs want the cores."""
+    """Single samples are so little work that a second thread only waits, for long where others want the cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtnas.errors import SpaceError
 from mtnas.space.counting import count_params
+from mtnas.space.elastic.options import Setting
 from mtnas.space.elastic.sliced import Sliced
 from mtnas.space.elastic.slicing import Slicing, check_slices, leading, parameters_by_owner
 from mtnas.space.shapes import Shape
@@ -30,8 +31,8 @@ def check_elastic(
     that arrive in the largest operator's weights are those of the copy, zero elsewhere.
 
     Args:
-        options: settings of one operator, as `elastic` gives them; or one operator under any name, to see whether it
-            may follow a block whose width is searched.
+        options: those of a block. Settings of one operator, as `elastic` gives them, are checked together; others
+            alone, for whether they may follow a block whose width is searched.
         shapes: of what may enter, without the batch dimension.
         samples: batch size of the random input.
         tolerance: largest difference that counts as equal, relative to the largest value.
@@ -39,13 +40,17 @@ def check_elastic(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = {(name, shape): make(shape) for name, make in options.items() for shape in shapes}
-        largest = max(made, key=lambda key: count_params(made[key]))
-        for key, small in made.items():
-            name, shape = key
-            where = f"option '{name}' for an input of shape {shape}"
-            slicing = getattr(getattr(options[name], "family", None), "slicing", leading)
-            check_pair(where, made[largest], small, slicing, torch.randn(samples, *shape), tolerance, seed)
+        groups: dict[object, list[str]] = {}
+        for name, make in options.items():
+            groups.setdefault(make.family if isinstance(make, Setting) else name, []).append(name)
+        for names in groups.values():
+            made = {(name, shape): options[name](shape) for name in names for shape in shapes}
+            largest = max(made, key=lambda key: count_params(made[key]))
+            for (name, shape), small in made.items():
+                make = options[name]
+                slicing = make.family.slicing if isinstance(make, Setting) else leading
+                where = f"option '{name}' for an input of shape {shape}"
+                check_pair(where, made[largest], small, slicing, torch.randn(samples, *shape), tolerance, seed)
 
 
 def check_pair(
