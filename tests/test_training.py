@@ -41,6 +41,7 @@ from mtnas.space.task_types import binary, classification, multilabel, regressio
 from mtnas.supernet import BranchSample, SuperNetwork
 from mtnas.supernet.operators import Operators
 from mtnas.training import TrainingSettings, load_supernetwork, resolve_device, train
+from mtnas.training.batch_labels import BatchLabels
 from mtnas.training.branch_step import branch_loss, expected_share
 from mtnas.training.distillation import mix_with_teacher
 from mtnas.training.loss import task_losses, weighted_sum
@@ -348,7 +349,7 @@ def outputs_of(task: Task, seed: int) -> Tensor:
 def mixed_loss(task: Task, output: Tensor, teacher: Tensor, label: Tensor, share: float) -> Tensor:
     outputs, labels = {task.name: output}, {task.name: label}
     losses = task_losses([task], outputs, labels)
-    return mix_with_teacher([task], losses, outputs, {task.name: teacher}, labels, share)[task.name]
+    return mix_with_teacher(BatchLabels([task], labels), losses, outputs, {task.name: teacher}, share)[task.name]
 
 
 @EVERY_SOFT_TASK

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mtnas.errors import TrainingError
 from mtnas.space.task import Task
+from mtnas.training.batch_labels import BatchLabels
 
 
 def task_losses(
@@ -19,20 +19,8 @@ def task_losses(
     Raises:
         TrainingError: naming the task whose loss is not finite.
     """
-    losses = {}
-    for task in tasks:
-        if task.name not in outputs:
-            continue
-        loss = task.loss_on(outputs[task.name], task.label_of(labels))
-        if loss is None:
-            continue
-        if not bool(torch.isfinite(loss)):
-            raise TrainingError(
-                f"the loss of task '{task.name}' is {float(loss.detach())}; look for labels that are not finite,"
-                " or lower the learning rate"
-            )
-        losses[task.name] = loss
-    return losses
+    present = [task for task in tasks if task.name in outputs]
+    return BatchLabels(present, labels).losses(outputs)
 
 
 def weighted_sum(tasks: Sequence[Task], losses: Mapping[str, Tensor]) -> Tensor | None:

@@ -14,8 +14,8 @@ from mtnas.space.data import Batch
 from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import label_shares
+from mtnas.training.batch_labels import BatchLabels
 from mtnas.training.distillation import mix_with_teacher
-from mtnas.training.loss import task_losses
 from mtnas.training.settings import TrainingSettings
 from mtnas.training.weighting import StepPart, WeightingState
 from mtnas.training.weighting.sharing import count_sharers
@@ -38,27 +38,28 @@ def add_gradients(
         Mean loss on the labels of every task that has one, by task name.
     """
     tasks = supernet.space.tasks
-    seen: dict[str, float] = {}
+    found: dict[str, list[Tensor]] = {}
     for (batch_x, batch_labels), shares in zip(batches, label_shares(tasks, batches), strict=True):
         x, labels = to_device(batch_x, device), to_device(batch_labels, device)
         weights = {task.name: task.weight * shares[task.name] for task in tasks}
+        learned = BatchLabels(tasks, labels)
         teacher: dict[str, Tensor] | None = None
         for architecture in drawn:
             with _precision(settings, device):
                 outputs = supernet(x, architecture)
             outputs = {name: _in_float32(output) for name, output in outputs.items()}
-            losses = task_losses(tasks, outputs, labels)
+            losses = learned.losses(outputs)
             for name, loss in losses.items():
-                seen[name] = seen.get(name, 0.0) + float(loss.detach()) / len(drawn) * shares[name]
+                found.setdefault(name, []).append(loss.detach().float() * (shares[name] / len(drawn)))
             if teacher is not None:
-                losses = mix_with_teacher(tasks, losses, outputs, teacher, labels, settings.distillation)
+                losses = mix_with_teacher(learned, losses, outputs, teacher, settings.distillation)
             elif settings.sandwich:
                 teacher = {name: output.detach() for name, output in outputs.items()}
             if losses:
                 weighting.backward(
                     StepPart(losses, weights, len(drawn), partial(count_sharers, supernet, architecture))
                 )
-    return seen
+    return {name: float(torch.stack(losses).sum()) for name, losses in found.items()}
 
 
 def _precision(settings: TrainingSettings, device: torch.device) -> AbstractContextManager[object]:
