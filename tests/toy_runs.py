@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -143,4 +144,6 @@ def start(*arguments: str | os.PathLike[str], pause_s: float = 0.0) -> subproces
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Children of a shell's background jobs (nohup, some CI) ignore SIGINT unless told otherwise.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
