@@ -22,21 +22,18 @@ from mtnas.training import TrainingSettings
 INPUTS, WIDTH, SAMPLES = 12, 6, 300
 
 PAUSE_S = float(os.environ.get("TOY_PAUSE_S", "0"))
-"""Seconds that every batch takes longer, so that a test can stop a process in the middle of one."""
-
-ERROR_PAUSE_S = 5 * PAUSE_S
-"""The same for every error: a search must not be over before a busy machine lets the test look."""
+"""Seconds that every batch and every error takes longer, so that a test can stop a process in the middle of one."""
 
 
 class SlowRate(ErrorRate):
     def compute(self) -> float:
-        time.sleep(ERROR_PAUSE_S)
+        time.sleep(PAUSE_S)
         return super().compute()
 
 
 class SlowSpread(RootMeanSquaredError):
     def compute(self) -> float:
-        time.sleep(ERROR_PAUSE_S)
+        time.sleep(PAUSE_S)
         return super().compute()
 
 
