@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from mtnas.space.elastic.options import Family
 from mtnas.space.elastic.slicing import check_slices
 from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape
 from mtnas.space.task import Task
+from mtnas.space.threads import cpu_threads
 
 if TYPE_CHECKING:
     from mtnas.space.search_space import SearchSpace
@@ -59,7 +59,8 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
     Raises:
         SpaceError: naming the block, the option and both shapes.
     """
-    with torch.random.fork_rng(devices=[]), _one_thread():
+    # Single samples are so little work that a second thread only waits, for long where others want the cores.
+    with torch.random.fork_rng(devices=[]), cpu_threads(1):
         one, samples = head_of(x, 1), min(batch_size, 2)
         stem = space.make_stem(input_shape(one))
         entering, stem_costs = _try("the stem", stem, one, input_shape(one), samples)
@@ -80,17 +81,6 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
     largest = tuple(block.largest for block in tried)
     outputs = tuple(head.output for head in heads)
     return DryRun(input_shape(one), tuple(shapes), largest, tuple(head.largest for head in heads), outputs, table)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Single samples are so little work that a second thread only waits, for long where others want the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -135,7 +125,7 @@ def _try_block(block: Block, values: list[Tensor], samples: int) -> _Block:
             where = f"block '{block.name}', option '{name}', entered by {shape},"
             check_slices(where, modules[largest[index]], modules[index, number])
         if family and index == sharing[0]:
-            _check_smallest(block, names, family, values, {key: modules[key] for key in members})
+            _check_smallest(block, names, family, values, members)
     return _Block(tuple(costs), tuple(leads_to), tuple(largest), list(leaving.values()))
 
 
@@ -145,7 +135,8 @@ def _check_smallest(
     """That the smallest setting really computes with slices of the largest: `check_elastic` does it for all."""
     by_size = sorted(modules, key=lambda key: count_params(modules[key]))
     (option, number), largest = by_size[0], by_size[-1]
-    x = values[number].repeat(4, *[1] * (values[number].dim() - 1))
+    x = _repeated(values[number], 4)
+    assert isinstance(x, Tensor)
     if x.is_floating_point():
         x = x + torch.randn_like(x)  # batch norm needs samples that differ
     where = f"block '{block.name}', option '{names[option]}', entered by {tuple(x.shape[1:])},"

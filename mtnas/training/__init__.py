@@ -1,6 +1,7 @@
 """Training of the supernetwork and its branch points."""
 
-from mtnas.training.devices import check_machine, cpu_threads, resolve_device
+from mtnas.space.threads import cpu_threads
+from mtnas.training.devices import check_machine, resolve_device
 from mtnas.training.settings import TrainingSettings
 from mtnas.training.trainer import claim_run, load_supernetwork, train
 

@@ -19,12 +19,13 @@ from mtnas.space.data import Batch, Data
 from mtnas.space.dry_run import DryRun
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import to_device
+from mtnas.space.threads import cpu_threads
 from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import in_groups
 from mtnas.training.averages import WeightAverages
 from mtnas.training.branch_step import branch_loss, expected_share
 from mtnas.training.compiling import compiled
-from mtnas.training.devices import check_machine, cpu_threads, resolve_device
+from mtnas.training.devices import check_machine, resolve_device
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
 from mtnas.training.sampling import Sandwich
 from mtnas.training.scalars import scalars
