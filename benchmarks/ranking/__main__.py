@@ -26,7 +26,7 @@ from mtnas.training import TrainingSettings
 
 ABOUT = (
     "Inherited: validation errors with the weights of the supernetwork, trained and searched with the settings of the"
-    " space file. Alone: the same candidates trained from scratch on the same samples, two seeds each, all epochs, no"
+    " space file. Alone: the same candidates trained from scratch on the same samples, four seeds each, all epochs, no"
     " epoch chosen. Candidates: corners, members of the first fronts of the search, and uniform draws spread over"
     " params; all are reported. tau: Kendall's tau-b of inherited against the mean of the seeds alone; ceiling: tau"
     " between the seeds alone; gap: inherited less alone, in points of mean error. One thread. Finished trainings are"
@@ -58,7 +58,7 @@ class Case:
         return cls(name, file.space, file.data(data_dir), training, searching, alone, tau, gap)
 
 
-def rows_of(case: Case, options: Options, folder: Path, alone_seeds: int = 2) -> list[dict[str, Any]]:
+def rows_of(case: Case, options: Options, folder: Path, alone_seeds: int = 4) -> list[dict[str, Any]]:
     """One row for every variant and seed of the supernetwork."""
     first = Run(folder / f"as-shipped-{options.seeds[0]}", options.seeds[0])
     supernet = trained(VARIANTS[0], case.space, case.data, first, case.training, show_progress=True)
@@ -128,7 +128,7 @@ def measure(options: Options) -> Report:
     cases, note = _cases(options)
     report.about += note
     for case in cases:
-        for line in rows_of(case, options, options.work_dir / "ranking" / case.name, 1 if options.quick else 2):
+        for line in rows_of(case, options, options.work_dir / "ranking" / case.name, 1 if options.quick else 4):
             report.rows.append(line)
             if line["supernetwork"] == VARIANTS[0].name:
                 name = f"{case.name}, seed {line['seed']}"

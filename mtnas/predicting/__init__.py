@@ -1,0 +1,30 @@
+"""Learned predictors of costs, and what they propose to measure. Numpy and scikit-learn; no torch, no optuna."""
+
+from mtnas.predicting.evolution import evolve
+from mtnas.predicting.gaussian_process import ChoiceProcess
+from mtnas.predicting.genetics import Exact, Genetics
+from mtnas.predicting.independent_genes import IndependentGenes
+from mtnas.predicting.model import Fitted, Model, ProcessModel, RegressorModel
+from mtnas.predicting.plan import Plan, PlanSettings, plan
+from mtnas.predicting.predictors import Predictors, Tuned
+from mtnas.predicting.quality import Quality
+from mtnas.predicting.rows import Rows
+
+__all__ = [
+    "ChoiceProcess",
+    "Exact",
+    "Fitted",
+    "Genetics",
+    "IndependentGenes",
+    "Model",
+    "Plan",
+    "PlanSettings",
+    "Predictors",
+    "ProcessModel",
+    "Quality",
+    "RegressorModel",
+    "Rows",
+    "Tuned",
+    "evolve",
+    "plan",
+]

@@ -1,0 +1,127 @@
+"""NSGA-II on predictors, in arrays: many thousand candidates a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from mtnas.predicting.genetics import Floats, Genes, Genetics, fingerprints
+
+Judge = Callable[[Genes], tuple[Floats, Floats]]
+"""Predicted costs (n, objectives) and violation (n,) of genomes; the latter is zero where no constraint is broken."""
+
+
+@dataclass
+class Visited:
+    """All different genomes that a search has come by, in that order."""
+
+    genes: Genes
+    costs: Floats
+    violation: Floats
+    prints: NDArray[np.uint64]
+
+
+def evolve(
+    genetics: Genetics,
+    start: Genes,
+    judge: Judge,
+    rng: np.random.Generator,
+    *,
+    population: int,
+    children: int,
+    evaluations: int,
+) -> Visited:
+    """NSGA-II (Deb et al. 2002) with constrained domination, on distinct genomes.
+
+    Args:
+        start: first genomes, (n, genes).
+        population: survivors of every generation.
+        children: made in every generation; those met before are dropped.
+        evaluations: number of candidates to judge. The search ends earlier when few children are new.
+    """
+    met: set[int] = set()
+    genes, prints = _new(genetics, start, met)
+    alive = Visited(genes, *judge(genes), prints)
+    generations = [alive]
+    fresh = children
+    while len(met) < evaluations and fresh > children // 20:
+        alive = _take(alive, survivors(alive.costs, alive.violation, population))
+        # Survivors come best first, so that the lower of two places wins a tournament.
+        places = (rng.random((2, 2, children)) * len(alive.genes)).astype(np.int64).min(1)
+        made, prints = _new(genetics, genetics.vary(alive.genes[places[0]], alive.genes[places[1]], rng), met)
+        fresh = len(made)
+        if fresh:
+            generations.append(Visited(made, *judge(made), prints))
+            alive = _joined([alive, generations[-1]])
+    return _joined(generations)
+
+
+def distinct(genetics: Genetics, genes: Genes, known: NDArray[np.uint64]) -> tuple[Genes, NDArray[np.uint64]]:
+    """The genomes that differ from each other and are not known, in their order, with their fingerprints."""
+    return _new(genetics, genes, set(known.tolist()))
+
+
+def _new(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
+    """The genomes that were not met, each once; from now on they were."""
+    prints = fingerprints(genetics.identity(genes))
+    keep = []
+    for place, value in enumerate(prints.tolist()):
+        if value not in met:
+            met.add(value)
+            keep.append(place)
+    return genes[keep], prints[keep]
+
+
+def _take(visited: Visited, which: NDArray[np.int64]) -> Visited:
+    return Visited(visited.genes[which], visited.costs[which], visited.violation[which], visited.prints[which])
+
+
+def _joined(parts: Sequence[Visited]) -> Visited:
+    return Visited(
+        np.concatenate([part.genes for part in parts]),
+        np.concatenate([part.costs for part in parts]),
+        np.concatenate([part.violation for part in parts]),
+        np.concatenate([part.prints for part in parts]),
+    )
+
+
+def survivors(costs: Floats, violation: Floats, count: int) -> NDArray[np.int64]:
+    """Indices of the best ``count``, best first: by rank, then by crowding distance."""
+    rank = ranks(costs, violation)
+    order = np.lexsort((-crowding(costs, rank), rank))
+    return order[:count]
+
+
+def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
+    """Number of the front of every row, (n,): fronts of those that break no constraint, then the others by violation.
+
+    Equal rows share a front.
+    """
+    found = np.zeros(len(costs), dtype=np.int64)
+    feasible = violation <= 0
+    if feasible.any():
+        merged, where = np.unique(costs[feasible], axis=0, return_inverse=True)
+        found[feasible] = np.asarray(moocore.pareto_rank(merged), dtype=np.int64)[where.reshape(-1)]
+    if not feasible.all():
+        last = int(found.max()) + 1
+        _, place = np.unique(violation[~feasible], return_inverse=True)
+        found[~feasible] = last + place
+    return found
+
+
+def crowding(costs: Floats, rank: NDArray[np.int64]) -> Floats:
+    """Crowding distance of every row within its front, (n,); infinite at the ends of a front."""
+    distance = np.zeros(len(costs))
+    for column in costs.T:
+        order = np.lexsort((column, rank))
+        values, fronts = column[order], rank[order]
+        scale = float(np.ptp(column)) or 1.0
+        gap = np.full(len(order), np.inf)
+        inner = (fronts[1:-1] == fronts[:-2]) & (fronts[1:-1] == fronts[2:])
+        gap[1:-1][inner] = ((values[2:] - values[:-2]) / scale)[inner]
+        distance[order] += gap
+    return distance

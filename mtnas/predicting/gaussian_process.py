@@ -1,0 +1,204 @@
+"""A Gaussian process on choices: main effects plus interactions, with a weight for every choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from mtnas.predicting.genetics import Floats
+
+
+class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Gaussian process regression on the features of `Genetics` (Rasmussen and Williams 2006, algorithm 2.1).
+
+    With d_g the squared distance of two rows in the columns of choice g, and u_g = w_g / sum w, the kernel is
+    ``a * sum_g u_g (1 - d_g) + b * exp(-sum_g w_g d_g)``: an additive part, which needs few rows, and one for
+    interactions of any order. Weights, scales and noise are those of the largest posterior density under log-normal
+    priors; the prior weights shrink with the number of choices, so that many choices do not make all rows strangers
+    (arXiv 2402.02229).
+
+    Args:
+        groups: choice of every column, (features,); None: every column is one of its own.
+        rows: most rows that weights, scales and noise are fitted on; more are thinned out evenly.
+        iterations: of that fit.
+    """
+
+    def __init__(self, groups: NDArray[np.int64] | None = None, rows: int = 200, iterations: int = 25) -> None:
+        self.groups = groups
+        self.rows = rows
+        self.iterations = iterations
+
+    def fit(self, X: Floats, y: Floats) -> ChoiceProcess:
+        """Fit weights, scales and noise, then condition on all rows. X (n, features), y (n,)."""
+        groups = self._groups(X)
+        few, many = (_spread(len(X), rows) for rows in (self.rows // 3, self.rows))
+        theta = _largest_posterior(X[few], y[few], groups, None, self.iterations)
+        if len(many) > len(few):
+            # Few rows bring the weights near, which is quick; the others then need few steps.
+            theta = _largest_posterior(X[many], y[many], groups, theta, max(1, self.iterations // 3))
+        self.theta_ = theta
+        return self.condition(X, y)
+
+    def condition(self, X: Floats, y: Floats) -> ChoiceProcess:
+        """Condition on rows with the weights, scales and noise at hand."""
+        self.X_, self.y_, self.mean_ = X, y, float(y.mean())
+        self.spread_ = float(y.std()) or 1.0
+        choices, self.additive_, self.joint_, self.noise_ = _unpack(self.theta_)
+        weights = choices[self._groups(X)]
+        self.root_ = np.sqrt(weights)
+        self.main_ = np.sqrt(weights / choices.sum() * 2)
+        kernel = self._kernel(X, X)
+        kernel[np.diag_indices_from(kernel)] += self.noise_
+        self.factor_ = cho_factor(kernel, lower=True)
+        self.alpha_ = cho_solve(self.factor_, (y - self.mean_) / self.spread_)
+        # The additive part is linear in the features, so that its prediction needs no kernel.
+        self.slopes_ = self.additive_ * self.main_ * ((X * self.main_).T @ self.alpha_)
+        self._fast = (
+            np.ascontiguousarray((2 * X * weights).T.astype(np.float32)),
+            weights.astype(np.float32),
+            (-(X**2 @ weights)).astype(np.float32),
+            (self.joint_ * self.alpha_).astype(np.float32),
+        )
+        return self
+
+    def predict(self, X: Floats, return_std: bool = False) -> Any:
+        """Mean (n,), and with ``return_std`` the standard deviation of a new measurement."""
+        mean = self._mean(X)
+        if not return_std:
+            return mean
+        cross = self._kernel(self.X_, X)  # (rows, n)
+        explained = (solve_triangular(self.factor_[0], cross, lower=True, check_finite=False) ** 2).sum(0)
+        own = self.additive_ * ((X * self.main_) ** 2).sum(1) + self.joint_
+        return mean, self.spread_ * np.sqrt(np.maximum(own - explained, 1e-10) + self.noise_)
+
+    def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
+        """Functions drawn from the posterior at rows X, (count, n)."""
+        cross = self._kernel(self.X_, X)
+        half = solve_triangular(self.factor_[0], cross, lower=True, check_finite=False)
+        covariance = self._kernel(X, X) - half.T @ half
+        covariance[np.diag_indices_from(covariance)] += 1e-6 * (self.additive_ + self.joint_)
+        root = np.linalg.cholesky(covariance)
+        draws: Floats = rng.standard_normal((count, len(X))) @ root.T
+        drawn: Floats = self.mean_ + self.spread_ * (cross.T @ self.alpha_ + draws)
+        return drawn
+
+    def leave_one_out(self) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of every row as predicted from all others (ibid., section 5.4.2)."""
+        inverse = cho_solve(self.factor_, np.eye(len(self.X_)))
+        variance = 1 / np.diag(inverse)
+        return self.y_ - self.spread_ * self.alpha_ * variance, self.spread_ * np.sqrt(variance)
+
+    def _groups(self, X: Floats) -> NDArray[np.int64]:
+        return np.arange(X.shape[1]) if self.groups is None else np.asarray(self.groups)
+
+    def _mean(self, X: Floats) -> Floats:
+        """In single precision where it costs most: a search asks for many thousands."""
+        rows, weights, norms, alpha = self._fast
+        single = X.astype(np.float32)
+        exponent = single @ rows
+        exponent += norms
+        exponent -= ((single * single) @ weights)[:, None]
+        np.minimum(exponent, 0, out=exponent)
+        np.exp(exponent, out=exponent)
+        mean: Floats = self.mean_ + self.spread_ * ((exponent @ alpha).astype(np.float64) + X @ self.slopes_)
+        return mean
+
+    def _kernel(self, one: Floats, other: Floats) -> Floats:
+        kernel: Floats = self.joint_ * np.exp(-_squared_distances(one * self.root_, other * self.root_))
+        kernel += self.additive_ * (one * self.main_) @ (other * self.main_).T
+        return kernel
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """Numbers of at most ``most`` of so many rows, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _largest_posterior(
+    X: Floats, y: Floats, groups: NDArray[np.int64], start: Floats | None, iterations: int
+) -> Floats:
+    """Logarithms of weights, scales and noise."""
+    objective = _NegativeLogPosterior(X, (y - y.mean()) / (float(y.std()) or 1.0), groups)
+    found = minimize(
+        objective,
+        objective.prior_mean if start is None else start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=objective.bounds(),
+        options={"maxiter": iterations},
+    )
+    best: Floats = found.x
+    return best
+
+
+class _NegativeLogPosterior:
+    """Of the logarithms of (weights of the choices, additive scale, joint scale, noise), with its gradient."""
+
+    def __init__(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> None:
+        self.X, self.y, self.groups = X, y, groups
+        self.choices = int(groups.max()) + 1 if len(groups) else 0
+        # Two rows differ in about half of the choices: their distance starts at about one.
+        centre = np.log(2.0 / max(1, self.choices))
+        self.prior_mean = np.concatenate([np.full(self.choices, centre), np.log([1.0, 0.5, 0.01])])
+        self.prior_spread = np.concatenate([np.full(self.choices, 1.5), [1.5, 1.5, 2.5]])
+
+    def bounds(self) -> list[tuple[float, float]]:
+        weights = [(self.prior_mean[0] - 6, self.prior_mean[0] + 5)] * self.choices
+        return [*weights, (-7.0, 5.0), (-7.0, 5.0), (-12.0, 1.0)]
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        choices, additive, joint, noise = _unpack(theta)
+        weights = choices[self.groups]
+        total = choices.sum()
+        scaled = self.X * np.sqrt(weights)
+        products = scaled @ scaled.T
+        norms = np.diag(products)
+        linear = products * (2 / total)
+        near = np.exp(np.minimum(2 * products - norms[:, None] - norms, 0))
+        kernel = additive * linear + joint * near
+        kernel[np.diag_indices_from(kernel)] += noise
+        factor = cho_factor(kernel, lower=True, check_finite=False)
+        inverse = cho_solve(factor, np.eye(len(kernel)), check_finite=False)
+        alpha = inverse @ self.y
+        value = 0.5 * self.y @ alpha + np.log(np.diag(factor[0])).sum()
+        # Half of tr((K^-1 - alpha alpha^T) dK), summed with the derivatives of the kernel's parts.
+        outer = 0.5 * (inverse - np.outer(alpha, alpha))
+        of_near = outer * near * joint
+        by_column = self._through(outer * (2 * additive / total), distance=False)
+        by_column += self._through(of_near, distance=True)
+        gradient_choices = np.bincount(self.groups, by_column, minlength=self.choices)
+        along_linear = float((outer * linear).sum()) * additive
+        gradient = np.concatenate(
+            [
+                gradient_choices * choices - along_linear * choices / total,
+                [along_linear, float(of_near.sum()), noise * float(np.trace(outer))],
+            ]
+        )
+        off = (theta - self.prior_mean) / self.prior_spread
+        return float(value + 0.5 * off @ off), gradient + off / self.prior_spread
+
+    def _through(self, matrix: Floats, *, distance: bool) -> Floats:
+        """Sum over row pairs of ``matrix`` times x_i x_j, or times -(x_i - x_j)^2, by column."""
+        crossed: Floats = ((matrix @ self.X) * self.X).sum(0)
+        if not distance:
+            return crossed
+        squares: Floats = 2 * (matrix.sum(1) @ self.X**2)
+        return 2 * crossed - squares
+
+
+def _unpack(theta: Floats) -> tuple[Floats, float, float, float]:
+    """Weights of the choices, additive scale, joint scale, noise variance."""
+    values = np.exp(theta)
+    return values[:-3], float(values[-3]), float(values[-2]), float(values[-1])
+
+
+def _squared_distances(one: Floats, other: Floats) -> Floats:
+    """(n, m)"""
+    squares: Floats = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
+    np.maximum(squares, 0, out=squares)
+    return squares

@@ -1,0 +1,70 @@
+"""A batch of candidates whose measurement promises the most hypervolume."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, qmc
+
+from mtnas.predicting.genetics import Floats
+
+
+class Improvement:
+    """Expected gain of hypervolume, by random scalarisations and worlds.
+
+    With directions v on the positive unit sphere, the hypervolume that points y dominate below a reference r is, up to
+    a constant, the mean over v of ``max over y of min over i of ((r_i - y_i) / v_i)^d`` (arXiv 2006.04655, lemma 5). A
+    world is one draw of all candidates' costs from the predictors; in each, what has been picked counts as measured
+    with its value in that world, so that a batch spreads by itself.
+
+    Args:
+        reference: (objectives,).
+        measured: costs of measured rows within all constraints, (n, objectives).
+        count: number of directions.
+        rng: draws them.
+    """
+
+    def __init__(self, reference: Floats, measured: Floats, count: int, rng: np.random.Generator) -> None:
+        self.reference = reference
+        size = len(reference)
+        uniform = qmc.Sobol(size, rng=rng).random(count)
+        directions = np.abs(norm.ppf(np.clip(uniform, 1e-6, 1 - 1e-6)))
+        self.inverse = (1 / (directions / np.linalg.norm(directions, axis=1, keepdims=True))).astype(np.float32)
+        reached = self._reach(measured[None])
+        self.best = reached[0].max(0) if len(measured) else np.zeros(count, dtype=np.float32)
+
+    def _reach(self, costs: Floats) -> NDArray[np.float32]:
+        """(worlds, n, objectives) -> (worlds, n, directions)"""
+        room = np.maximum(self.reference - costs, 0).astype(np.float32)
+        reach = room[..., 0, None] * self.inverse[:, 0]
+        for objective in range(1, costs.shape[-1]):
+            np.minimum(reach, room[..., objective, None] * self.inverse[:, objective], out=reach)
+        powered: NDArray[np.float32] = reach ** costs.shape[-1]
+        return powered
+
+    def pick(self, worlds: Floats, allowed: NDArray[np.bool_], count: int, pending: int = 0) -> list[int]:
+        """Candidates in the order of their picking.
+
+        Args:
+            worlds: costs of the candidates in every world, (worlds, n, objectives).
+            allowed: whether a candidate meets all constraints in a world, (worlds, n).
+            count: how many to pick.
+            pending: the first candidates that are being measured already: they count, but are not picked.
+        """
+        reach = self._reach(worlds) * allowed[..., None]
+        best = np.broadcast_to(self.best, (len(worlds), len(self.best))).copy()
+        if pending:
+            best = np.maximum(best, reach[:, :pending].max(1))
+        chances = allowed.mean(0)
+        picked: list[int] = []
+        free = np.ones(worlds.shape[1], dtype=bool)
+        free[:pending] = False
+        for _ in range(min(count, int(free.sum()))):
+            gain = np.maximum(reach - best[:, None], 0).mean((0, 2))
+            # Where nothing promises a gain any more, the likeliest to be allowed.
+            score = np.where(free, gain + 1e-12 * chances, -1.0)
+            chosen = int(score.argmax())
+            picked.append(chosen)
+            free[chosen] = False
+            best = np.maximum(best, reach[:, chosen])
+        return picked

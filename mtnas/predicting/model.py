@@ -1,0 +1,128 @@
+"""How one cost is predicted: an interface, and the two ways that come with the package."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+
+from mtnas.predicting.gaussian_process import ChoiceProcess
+from mtnas.predicting.genetics import Floats
+from mtnas.predicting.warp import Warp
+
+
+class Fitted(ABC):
+    """A predictor that has seen its rows."""
+
+    @abstractmethod
+    def mean(self, X: Floats) -> Floats:
+        """Most likely cost, (n,). Called with many thousands of rows."""
+
+    @abstractmethod
+    def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
+        """Costs that are possible, drawn for all rows together, (count, n)."""
+
+    @abstractmethod
+    def interval(self, X: Floats, width: float) -> tuple[Floats, Floats]:
+        """Lower and upper end of the cost, (n,) each, ``width`` standard deviations to either side."""
+
+    @abstractmethod
+    def held_out(self) -> tuple[Floats, Floats, Floats]:
+        """For every row, what is predicted without it: the mean, and the ends one standard deviation away. (n,)"""
+
+
+class Model(ABC):
+    """A way to predict a cost, before it has seen rows."""
+
+    name: str
+
+    @abstractmethod
+    def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
+        """Settle what is slow to settle on some rows; gives a function that fits quickly on these and later rows."""
+
+
+class ProcessModel(Model):
+    """`ChoiceProcess` on costs as they are, or on warped ones.
+
+    Args:
+        warped: whether costs are made to look normal first: errors gain by it, sums of parts lose.
+        rows: most rows that its weights are fitted on.
+        iterations: of that fit.
+    """
+
+    def __init__(self, warped: bool, rows: int = 200, iterations: int = 25) -> None:
+        self.warped, self.rows, self.iterations = warped, rows, iterations
+        self.name = "Gaussian process, warped" if warped else "Gaussian process"
+
+    def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
+        process = ChoiceProcess(groups, self.rows, self.iterations)
+        theta = process.fit(X, Warp(y, plain=not self.warped)(y)).theta_
+
+        def fit(X: Floats, y: Floats) -> Fitted:
+            warp, fitted = Warp(y, plain=not self.warped), ChoiceProcess(groups)
+            fitted.theta_ = theta
+            return _FittedProcess(fitted.condition(X, warp(y)), warp)
+
+        return fit
+
+
+class _FittedProcess(Fitted):
+    def __init__(self, process: ChoiceProcess, warp: Warp) -> None:
+        self.process, self.warp = process, warp
+
+    def mean(self, X: Floats) -> Floats:
+        return self.warp.inverse(self.process.predict(X))
+
+    def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
+        return self.warp.inverse(self.process.samples(X, count, rng))
+
+    def interval(self, X: Floats, width: float) -> tuple[Floats, Floats]:
+        mean, spread = self.process.predict(X, return_std=True)
+        return self.warp.inverse(mean - width * spread), self.warp.inverse(mean + width * spread)
+
+    def held_out(self) -> tuple[Floats, Floats, Floats]:
+        mean, spread = self.process.leave_one_out()
+        return self.warp.inverse(mean), self.warp.inverse(mean - spread), self.warp.inverse(mean + spread)
+
+
+class RegressorModel(Model):
+    """Any regressor in the manner of scikit-learn; its spread is that of cross-validated residuals.
+
+    Args:
+        regressor: with ``fit`` and ``predict``; it is cloned.
+        folds: of the cross-validation.
+    """
+
+    def __init__(self, regressor: Any, folds: int = 5) -> None:
+        self.regressor, self.folds = regressor, folds
+        self.name = type(regressor).__name__
+
+    def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
+        return lambda X, y: _FittedRegressor(self.regressor, self.folds, X, y)
+
+
+class _FittedRegressor(Fitted):
+    def __init__(self, regressor: Any, folds: int, X: Floats, y: Floats) -> None:
+        self.regressor = clone(regressor).fit(X, y)
+        self._held_out = np.empty_like(y)
+        for seen, left_out in KFold(min(folds, len(y)), shuffle=True, random_state=0).split(X):
+            self._held_out[left_out] = clone(regressor).fit(X[seen], y[seen]).predict(X[left_out])
+        self._spread = float(np.sqrt(np.mean((self._held_out - y) ** 2))) or 1e-12
+
+    def mean(self, X: Floats) -> Floats:
+        return np.asarray(self.regressor.predict(X), dtype=np.float64)
+
+    def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
+        return self.mean(X) + self._spread * rng.standard_normal((count, len(X)))
+
+    def interval(self, X: Floats, width: float) -> tuple[Floats, Floats]:
+        mean = self.mean(X)
+        return mean - width * self._spread, mean + width * self._spread
+
+    def held_out(self) -> tuple[Floats, Floats, Floats]:
+        return self._held_out, self._held_out - self._spread, self._held_out + self._spread

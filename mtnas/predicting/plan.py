@@ -1,0 +1,182 @@
+"""What to measure next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtnas.predicting.evolution import Visited, distinct, evolve, ranks, survivors
+from mtnas.predicting.genetics import Floats, Genes, Genetics, fingerprints
+from mtnas.predicting.improvement import Improvement
+from mtnas.predicting.model import Model, ProcessModel
+from mtnas.predicting.predictors import Cost, Predictors, Tuned
+from mtnas.predicting.quality import Quality
+from mtnas.predicting.rows import Rows
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """All that can be chosen about how a batch is planned.
+
+    Attributes:
+        models: ways to predict a cost; where there are several, the best by cross-validation is taken for each.
+        least_tau: Kendall's tau on held-out rows below which a predictor is not trusted.
+        explore: share of a batch that goes to the candidates whose costs are least certain.
+        evaluations: candidates that the inner search looks at for a batch.
+        population: of the inner search.
+        children: of each of its generations.
+        shortlist: candidates of the inner search that the batch is picked from.
+        worlds: draws of their costs.
+        directions: of the hypervolume's estimate.
+        most_rows: rows that a predictor is fitted on; of more, the best half and an even selection of the others.
+    """
+
+    models: Sequence[Model] = field(default_factory=lambda: (ProcessModel(warped=True), ProcessModel(warped=False)))
+    least_tau: float = 0.2
+    explore: float = 0.1
+    evaluations: int = 3000
+    population: int = 100
+    children: int = 400
+    shortlist: int = 200
+    worlds: int = 32
+    directions: int = 128
+    most_rows: int = 600
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Candidates to measure, best first, and what they were chosen by.
+
+    Attributes:
+        genes: (n, genes).
+        quality: of every predictor, by cost.
+        trusted: whether it was trusted.
+        note: why the plan was made without predictors; empty if it was not.
+    """
+
+    genes: Genes
+    quality: dict[Cost, Quality]
+    trusted: dict[Cost, bool]
+    note: str = ""
+
+
+def plan(
+    rows: Rows,
+    genetics: Genetics,
+    tuned: Tuned,
+    settings: PlanSettings,
+    *,
+    known: NDArray[np.uint64],
+    pending: Genes,
+    count: int,
+    seed: int,
+    reference: Floats | None = None,
+) -> Plan:
+    """Plan a batch.
+
+    Args:
+        known: fingerprints of what is never proposed: measured, rejected, or being measured.
+        pending: what is being measured, (n, genes).
+        reference: of the hypervolume; None: 10 % beyond the largest costs within the constraints.
+    """
+    rng = np.random.default_rng(seed)
+    predictors = Predictors(rows, genetics, tuned, settings.least_tau, settings.most_rows)
+    if not predictors.useful:
+        taus = ", ".join(f"{cost}: {figures.tau:.2f}" for cost, figures in predictors.quality.items())
+        note = f"no predictor reached a tau of {settings.least_tau:g} on held-out rows ({taus}); varying the best rows"
+        return Plan(_evolved(rows, genetics, known, count, rng), predictors.quality, predictors.trusted, note)
+    best = survivors(rows.costs, rows.violation, settings.population // 2)
+    start = np.concatenate([rows.genes[best], genetics.draw(settings.population // 2, rng)])
+    visited = evolve(
+        genetics,
+        start,
+        predictors.likely,
+        rng,
+        population=settings.population,
+        children=settings.children,
+        evaluations=settings.evaluations,
+    )
+    shortlist = _shortlist(visited, known, settings.shortlist)
+    candidates = np.concatenate([pending, visited.genes[shortlist]])
+    if reference is None:
+        reference = _reference(rows, visited)
+    picked = _pick(rows, predictors, candidates, len(pending), count, settings, rng, reference)
+    chosen = candidates[picked]
+    if len(chosen) < count:
+        prints = np.concatenate([known, fingerprints(genetics.identity(chosen))])
+        chosen = np.concatenate([chosen, _evolved(rows, genetics, prints, count - len(chosen), rng)])
+    return Plan(chosen, predictors.quality, predictors.trusted)
+
+
+def _reference(rows: Rows, visited: Visited) -> Floats:
+    """A tenth beyond the worst costs on the way from one end of the front to the other, measured or predicted.
+
+    Measured rows alone would not do: an end of the front that nothing measured is near would promise no gain.
+    """
+    front = visited.costs[ranks(visited.costs, visited.violation) == 0]
+    met = rows.violation <= 0
+    costs = np.concatenate([front, rows.costs[met]])
+    low, high = costs.min(0), costs.max(0)
+    worst: Floats = high + 0.1 * np.where(high > low, high - low, 1.0)
+    return worst
+
+
+def _shortlist(visited: Visited, known: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
+    """Numbers of the best that are not known: the first fronts, the last one of them thinned by crowding."""
+    free = np.flatnonzero(~np.isin(visited.prints, known))
+    return free[survivors(visited.costs[free], visited.violation[free], count)]
+
+
+def _pick(
+    rows: Rows,
+    predictors: Predictors,
+    candidates: Genes,
+    pending: int,
+    count: int,
+    settings: PlanSettings,
+    rng: np.random.Generator,
+    reference: Floats,
+) -> list[int]:
+    """Candidates by expected gain of hypervolume, every so often the least certain one instead."""
+    costs, values = predictors.worlds(candidates, settings.worlds, rng)
+    allowed = np.asarray((values <= 0).all(-1))
+    met = rows.violation <= 0
+    good = rows.costs[met] if met.any() else rows.costs
+    low, high = good.min(0), good.max(0)
+    scale = np.where(high > low, high - low, 1.0)
+    limit = (reference - low) / scale
+    measured = (rows.costs[met] - low) / scale
+    if len(measured):
+        measured = measured[ranks(measured, np.zeros(len(measured))) == 0]
+    worlds = (costs - low) / scale
+    improvement = Improvement(limit, measured, settings.directions, rng)
+    picked = improvement.pick(worlds, allowed, count, pending)
+    explored = int(rng.binomial(count, settings.explore))
+    if explored and len(candidates) > pending + count:
+        unsure = worlds.std(0).sum(-1)
+        unsure[:pending] = -1
+        unsure[picked] = -1
+        least_certain = np.argsort(-unsure, kind="stable")[:explored].tolist()
+        picked = [*picked[: count - explored], *least_certain]
+    return picked
+
+
+def _evolved(rows: Rows, genetics: Genetics, known: NDArray[np.uint64], count: int, rng: np.random.Generator) -> Genes:
+    """Unknown variations of the best rows; fewer if none are left nearby, then draws."""
+    best = rows.genes[survivors(rows.costs, rows.violation, max(10, len(rows) // 4))]
+    found = np.zeros((0, rows.genes.shape[1]), dtype=np.int64)
+    for attempt in range(20):
+        if len(found) >= count:
+            break
+        if attempt < 10:
+            first, second = best[rng.integers(0, len(best), size=(2, 4 * count))]
+            made = genetics.vary(first, second, rng)
+        else:
+            made = genetics.draw(16 * count, rng)
+        fresh, prints = distinct(genetics, made, known)
+        known = np.concatenate([known, prints])
+        found = np.concatenate([found, fresh])
+    return found[:count]

@@ -1,0 +1,143 @@
+"""Predictors of all costs of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtnas.predicting.genetics import Exact, Floats, Genes, Genetics
+from mtnas.predicting.model import Fitted, Model
+from mtnas.predicting.quality import Quality, log_density, quality
+from mtnas.predicting.rows import Rows
+
+Cost = int | str
+"""An objective by its number, or a constraint by its name."""
+
+Fit = Callable[[Floats, Floats], Fitted]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What is settled seldom: for every predicted cost, the name of the model and how it is fitted."""
+
+    models: Mapping[Cost, tuple[str, Fit]]
+
+    @classmethod
+    def on(cls, rows: Rows, genetics: Genetics, models: Sequence[Model], choose_on: int = 80) -> Tuned:
+        """Choose the model of every cost by cross-validation, and settle what is slow to settle.
+
+        Args:
+            choose_on: most rows that models are compared on.
+        """
+        exact = genetics.exact(rows.genes[:1])
+        wanted: dict[Cost, Floats] = {
+            number: rows.costs[:, number] for number in range(rows.costs.shape[1]) if number not in exact.objectives
+        }
+        wanted.update({name: values for name, values in rows.constraints.items() if name not in exact.constraints})
+        return cls(
+            {cost: _best(rows.genes, values, genetics, cost, models, choose_on) for cost, values in wanted.items()}
+        )
+
+
+def _best(
+    genes: Genes, values: Floats, genetics: Genetics, cost: Cost, models: Sequence[Model], choose_on: int
+) -> tuple[str, Fit]:
+    view = genetics.view(cost)
+    X, groups = genetics.features(genes, view), genetics.groups(view)
+    if len(models) == 1:
+        return models[0].name, models[0].tuned(X, values, groups)
+    few = np.unique(np.linspace(0, len(X) - 1, min(len(X), choose_on)).round().astype(int))
+    tried = [(model, model.tuned(X[few], values[few], groups)) for model in models]
+    best, fit = max(tried, key=lambda pair: log_density(pair[1](X[few], values[few]), values[few]))
+    return best.name, fit if len(few) == len(X) else best.tuned(X, values, groups)
+
+
+class Predictors:
+    """Of all costs: exact ones are computed, those whose predictor can be trusted predicted, others left open.
+
+    Args:
+        rows: measured ones.
+        genetics: what the genes mean.
+        tuned: settled models.
+        least_tau: Kendall's tau on held-out rows that a predictor must reach to be trusted.
+        most_rows: a predictor is fitted on.
+    """
+
+    def __init__(self, rows: Rows, genetics: Genetics, tuned: Tuned, least_tau: float, most_rows: int) -> None:
+        self.genetics = genetics
+        self.objectives = rows.costs.shape[1]
+        self.constraints = tuple(rows.constraints)
+        used = rows.take(rows.thinned(most_rows))
+        self.fitted: dict[Cost, Fitted] = {}
+        self.quality: dict[Cost, Quality] = {}
+        self.trusted: dict[Cost, bool] = {}
+        self._seen: dict[Cost, Floats] = {}
+        for cost, (name, fit) in tuned.models.items():
+            values = used.costs[:, cost] if isinstance(cost, int) else used.constraints[cost]
+            self.fitted[cost] = fit(genetics.features(used.genes, genetics.view(cost)), values)
+            self.quality[cost] = quality(name, self.fitted[cost], values)
+            self.trusted[cost] = self.quality[cost].tau >= least_tau
+            self._seen[cost] = values
+        self._scale = {name: float(values.std()) or 1.0 for name, values in rows.constraints.items()}
+
+    @property
+    def useful(self) -> bool:
+        """Whether an objective or constraint is known or predicted well enough to guide a search."""
+        exact = len(self.fitted) < self.objectives + len(self.constraints)
+        return exact or any(self.trusted.values())
+
+    def likely(self, genes: Genes) -> tuple[Floats, Floats]:
+        """Most likely objectives (n, objectives), and by how much constraints are broken (n,).
+
+        A predicted constraint counts as broken only where it is so by more than the margin of its interval, half of
+        it, so that candidates at its border are not lost.
+        """
+        exact, views = self.genetics.exact(genes), self._views(genes)
+        costs = np.empty((len(genes), self.objectives))
+        for number in range(self.objectives):
+            costs[:, number] = self._objective(number, exact, views)
+        violation = np.zeros(len(genes))
+        for name in self.constraints:
+            if name in exact.constraints:
+                broken = exact.constraints[name]
+            elif self.trusted[name]:
+                fitted = self.fitted[name]
+                mean, low, _ = fitted.held_out()
+                broken = fitted.mean(views[self.genetics.view(name)]) - 0.5 * float(np.median(mean - low))
+            else:
+                continue
+            violation += np.maximum(broken, 0) / self._scale[name]
+        return costs, violation
+
+    def worlds(self, genes: Genes, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Possible costs (count, n, objectives) and values of constraints (count, n, constraints)."""
+        exact, views = self.genetics.exact(genes), self._views(genes)
+        costs = np.empty((count, len(genes), self.objectives))
+        for number in range(self.objectives):
+            costs[..., number] = self._draws(number, exact.objectives.get(number), views, count, rng)
+        values = np.empty((count, len(genes), len(self.constraints)))
+        for column, name in enumerate(self.constraints):
+            values[..., column] = self._draws(name, exact.constraints.get(name), views, count, rng)
+        return costs, values
+
+    def _views(self, genes: Genes) -> dict[int, Floats]:
+        return {view: self.genetics.features(genes, view) for view in {self.genetics.view(c) for c in self.fitted}}
+
+    def _objective(self, number: int, exact: Exact, views: Mapping[int, Floats]) -> Floats | float:
+        if number in exact.objectives:
+            return exact.objectives[number]
+        if self.trusted[number]:
+            return self.fitted[number].mean(views[self.genetics.view(number)])
+        return float(np.median(self._seen[number]))
+
+    def _draws(
+        self, cost: Cost, exact: Floats | None, views: Mapping[int, Floats], count: int, rng: np.random.Generator
+    ) -> Floats:
+        if exact is not None:
+            return np.broadcast_to(exact, (count, len(exact)))
+        X = views[self.genetics.view(cost)]
+        if self.trusted[cost]:
+            return self.fitted[cost].samples(X, count, rng)
+        return rng.choice(self._seen[cost], size=(count, len(X)))
