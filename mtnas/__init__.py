@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from mtnas.export import load_network, save_network
     from mtnas.plotting import plot_front, plot_tree
     from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
-    from mtnas.results import Results, Row
-    from mtnas.runs import Run
-    from mtnas.searching import SearchSettings, read_results, search
+    from mtnas.results import Results, Row, pick
+    from mtnas.runs import Run, read_results
+    from mtnas.searching import Plateau, SearchProgress, SearchSettings, StopRule, TimeLimit, search
     from mtnas.space.block import Block
     from mtnas.space.data import Data
     from mtnas.space.elastic import check_elastic, elastic
@@ -54,17 +54,21 @@ _HOMES = {
     "InheritedErrors": "evaluation",
     "MtnasError": "errors",
     "PCGrad": "training.weighting",
+    "Plateau": "searching",
     "QuantizationPolicy": "architecture",
     "RandomWeighting": "training.weighting",
     "RefineSettings": "refining",
     "Results": "results",
     "Row": "results",
     "Run": "runs",
+    "SearchProgress": "searching",
     "SearchSettings": "searching",
     "SearchSpace": "space.search_space",
+    "StopRule": "searching",
     "SuperNetwork": "supernet",
     "Task": "space.task",
     "TaskWeighting": "training.weighting",
+    "TimeLimit": "searching",
     "TrainingSettings": "training",
     "Tree": "architecture",
     "UncertaintyWeighting": "training.weighting",
@@ -77,11 +81,12 @@ _HOMES = {
     "load_space_file": "space.file",
     "load_supernetwork": "training",
     "on_all": "space.task",
+    "pick": "results",
     "plot_front": "plotting",
     "plot_tree": "plotting",
     "read_compared": "refining",
     "read_refined": "refining",
-    "read_results": "searching",
+    "read_results": "runs",
     "recalibrate": "evaluation",
     "refine": "refining",
     "save_network": "export",
@@ -105,17 +110,21 @@ __all__ = [
     "InheritedErrors",
     "MtnasError",
     "PCGrad",
+    "Plateau",
     "QuantizationPolicy",
     "RandomWeighting",
     "RefineSettings",
     "Results",
     "Row",
     "Run",
+    "SearchProgress",
     "SearchSettings",
     "SearchSpace",
+    "StopRule",
     "SuperNetwork",
     "Task",
     "TaskWeighting",
+    "TimeLimit",
     "TrainingSettings",
     "Tree",
     "UncertaintyWeighting",
@@ -128,6 +137,7 @@ __all__ = [
     "load_space_file",
     "load_supernetwork",
     "on_all",
+    "pick",
     "plot_front",
     "plot_tree",
     "read_compared",

@@ -62,7 +62,7 @@ def test_every_command_explains_itself_by_an_example(command: str) -> None:
 
 def test_the_help_lists_all_commands() -> None:
     text = help_of()
-    assert set(COMMANDS) >= {"run", "train", "search", "plot", "show", "extract"}
+    assert set(COMMANDS) >= {"run", "train", "search", "plot", "show", "pick", "extract"}
     assert all(command in text for command in COMMANDS)
 
 
@@ -350,14 +350,14 @@ def test_wrong_usage_is_exit_status_two(words: list[str], tmp_path: Path, monkey
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["show", "plot", "search", "extract", "refine"])
+@pytest.mark.parametrize("command", ["show", "pick", "plot", "search", "extract", "refine"])
 def test_a_command_on_no_run_says_how_to_start_one(command: str, tmp_path: Path) -> None:
     more = ["--candidate", "#0", "--out", str(tmp_path / "out")] if command == "extract" else []
     refused(call(command, tmp_path / "nowhere", *more), "there is no run in", "mtnas run")
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["show", "plot", "extract", "refine"])
+@pytest.mark.parametrize("command", ["show", "pick", "plot", "extract", "refine"])
 def test_a_command_on_a_run_without_results_says_so(command: str, tmp_path: Path) -> None:
     run = trained_run(tmp_path / "run")
     before = contents(run.path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from mtnas.architecture.architecture import Architecture
 from mtnas.architecture.space import ArchitectureSpace
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 def to_graph(space: ArchitectureSpace, architecture: Architecture) -> nx.DiGraph[str]:
@@ -15,6 +18,8 @@ def to_graph(space: ArchitectureSpace, architecture: Architecture) -> nx.DiGraph
     ``tasks`` (names of the tasks that use them); block nodes also ``block``, ``leader`` (task number) and ``option``.
     Nodes are named ``block/task+task`` and ``head/task``.
     """
+    import networkx as nx  # twice as long to import as the rest of this package
+
     space.check(architecture)
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_node("input", kind="input", layer=0, tasks=space.tasks)

@@ -67,6 +67,8 @@ def run(
     evaluations: options.EvaluationsOption = None,
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
+    time_limit: options.TimeLimitOption = None,
+    plateau: options.PlateauOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
     tensorboard: options.TensorBoardOption = False,
@@ -80,7 +82,9 @@ def run(
 
     work = steps.Work.new(run, space, data_dir, seed)
     training = work.training(epochs, device, tensorboard=tensorboard)
-    searching = work.searching(evaluations, budget, objective, device, keep=False)
+    searching = work.searching(
+        evaluations, budget, objective, device, keep=False, time_limit=time_limit, plateau=plateau
+    )
     check_settings(searching, work.file.space.architectures, check(work.file.space, work.data).costs)
     with work.run.hold():
         work.claim(training)
@@ -121,6 +125,8 @@ def search(
     evaluations: options.EvaluationsOption = None,
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
+    time_limit: options.TimeLimitOption = None,
+    plateau: options.PlateauOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
 ) -> None:
@@ -129,7 +135,7 @@ def search(
     from mtnas.searching import search as search_candidates
 
     work = steps.Work.existing(run, space, data_dir)
-    settings = work.searching(evaluations, budget, objective, device, keep=True)
+    settings = work.searching(evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau)
     results = search_candidates(work.file.space, work.data, work.run, settings)
     tables.print_results(results, rows)
     _say_written([work.run.results])
@@ -142,7 +148,7 @@ def plot(
 ) -> None:
     """Draw front.png and trees.png from a run's results. Runs no code of the space."""
     from mtnas.cli import steps
-    from mtnas.searching import read_results
+    from mtnas.runs import read_results
 
     handle = steps.existing_run(run)
     _say_written(steps.plot_step(handle, read_results(handle), dpi))
@@ -152,10 +158,32 @@ def plot(
 def show(run: options.RunArgument, rows: options.RowsOption = 15) -> None:
     """Print a run's front and corner networks. Runs no code of the space."""
     from mtnas.cli import steps, tables
-    from mtnas.searching import read_results
+    from mtnas.runs import read_results
 
     handle = steps.existing_run(run)
     tables.print_results(read_results(handle), rows)
+
+
+@app.command(epilog=_example("mtnas pick runs/digits --weight left_digit=3 --budget params=5k"))
+def pick(
+    run: options.RunArgument,
+    weight: options.WeightOption = None,
+    budget: options.BudgetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Print the best measured candidate under a preference over tasks and budgets. Measures nothing, runs no code."""
+    from mtnas.cli import steps, tables
+    from mtnas.results import pick as pick_row
+    from mtnas.results import task_weights
+    from mtnas.runs import read_results
+
+    results = read_results(steps.existing_run(run))
+    weights = task_weights(results.space.tasks, options.parse_weights(weight or ()))
+    row = pick_row(results, weights, options.parse_budgets(budget or ()))
+    if as_json:
+        typer.echo(tables.picked_json(row, weights))
+    else:
+        tables.print_picked(row, weights)
 
 
 @app.command(epilog=_example("mtnas extract runs/digits --candidate 4ecb3c3a47 --out chosen/", _DATA_HELP))
@@ -171,7 +199,7 @@ def extract(
     from mtnas.cli import steps
     from mtnas.evaluation import extract as cut_out
     from mtnas.export import save_network
-    from mtnas.searching import read_results
+    from mtnas.runs import read_results
     from mtnas.training import load_supernetwork
 
     row = read_results(steps.existing_run(run)).find(candidate)
@@ -206,7 +234,7 @@ def refine(
     from mtnas.cli import steps, tables
     from mtnas.refining import RefineSettings
     from mtnas.refining import refine as refine_candidates
-    from mtnas.searching import read_results
+    from mtnas.runs import read_results
 
     results = read_results(steps.existing_run(run))
     chosen = [results.find(text) for text in candidate or ()]
@@ -244,7 +272,7 @@ def compare(
     from mtnas.cli import steps, tables
     from mtnas.refining import RefineSettings
     from mtnas.refining import compare as compare_with_baselines
-    from mtnas.searching import read_results
+    from mtnas.runs import read_results
 
     row = read_results(steps.existing_run(run)).find(candidate)
     work = steps.Work.existing(run, space, data_dir)

@@ -30,6 +30,25 @@ EvaluationsOption = Annotated[
     int | None,
     typer.Option("--evaluations", "-n", min=1, help="Candidates to measure in all. Default: the space file's."),
 ]
+TimeLimitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        min=0,
+        metavar="MINUTES",
+        help="End the search after this many minutes, training not included. 0: no limit. Default: the space file's.",
+    ),
+]
+PlateauOption = Annotated[
+    int | None,
+    typer.Option(
+        "--plateau",
+        min=0,
+        metavar="N",
+        help="End the search once the hypervolume hardly grew over the last N evaluations (by less than 0.1 %, or the"
+        " space file's share). 0: go on. Default: the space file's.",
+    ),
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(
@@ -47,6 +66,15 @@ BudgetOption = Annotated[
         "--budget", "-b", metavar="COST=LIMIT", help="Hard upper limit of a cost, e.g. params=20000. Repeatable."
     ),
 ]
+WeightOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weight",
+        "-w",
+        metavar="TASK=NUMBER",
+        help="How much a task's error counts: 1 if not given, 0 to ignore it. Repeatable.",
+    ),
+]
 ObjectiveOption = Annotated[
     list[str] | None,
     typer.Option("--objective", "-o", metavar="COST", help="Cost to minimise, e.g. error/mean or macs. Repeatable."),
@@ -60,20 +88,31 @@ def parse_budgets(texts: Sequence[str]) -> dict[str, float]:
     Raises:
         SearchError: for a text of another form, or a cost that is named twice.
     """
+    return _parse(texts, "budget", "COST=LIMIT, for example params=20000 or macs=1.5M")
+
+
+def parse_weights(texts: Sequence[str]) -> dict[str, float]:
+    """Weights by task from ``TASK=NUMBER`` texts.
+
+    Raises:
+        SearchError: for a text of another form, or a task that is named twice.
+    """
+    return _parse(texts, "weight", "TASK=NUMBER, for example depth=3")
+
+
+def _parse(texts: Sequence[str], what: str, form: str) -> dict[str, float]:
     units = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "g": 1e9, "G": 1e9}
-    budgets: dict[str, float] = {}
+    found: dict[str, float] = {}
     for text in texts:
-        name, equals, limit = text.partition("=")
-        factor = units.get(limit[-1:], 1.0)
+        name, equals, number = text.partition("=")
+        factor = units.get(number[-1:], 1.0)
         try:
-            value = float(limit[:-1] if factor != 1 else limit) * factor
+            value = float(number[:-1] if factor != 1 else number) * factor
         except ValueError:
             value = float("nan")
         if not (name and equals) or value != value:
-            raise SearchError(
-                f"a budget is given as COST=LIMIT, for example params=20000 or macs=1.5M, but got '{text}'"
-            )
-        if name in budgets:
-            raise SearchError(f"the budget of {name} is given twice; give it once")
-        budgets[name] = value
-    return budgets
+            raise SearchError(f"a {what} is given as {form}, but got '{text}'")
+        if name in found:
+            raise SearchError(f"the {what} of {name} is given twice; give it once")
+        found[name] = value
+    return found

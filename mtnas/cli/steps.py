@@ -13,7 +13,7 @@ from mtnas.errors import RunError
 if TYPE_CHECKING:
     from mtnas.results import Results
     from mtnas.runs import Run
-    from mtnas.searching import SearchSettings
+    from mtnas.searching import SearchSettings, StopRule
     from mtnas.space.data import Data
     from mtnas.space.file import SpaceFile
     from mtnas.training import TrainingSettings
@@ -76,12 +76,16 @@ class Work:
         device: str | None = None,
         *,
         keep: bool,
+        time_limit: float | None = None,
+        plateau: int | None = None,
     ) -> SearchSettings:
         """The space file's search settings, with what the command line changes.
 
         Args:
             keep: whether objectives and budgets that are not given stay as the run has them, rather than as the space
                 file says.
+            time_limit: minutes in place of the space file's `TimeLimit`; 0: no such rule.
+            plateau: evaluations in place of those of the space file's `Plateau`, whose gain stays; 0: no such rule.
         """
         from mtnas.searching import SearchSettings
 
@@ -95,6 +99,7 @@ class Work:
             settings = replace(settings, budgets=parse_budgets(budgets))
         if objectives:
             settings = replace(settings, objectives=objectives)
+        settings = replace(settings, stop_when=_stop_when(settings.stop_when, time_limit, plateau))
         if device is not None:
             settings = replace(settings, device=device)
         return settings
@@ -107,6 +112,20 @@ class Work:
         self.run.keep_space_file(self.file.path)
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
+
+
+def _stop_when(rules: Sequence[StopRule], time_limit: float | None, plateau: int | None) -> tuple[StopRule, ...]:
+    """The rules with those of a kind that the command line names replaced, or left out for 0."""
+    from mtnas.searching import Plateau, TimeLimit
+
+    if time_limit is not None:
+        rules = [rule for rule in rules if not isinstance(rule, TimeLimit)]
+        rules += [TimeLimit(time_limit)] if time_limit else []
+    if plateau is not None:
+        known = next((rule for rule in rules if isinstance(rule, Plateau)), Plateau())
+        rules = [rule for rule in rules if not isinstance(rule, Plateau)]
+        rules += [replace(known, evaluations=plateau)] if plateau else []
+    return tuple(rules)
 
 
 def _noted_data_dir(run: Run) -> Path | None:

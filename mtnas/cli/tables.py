@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from mtnas.refining import Comparison, RefinedRows
-from mtnas.results import MEAN_ERROR, Results, Row
+from mtnas.results import MEAN_ERROR, Results, Row, weighted_error
+
+if TYPE_CHECKING:
+    from mtnas.refining import Comparison, RefinedRows
 
 
 def print_results(results: Results, rows: int) -> None:
@@ -36,6 +40,39 @@ def print_results(results: Results, rows: int) -> None:
         console.print(f"hypervolume {results.hypervolume():.4f} of the box up to {_reference(results)}")
     if len(shown) < len(front):
         console.print("All of them are in results.csv (front = True); --rows prints more.")
+
+
+def print_picked(row: Row, weights: Mapping[str, float]) -> None:
+    """Print one row with its weighted error.
+
+    Args:
+        row: to print.
+        weights: of every task.
+    """
+    stated = ", ".join(f"{task} {weight:g}" for task, weight in weights.items())
+    table = Table(title=f"Picked with the weights {stated}", title_justify="left", title_style="bold")
+    table.add_column("id", no_wrap=True)
+    for column in (*(f"error {task}" for task in weights), "mean", "weighted", "params", "macs"):
+        table.add_column(column, justify="right")
+    table.add_column("tree", no_wrap=True)
+    errors = [*(row.costs[f"error/{task}"] for task in weights), row.costs[MEAN_ERROR], weighted_error(row, weights)]
+    shown = [*(f"{error:.4f}" for error in errors), *(f"{row.costs[name]:,.0f}" for name in ("params", "macs"))]
+    table.add_row(row.id, *shown, str(row.candidate.architecture.tree))
+    _console().print(table)
+
+
+def picked_json(row: Row, weights: Mapping[str, float]) -> str:
+    """What `print_picked` shows, for programs: id, number, weights, weighted error, costs, tree and candidate."""
+    value = {
+        "id": row.id,
+        "number": row.number,
+        "weights": dict(weights),
+        "weighted_error": weighted_error(row, weights),
+        "costs": dict(row.costs),
+        "tree": str(row.candidate.architecture.tree),
+        "candidate": row.candidate.to_json(),
+    }
+    return json.dumps(value, indent=1)
 
 
 def print_refined(refined: RefinedRows, results: Results) -> None:

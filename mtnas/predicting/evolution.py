@@ -107,7 +107,7 @@ def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
         merged, where = np.unique(costs[feasible], axis=0, return_inverse=True)
         found[feasible] = np.asarray(moocore.pareto_rank(merged), dtype=np.int64)[where.reshape(-1)]
     if not feasible.all():
-        last = int(found.max()) + 1
+        last = int(found[feasible].max()) + 1 if feasible.any() else 0
         _, place = np.unique(violation[~feasible], return_inverse=True)
         found[~feasible] = last + place
     return found
@@ -116,6 +116,8 @@ def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
 def crowding(costs: Floats, rank: NDArray[np.int64]) -> Floats:
     """Crowding distance of every row within its front, (n,); infinite at the ends of a front."""
     distance = np.zeros(len(costs))
+    if not len(costs):
+        return distance
     for column in costs.T:
         order = np.lexsort((column, rank))
         values, fronts = column[order], rank[order]

@@ -44,13 +44,13 @@ class IndependentGenes(Genetics):
         count, size = first.shape
         crossed = rng.random((count, 1)) < 0.5
         children = np.where(crossed & (rng.random((count, size)) < 0.5), second, first)
-        changed = rng.random((count, size)) < 1 / max(1, size)
+        changed = (rng.random((count, size)) < 1 / max(1, size)) & (self.levels > 1)
         # A child that is a mixture already may go unchanged, a copy may not.
         copies = np.flatnonzero(~changed.any(1) & (children == first).all(1))
         movable = np.flatnonzero(self.levels > 1)
         if len(movable):
             changed[copies, rng.choice(movable, size=len(copies))] = True
-        row, gene = np.nonzero(changed & (self.levels > 1))
+        row, gene = np.nonzero(changed)
         old, levels = children[row, gene], self.levels[gene]
         other = (old + 1 + (rng.random(len(row)) * (levels - 1)).astype(np.int64)) % levels
         near = np.abs(old + np.where(rng.random(len(row)) < 0.5, 1, -1))  # from 0 to 1 rather than below

@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold
 
 from mtnas.predicting.gaussian_process import ChoiceProcess
 from mtnas.predicting.genetics import Floats
+from mtnas.predicting.quality import HeldOut
 from mtnas.predicting.warp import Warp
 
 
@@ -32,8 +33,8 @@ class Fitted(ABC):
         """Lower and upper end of the cost, (n,) each, ``width`` standard deviations to either side."""
 
     @abstractmethod
-    def held_out(self) -> tuple[Floats, Floats, Floats]:
-        """For every row, what is predicted without it: the mean, and the ends one standard deviation away. (n,)"""
+    def held_out(self) -> HeldOut:
+        """What is predicted for every row without it, with what was settled on all rows."""
 
 
 class Model(ABC):
@@ -45,6 +46,14 @@ class Model(ABC):
     def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
         """Settle what is slow to settle on some rows; gives a function that fits quickly on these and later rows."""
 
+    def cross_validated(self, X: Floats, y: Floats, groups: NDArray[np.int64], folds: int) -> HeldOut:
+        """What is predicted for every row by models that had no sight of it at all, not even in their settling."""
+        found = np.empty((3, len(y)))
+        for seen, left_out in KFold(folds, shuffle=True, random_state=0).split(X):
+            fitted = self.tuned(X[seen], y[seen], groups)(X[seen], y[seen])
+            found[:, left_out] = fitted.mean(X[left_out]), *fitted.interval(X[left_out], 1.0)
+        return found[0], found[1], found[2]
+
 
 class ProcessModel(Model):
     """`ChoiceProcess` on costs as they are, or on warped ones.
@@ -55,7 +64,7 @@ class ProcessModel(Model):
         iterations: of that fit.
     """
 
-    def __init__(self, warped: bool, rows: int = 200, iterations: int = 25) -> None:
+    def __init__(self, warped: bool, rows: int = 200, iterations: int = 8) -> None:
         self.warped, self.rows, self.iterations = warped, rows, iterations
         self.name = "Gaussian process, warped" if warped else "Gaussian process"
 
@@ -85,7 +94,7 @@ class _FittedProcess(Fitted):
         mean, spread = self.process.predict(X, return_std=True)
         return self.warp.inverse(mean - width * spread), self.warp.inverse(mean + width * spread)
 
-    def held_out(self) -> tuple[Floats, Floats, Floats]:
+    def held_out(self) -> HeldOut:
         mean, spread = self.process.leave_one_out()
         return self.warp.inverse(mean), self.warp.inverse(mean - spread), self.warp.inverse(mean + spread)
 
@@ -124,5 +133,5 @@ class _FittedRegressor(Fitted):
         mean = self.mean(X)
         return mean - width * self._spread, mean + width * self._spread
 
-    def held_out(self) -> tuple[Floats, Floats, Floats]:
+    def held_out(self) -> HeldOut:
         return self._held_out, self._held_out - self._spread, self._held_out + self._spread

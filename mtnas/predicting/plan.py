@@ -35,7 +35,7 @@ class PlanSettings:
     """
 
     models: Sequence[Model] = field(default_factory=lambda: (ProcessModel(warped=True), ProcessModel(warped=False)))
-    least_tau: float = 0.2
+    least_tau: float = 0.1
     explore: float = 0.1
     evaluations: int = 3000
     population: int = 100

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtnas.predicting.genetics import Exact, Floats, Genes, Genetics
 from mtnas.predicting.model import Fitted, Model
@@ -19,39 +20,60 @@ Fit = Callable[[Floats, Floats], Fitted]
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What is settled seldom: for every predicted cost, the name of the model and how it is fitted."""
+class Chosen:
+    """A model that was chosen and settled for one cost.
 
-    models: Mapping[Cost, tuple[str, Fit]]
+    Attributes:
+        name: of the model.
+        fit: fits it on rows.
+        validated: its quality on few rows by a cross-validation that settles it anew in every fold; None if there were
+            so many rows that what is settled has hardly seen a single one.
+    """
+
+    name: str
+    fit: Fit
+    validated: Quality | None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What is settled seldom: the model of every predicted cost."""
+
+    models: Mapping[Cost, Chosen]
 
     @classmethod
-    def on(cls, rows: Rows, genetics: Genetics, models: Sequence[Model], choose_on: int = 80) -> Tuned:
+    def on(cls, rows: Rows, genetics: Genetics, models: Sequence[Model], few: int = 60, folds: int = 3) -> Tuned:
         """Choose the model of every cost by cross-validation, and settle what is slow to settle.
 
         Args:
-            choose_on: most rows that models are compared on.
+            few: models are compared on no more rows than this, and with fewer validated by ``folds``.
         """
         exact = genetics.exact(rows.genes[:1])
         wanted: dict[Cost, Floats] = {
             number: rows.costs[:, number] for number in range(rows.costs.shape[1]) if number not in exact.objectives
         }
         wanted.update({name: values for name, values in rows.constraints.items() if name not in exact.constraints})
-        return cls(
-            {cost: _best(rows.genes, values, genetics, cost, models, choose_on) for cost, values in wanted.items()}
-        )
+        found = {}
+        for cost, values in wanted.items():
+            view = genetics.view(cost)
+            X, groups = genetics.features(rows.genes, view), genetics.groups(view)
+            model, fit = _best(models, X, values, groups, few)
+            validated = None
+            if folds <= len(X) <= few:
+                validated = quality(model.name, model.cross_validated(X, values, groups, folds), values)
+            found[cost] = Chosen(model.name, fit, validated)
+        return cls(found)
 
 
-def _best(
-    genes: Genes, values: Floats, genetics: Genetics, cost: Cost, models: Sequence[Model], choose_on: int
-) -> tuple[str, Fit]:
-    view = genetics.view(cost)
-    X, groups = genetics.features(genes, view), genetics.groups(view)
+def _best(models: Sequence[Model], X: Floats, values: Floats, groups: NDArray[np.int64], few: int) -> tuple[Model, Fit]:
+    """The model under which held-out rows are the least surprising, settled on all rows."""
     if len(models) == 1:
-        return models[0].name, models[0].tuned(X, values, groups)
-    few = np.unique(np.linspace(0, len(X) - 1, min(len(X), choose_on)).round().astype(int))
-    tried = [(model, model.tuned(X[few], values[few], groups)) for model in models]
-    best, fit = max(tried, key=lambda pair: log_density(pair[1](X[few], values[few]), values[few]))
-    return best.name, fit if len(few) == len(X) else best.tuned(X, values, groups)
+        return models[0], models[0].tuned(X, values, groups)
+    keep = np.unique(np.linspace(0, len(X) - 1, min(len(X), few)).round().astype(int))
+    tried = [(model, model.tuned(X[keep], values[keep], groups)) for model in models]
+    densities = [log_density(fit(X[keep], values[keep]).held_out(), values[keep]) for _, fit in tried]
+    best, fit = tried[int(np.argmax(densities))]
+    return best, fit if len(keep) == len(X) else best.tuned(X, values, groups)
 
 
 class Predictors:
@@ -74,10 +96,11 @@ class Predictors:
         self.quality: dict[Cost, Quality] = {}
         self.trusted: dict[Cost, bool] = {}
         self._seen: dict[Cost, Floats] = {}
-        for cost, (name, fit) in tuned.models.items():
+        for cost, chosen in tuned.models.items():
             values = used.costs[:, cost] if isinstance(cost, int) else used.constraints[cost]
-            self.fitted[cost] = fit(genetics.features(used.genes, genetics.view(cost)), values)
-            self.quality[cost] = quality(name, self.fitted[cost], values)
+            self.fitted[cost] = chosen.fit(genetics.features(used.genes, genetics.view(cost)), values)
+            own = chosen.validated or quality(chosen.name, self.fitted[cost].held_out(), values)
+            self.quality[cost] = own
             self.trusted[cost] = self.quality[cost].tau >= least_tau
             self._seen[cost] = values
         self._scale = {name: float(values.std()) or 1.0 for name, values in rows.constraints.items()}

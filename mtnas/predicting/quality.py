@@ -9,7 +9,9 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from mtnas.predicting.genetics import Floats
-from mtnas.predicting.model import Fitted
+
+HeldOut = tuple[Floats, Floats, Floats]
+"""Of every row, what was predicted without it: the mean, and the ends one standard deviation away. (n,) each."""
 
 NORMAL_90 = NormalDist().inv_cdf(0.95)
 """Standard deviations to either side that hold 90 % of a normal distribution."""
@@ -36,14 +38,14 @@ class Quality:
     width: float
 
 
-def quality(name: str, fitted: Fitted, measured: Floats) -> Quality:
-    """Quality by cross-validation, with conformal intervals.
+def quality(name: str, predicted: HeldOut, measured: Floats) -> Quality:
+    """Quality of what was predicted for held-out rows, with conformal intervals.
 
     Each half of the rows settles the width of the intervals of the other (split conformal prediction, arXiv
     2107.07511), so that the coverage is that of rows which had no say in it; the width of new intervals comes from all
     rows.
     """
-    mean, low, high = fitted.held_out()
+    mean, low, high = predicted
     off = _deviations(measured, mean, low, high)
     even = np.arange(len(measured)) % 2 == 0
     inside = np.concatenate([off[even] <= conformal_width(off[~even]), off[~even] <= conformal_width(off[even])])
@@ -54,16 +56,21 @@ def quality(name: str, fitted: Fitted, measured: Floats) -> Quality:
     )
 
 
-def log_density(fitted: Fitted, measured: Floats) -> float:
+def log_density(predicted: HeldOut, measured: Floats) -> float:
     """Mean logarithm of the density that held-out rows had, as normal to either side; up to a constant."""
-    mean, low, high = fitted.held_out()
+    mean, low, high = predicted
     off = np.minimum(_deviations(measured, mean, low, high), 6.0)  # one outlier must not decide
     return float(np.mean(-0.5 * off**2 - np.log(np.maximum(high - low, 1e-12))))
 
 
 def rank_agreement(one: Floats, other: Floats) -> float:
-    """Kendall's tau-b; 0 where one side is constant."""
-    found = float(kendalltau(one, other).statistic)
+    """Kendall's tau-b of predicted and measured values; 0 where one side is constant.
+
+    Predictions that differ by less than a thousandth of the measured spread are ties: a predictor that has learned
+    nothing differs from its mean by rounding alone.
+    """
+    grain = 1e-3 * float(other.std()) or 1.0
+    found = float(kendalltau(np.round(one / grain), other).statistic)
     return found if np.isfinite(found) else 0.0
 
 

@@ -1,7 +1,23 @@
-"""The table of measured rows, its Pareto front and hypervolume, and the corner networks."""
+"""The table of measured rows, its Pareto front and hypervolume, the corner networks, and the pick of a preference."""
 
 from mtnas.results.corners import corners
+from mtnas.results.cost_names import MEAN_ERROR, cost_names
 from mtnas.results.front import hypervolume, non_dominated
-from mtnas.results.results import MEAN_ERROR, Results, Row, mean_error
+from mtnas.results.pick import pick, task_weights, weighted_error
+from mtnas.results.results import Results, Row, mean_error
+from mtnas.results.running_hypervolume import RunningHypervolume
 
-__all__ = ["MEAN_ERROR", "Results", "Row", "corners", "hypervolume", "mean_error", "non_dominated"]
+__all__ = [
+    "MEAN_ERROR",
+    "Results",
+    "Row",
+    "RunningHypervolume",
+    "corners",
+    "cost_names",
+    "hypervolume",
+    "mean_error",
+    "non_dominated",
+    "pick",
+    "task_weights",
+    "weighted_error",
+]

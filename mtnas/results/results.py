@@ -7,18 +7,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, CostTable
 from mtnas.errors import SearchError, unknown_name
 from mtnas.results.corners import corners
+from mtnas.results.cost_names import MEAN_ERROR
 from mtnas.results.front import hypervolume, non_dominated
 
-MEAN_ERROR = "error/mean"
-"""Cost name of the plain mean of the tasks' errors."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ class Results:
 
     def to_frame(self) -> pd.DataFrame:
         """One line per row: number, id, corner, tree, nodes, every cost, feasible, front, and the candidate as JSON."""
+        import pandas as pd  # takes longer to import than most readers of results take in all
+
         corner_of = {row.number: name for name, row in self.corner_rows().items()}
         lines = []
         for row, feasible, front in zip(self.rows, self.feasible, self.on_front, strict=True):

@@ -1,8 +1,18 @@
-"""Run directories: manifest, lock, checkpoints, files that are never half-written."""
+"""Run directories: manifest, lock, checkpoints, results so far, files that are never half-written."""
 
 from mtnas.atomic import write_atomic, write_text
 from mtnas.runs.checkpoint import load_checkpoint, save_checkpoint
 from mtnas.runs.manifest import Manifest
+from mtnas.runs.measured import read_results, read_rows
 from mtnas.runs.run import Run
 
-__all__ = ["Manifest", "Run", "load_checkpoint", "save_checkpoint", "write_atomic", "write_text"]
+__all__ = [
+    "Manifest",
+    "Run",
+    "load_checkpoint",
+    "read_results",
+    "read_rows",
+    "save_checkpoint",
+    "write_atomic",
+    "write_text",
+]

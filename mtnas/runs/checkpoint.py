@@ -1,4 +1,7 @@
-"""Checkpoints: tensors and a JSON note in one safetensors file, with a digest against damage."""
+"""Checkpoints: tensors and a JSON note in one safetensors file, with a digest against damage.
+
+torch is imported on first use, so that looking at a run does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,21 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-
-from mtnas.errors import RunError
 from mtnas.atomic import write_atomic
+from mtnas.errors import RunError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ENTRY = "mtnas"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
     """Write tensors and a note atomically: a checkpoint that was there stays until the new one is whole."""
+    from safetensors.torch import save_file
+
     # Copies, since parameters that share memory (tied weights) may not stand in one file.
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(note)
@@ -35,6 +38,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         RunError: if the file is absent, truncated or altered.
     """
+    from safetensors import SafetensorError, safe_open
+
     if not path.exists():
         raise RunError(f"there is no checkpoint {path}; train first")
     try:
@@ -45,13 +50,19 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         note = json.loads(text)
         intact = metadata["sha256"] == _digest(tensors, text)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise RunError(f"the checkpoint {path} is damaged ({error}); delete it to train again from the start") from error
+        raise RunError(
+            f"the checkpoint {path} is damaged ({error}); delete it to train again from the start"
+        ) from error
     if not intact:
-        raise RunError(f"the checkpoint {path} is damaged (its digest differs); delete it to train again from the start")
+        raise RunError(
+            f"the checkpoint {path} is damaged (its digest differs); delete it to train again from the start"
+        )
     return tensors, note
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    import torch
+
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()

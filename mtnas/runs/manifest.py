@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtnas.errors import RunError
 from mtnas.atomic import write_text
+from mtnas.errors import RunError
 
 FORMAT = 1
 """Version of the directory's layout; another one is refused."""
@@ -39,9 +38,13 @@ class Manifest:
         try:
             value = json.loads(self.path.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-            raise RunError(f"the manifest {self.path} is damaged ({error}); restore it, or use another run directory") from error
+            raise RunError(
+                f"the manifest {self.path} is damaged ({error}); restore it, or use another run directory"
+            ) from error
         if not isinstance(value, dict):
-            raise RunError(f"the manifest {self.path} is damaged (no JSON object); restore it, or use another run directory")
+            raise RunError(
+                f"the manifest {self.path} is damaged (no JSON object); restore it, or use another run directory"
+            )
         if value.get("format") != FORMAT:
             raise RunError(
                 f"the manifest {self.path} has format {value.get('format')!r}, but this version of mtnas reads {FORMAT};"
@@ -106,7 +109,8 @@ def _near(value: Any, other: Any, width: int = 100) -> str:
     text = json.dumps(value)
     if len(text) <= width:
         return text
-    first = len(os.path.commonprefix([text, json.dumps(other)]))
+    pairs = zip(text, json.dumps(other), strict=False)
+    first = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(text), len(json.dumps(other))))
     start = max(0, min(first - width // 2, len(text) - width))
     end = start + width
     return f"{'...' if start else ''}{text[start:end]}{'...' if end < len(text) else ''}"

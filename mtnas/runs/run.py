@@ -14,8 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mtnas.architecture import ArchitectureSpace, CostTable
-from mtnas.errors import RunError
 from mtnas.atomic import write_atomic, write_text
+from mtnas.errors import RunError
 from mtnas.runs.manifest import Manifest
 
 
@@ -169,7 +169,9 @@ class Run:
         if not path.is_file():
             raise RunError(f"the space file of the run {self.path} is no longer at {path}; {remedy}")
         if path.resolve().is_relative_to(self.path.resolve()):
-            raise RunError(f"the run {self.path} names a space file inside itself, which is not run by itself; {remedy}")
+            raise RunError(
+                f"the run {self.path} names a space file inside itself, which is not run by itself; {remedy}"
+            )
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             raise RunError(f"the space file {path} has changed since the run {self.path} used it; {remedy}")
         return path
@@ -177,7 +179,9 @@ class Run:
     def architectures(self) -> tuple[ArchitectureSpace, CostTable]:
         """The architectures and costs that this run searches, read from the manifest: no code of the space runs."""
         section: dict[str, Any] = self.manifest.section("space")
-        return ArchitectureSpace.from_json(section.get("architectures", {})), CostTable.from_json(section.get("costs", {}))
+        return ArchitectureSpace.from_json(section.get("architectures", {})), CostTable.from_json(
+            section.get("costs", {})
+        )
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file of that name into the run atomically and return its path."""

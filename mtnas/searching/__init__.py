@@ -1,17 +1,24 @@
 """Search as an Optuna study: ask, measure, tell."""
 
-from mtnas.searching.cost_names import check_settings, cost_names, default_objectives
+from mtnas.results import cost_names
+from mtnas.runs import read_results, read_rows
+from mtnas.searching.checks import check_settings, default_objectives
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
-from mtnas.searching.search import read_results, search
+from mtnas.searching.search import search
 from mtnas.searching.settings import SearchSettings
-from mtnas.searching.study import RunStudy, read_rows
+from mtnas.searching.stopping import Plateau, SearchProgress, StopRule, TimeLimit
+from mtnas.searching.study import RunStudy
 
 __all__ = [
     "Parameters",
+    "Plateau",
     "PredictorSampler",
     "RunStudy",
+    "SearchProgress",
     "SearchSettings",
+    "StopRule",
+    "TimeLimit",
     "check_settings",
     "cost_names",
     "default_objectives",

@@ -10,17 +10,17 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from mtnas.architecture import EXACT_COSTS, Candidate
-from mtnas.errors import RunError
 from mtnas.evaluation import InheritedErrors
 from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
-from mtnas.runs import Run
-from mtnas.searching.cost_names import check_settings, cost_names, default_objectives
+from mtnas.runs import Run, read_results
+from mtnas.searching.checks import check_settings, default_objectives
 from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
-from mtnas.searching.study import RunStudy, read_rows
+from mtnas.searching.stopping import Watch
+from mtnas.searching.study import RunStudy
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -39,6 +39,8 @@ def search(
     show_progress: bool = True,
 ) -> Results:
     """Measure candidates of a trained supernetwork until the asked number is reached, or go on where it stopped.
+
+    A rule in `SearchSettings.stop_when` may end it earlier; then the reason is printed.
 
     The corner networks (hard sharing and single-task) are measured first, whatever the budgets, as baselines.
 
@@ -66,39 +68,23 @@ def search(
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             loop = _Loop.start(space, data, run, settings, objectives, supernet)
+            watch = Watch(settings.stop_when, objectives, settings.budgets)
             with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
                 loop.fix_reference()
-                while len(loop.rows) < settings.evaluations and loop.step(sampler):
+                while (
+                    len(loop.rows) < settings.evaluations
+                    and not watch.ends(loop.rows, run.manifest.read().get("reference"))
+                    and loop.step(sampler)
+                ):
                     loop.fix_reference()
                     advance(loop.text())
+            if show_progress:
+                watch.tell(len(loop.rows))
         finally:
             optuna.logging.set_verbosity(optuna_level)
         results = read_results(run)
         run.write_text("results.csv", results.to_frame().to_csv(index=False))
     return results
-
-
-def read_results(run: Run) -> Results:
-    """Results of a run so far. Reads the manifest and the study; runs no code of the space and needs no data."""
-    manifest = run.manifest.read()
-    if "study" not in manifest:
-        raise RunError(f"the run {run.path} has no results yet; search first")
-    space, costs = run.architectures()
-    known = cost_names(space.tasks)
-    try:
-        objectives = tuple(manifest["search"]["objectives"])
-        budgets, reference = dict(manifest["study"]["budgets"]), dict(manifest.get("reference", {}))
-        intact = all(name in known for name in (*objectives, *budgets, *reference)) and all(
-            isinstance(value, (int, float)) and value > 0 for value in (*budgets.values(), *reference.values())
-        )
-    except (KeyError, TypeError, ValueError):
-        intact = False
-    if not intact:
-        raise RunError(
-            f"the manifest {run.manifest.path} is damaged (search, study or reference);"
-            " restore it, or use another run directory"
-        )
-    return Results(space, costs, objectives, budgets, reference, read_rows(run))
 
 
 @dataclass

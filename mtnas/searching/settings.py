@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mtnas.errors import SearchError
 from mtnas.limits import check_number
+from mtnas.searching.stopping import StopRule
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class SearchSettings:
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.
         tries: proposals of the sampler that may be known or over a budget before one is repaired instead.
+        stop_when: rules that may end the search before `evaluations` is reached, such as
+            ``(Plateau(evaluations=50), TimeLimit(minutes=30))``; the first that holds ends it.
     """
 
     evaluations: int = 100
@@ -36,6 +39,7 @@ class SearchSettings:
     threads: int = 0
     device: str = "auto"
     tries: int = 5
+    stop_when: Sequence[StopRule] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objectives", tuple(self.objectives))
@@ -46,3 +50,15 @@ class SearchSettings:
         for what, values in (("budget", self.budgets), ("reference", self.reference)):
             for name, value in values.items():
                 check_number(SearchError, f"the {what} of {name}", value, above=0)
+        object.__setattr__(self, "stop_when", _rules(self.stop_when))
+
+
+def _rules(given: object) -> tuple[StopRule, ...]:
+    """The rules as a tuple; SearchError for anything else."""
+    example = "give a tuple of rules, for example stop_when=(Plateau(),)"
+    if not isinstance(given, (tuple, list)):
+        raise SearchError(f"stop_when must be a tuple, but is {given!r}; {example}")
+    for rule in given:
+        if not isinstance(rule, StopRule):
+            raise SearchError(f"stop_when must hold instances of StopRule, but holds {rule!r}; {example}")
+    return tuple(given)

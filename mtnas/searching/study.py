@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import optuna
 import sqlalchemy
@@ -19,8 +18,8 @@ from mtnas.architecture import Candidate
 from mtnas.errors import RunError
 from mtnas.results import Row
 from mtnas.runs import Run
+from mtnas.runs.measured import CANDIDATE, COSTS, as_row, damaged_study, must_have_study
 
-_CANDIDATE, _COSTS = "candidate", "costs"
 _CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -42,7 +41,7 @@ class RunStudy:
         """The run's study for these budgets, made where needed; trials that a killed process left open are closed."""
         known = run.manifest.read().get("study")
         if known is not None:
-            _must_exist(run)
+            must_have_study(run)
         with _readable(run.study):
             storage = _storage(run.study)
             if known is None:
@@ -75,7 +74,7 @@ class RunStudy:
             study.set_metric_names([*objectives])
         for trial in earlier:
             kept = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
-            costs = trial.user_attrs[_COSTS]
+            costs = trial.user_attrs[COSTS]
             study.add_trial(
                 create_trial(
                     params=trial.params,
@@ -93,8 +92,8 @@ class RunStudy:
         self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]
     ) -> None:
         """Record an evaluation."""
-        trial.set_user_attr(_CANDIDATE, candidate.to_json())
-        trial.set_user_attr(_COSTS, dict(costs))
+        trial.set_user_attr(CANDIDATE, candidate.to_json())
+        trial.set_user_attr(COSTS, dict(costs))
         for name, limit in budgets.items():
             trial.set_constraint(name, costs[name] - limit)
         self.study.tell(trial, [costs[name] for name in self.objectives])
@@ -119,34 +118,10 @@ class RunStudy:
         return len(states), rejected
 
 
-def read_rows(run: Run) -> tuple[Row, ...]:
-    """Measured rows of a run, without writing to it; no rows if no search was started."""
-    known = run.manifest.read().get("study")
-    if known is None:
-        return ()
-    _must_exist(run)
-    with _readable(run.study):
-        return _rows(optuna.load_study(study_name=known["name"], storage=_storage(run.study)))
-
-
-def _must_exist(run: Run) -> None:
-    if not run.study.exists():
-        raise RunError(
-            f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory"
-        )
-
-
 def _rows(study: optuna.Study) -> tuple[Row, ...]:
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     trials.sort(key=lambda trial: trial.number)
-    return tuple(_row(number, trial.user_attrs) for number, trial in enumerate(trials))
-
-
-def _row(number: int, attributes: Mapping[str, Any]) -> Row:
-    costs = dict(attributes[_COSTS])
-    if not costs or not all(isinstance(cost, (int, float)) for cost in costs.values()):
-        raise ValueError(f"row {number} has costs {costs}")
-    return Row(number, Candidate.from_json(attributes[_CANDIDATE]), costs)
+    return tuple(as_row(number, trial.user_attrs) for number, trial in enumerate(trials))
 
 
 def _storage(path: Path) -> RDBStorage:
@@ -163,5 +138,4 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except (SQLAlchemyError, OptunaError, KeyError, TypeError, ValueError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
-        reason = str(getattr(cause, "orig", None) or cause).partition("\n")[0]
-        raise RunError(f"the study {path} is damaged ({reason}); restore it, or use another run directory") from error
+        raise damaged_study(path, str(getattr(cause, "orig", None) or cause)) from error

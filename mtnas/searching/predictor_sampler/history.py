@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,17 @@ from optuna.trial import FrozenTrial, TrialState
 from mtnas.predicting import Genetics, Rows
 from mtnas.predicting.genetics import Floats, Genes, fingerprints
 from mtnas.searching.predictor_sampler.axis import Axis
+
+
+@dataclass(frozen=True)
+class _Closed:
+    """A trial that was measured, or rejected before that."""
+
+    number: int
+    genes: Genes
+    mark: int
+    costs: tuple[float, ...] | None
+    constraints: Mapping[str, float]
 
 
 class History:
@@ -29,36 +42,48 @@ class History:
         self.distributions = dict(distributions)
         self.genetics = genetics
         self.axes = {name: Axis.of(distribution, levels) for name, distribution in distributions.items()}
-        self._read: set[int] = set()
-        self._measured: list[tuple[int, Genes, list[float], dict[str, float]]] = []
-        self._closed: list[tuple[int, Genes]] = []
-        self._failed: Counter[bytes] = Counter()
-        self._failed_genes: dict[bytes, Genes] = {}
+        self.known: set[int] = set()
+        """Fingerprints of what is not proposed again.
 
-    def read(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
-        """Take in trials that have ended since the last call."""
-        signs = [-1.0 if direction == StudyDirection.MAXIMIZE else 1.0 for direction in study.directions]
-        fresh = False
-        for trial in trials:
-            if trial.number in self._read or not trial.state.is_finished():
-                continue
-            self._read.add(trial.number)
-            genes = self.genes_of(trial.params)
-            if genes is None:
-                continue
-            if trial.state == TrialState.FAIL:
-                self._failed[genes.tobytes()] += 1
-                self._failed_genes[genes.tobytes()] = genes
-                continue
-            self._closed.append((trial.number, genes))
-            fresh = True
-            values = trial.values if trial.state == TrialState.COMPLETE else None
-            if values is not None and np.isfinite(values).all():
-                costs = [sign * value for sign, value in zip(signs, values, strict=True)]
-                self._measured.append((trial.number, genes, costs, dict(trial.constraints)))
-        if fresh:
-            self._closed.sort(key=lambda entry: entry[0])
-            self._measured.sort(key=lambda entry: entry[0])
+        What failed once may have been killed with its process, and is tried again; what failed twice is not.
+        """
+        self._closed: list[_Closed] = []
+        self._failed: Counter[int] = Counter()
+        self._read: set[int] = set()
+        self._ended = 0  # all trials before this one have ended and were read
+
+    def read(self, study: Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Take in trials that have ended since the last call; gives those that have not."""
+        signs = directions_of(study)
+        open_trials = []
+        for trial in trials[self._ended :]:
+            if not trial.state.is_finished():
+                open_trials.append(trial)
+            elif trial.number not in self._read:
+                self._read.add(trial.number)
+                self._take_in(trial, signs)
+        self._ended = min((trial.number for trial in open_trials), default=len(trials))
+        return open_trials
+
+    def _take_in(self, trial: FrozenTrial, signs: Floats) -> None:
+        genes = self.genes_of(trial.params)
+        if genes is None:
+            return
+        mark = int(self.prints([genes])[0])
+        if trial.state == TrialState.FAIL:
+            self._failed[mark] += 1
+            if self._failed[mark] > 1:
+                self.known.add(mark)
+            return
+        self.known.add(mark)
+        values = trial.values if trial.state == TrialState.COMPLETE else None
+        measured = values is not None and bool(np.isfinite(values).all())
+        costs = tuple((signs * np.asarray(values)).tolist()) if measured else None
+        insort(
+            self._closed,
+            _Closed(trial.number, genes, mark, costs, dict(trial.constraints)),
+            key=lambda closed: closed.number,
+        )
 
     def genes_of(self, params: Mapping[str, object]) -> Genes | None:
         """Genes of a trial's parameters, (genes,); None if one is missing or is none of the choices."""
@@ -76,37 +101,28 @@ class History:
         """Number of trials that were measured or rejected. Those that failed do not count: see `known`."""
         return len(self._closed)
 
-    @property
-    def measured(self) -> int:
-        return len(self._measured)
+    def closed_at(self, measured: int) -> int | None:
+        """Number of closed trials when so many were measured; None if fewer are."""
+        seen = 0
+        for place, closed in enumerate(self._closed):
+            seen += closed.costs is not None
+            if seen == measured:
+                return place + 1
+        return None
 
-    def closed_at(self, measured: int) -> int:
-        """Number of closed trials when so many were measured."""
-        last = self._measured[measured - 1][0]
-        return sum(number <= last for number, _ in self._closed)
-
-    def all_genes(self) -> list[Genes]:
-        """Of all trials that were measured or rejected."""
-        return [genes for _, genes in self._closed]
+    def marks(self, closed: int) -> set[int]:
+        """Fingerprints of the first ``closed`` trials that were measured or rejected."""
+        return {entry.mark for entry in self._closed[:closed]}
 
     def rows(self, closed: int) -> Rows:
         """Measured rows among the first ``closed`` trials that were measured or rejected, in their order."""
-        last = self._closed[closed - 1][0] if closed else -1
-        taken = [entry for entry in self._measured if entry[0] <= last]
-        genes = self.stack([genes for _, genes, _, _ in taken])
-        costs = np.array([costs for _, _, costs, _ in taken], dtype=np.float64)
-        names = sorted({name for _, _, _, constraints in taken for name in constraints})
-        constraints = {name: np.array([found.get(name, 0.0) for _, _, _, found in taken]) for name in names}
-        return Rows(genes, costs, constraints)
-
-    def known(self) -> NDArray[np.uint64]:
-        """Fingerprints of what is not proposed again.
-
-        What failed once may have been killed with its process, and is tried again; what failed twice is not.
-        """
-        genes = [genes for _, genes in self._closed]
-        genes += [self._failed_genes[key] for key, times in self._failed.items() if times > 1]
-        return self.prints(genes)
+        taken = [(entry, entry.costs) for entry in self._closed[:closed] if entry.costs is not None]
+        names = sorted({name for entry, _ in taken for name in entry.constraints})
+        return Rows(
+            self.stack([entry.genes for entry, _ in taken]),
+            np.array([costs for _, costs in taken], dtype=np.float64),
+            {name: np.array([entry.constraints.get(name, 0.0) for entry, _ in taken]) for name in names},
+        )
 
     def prints(self, genes: Sequence[Genes]) -> NDArray[np.uint64]:
         """Fingerprints of what genes mean."""
@@ -116,13 +132,19 @@ class History:
         """(n, genes), also of none."""
         return np.array(genes, dtype=np.int64).reshape(len(genes), len(self.axes))
 
-    def nearest_distance(self, drawn: Genes, others: Sequence[Genes]) -> Floats:
-        """Squared distance of every genome to the nearest of others, (n,); infinite without others."""
+    def farthest(self, drawn: Genes, others: Sequence[Genes]) -> Genes:
+        """The one of the drawn genomes (n, genes) that is farthest from all closed trials and ``others``; (genes,)."""
+        there = self.stack([*(entry.genes for entry in self._closed), *others])
+        if not len(there):
+            first: Genes = drawn[0]
+            return first
         view = self.genetics.view(0)
-        if not others:
-            return np.full(len(drawn), np.inf)
-        one = self.genetics.features(drawn, view)
-        other = self.genetics.features(self.stack(others), view)
-        squares: Floats = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
-        nearest: Floats = squares.min(1)
-        return nearest
+        one, other = self.genetics.features(drawn, view), self.genetics.features(there, view)
+        squares = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
+        best: Genes = drawn[int(squares.min(1).argmax())]
+        return best
+
+
+def directions_of(study: Study) -> Floats:
+    """1 for every objective to minimise, -1 for every one to maximise."""
+    return np.array([-1.0 if direction == StudyDirection.MAXIMIZE else 1.0 for direction in study.directions])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.search_space import IntersectionSearchSpace
@@ -17,10 +19,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mtnas.errors import SearchError
 from mtnas.limits import check_number
-from mtnas.predicting import Genetics, IndependentGenes, Plan, PlanSettings, Tuned, plan
+from mtnas.predicting import Genetics, IndependentGenes, Model, Plan, PlanSettings, Rows, Tuned, plan
 from mtnas.predicting.genetics import Genes
 from mtnas.searching.predictor_sampler.axis import Axis
-from mtnas.searching.predictor_sampler.history import History
+from mtnas.searching.predictor_sampler.history import History, directions_of
 from mtnas.seeds import derive_seed
 
 PREDICTORS = "mtnas:predictors"
@@ -98,10 +100,10 @@ class PredictorSampler(BaseSampler):
         with self._lock:
             memory = self._memory(study)
             history = memory.history_of(search_space, self.genetics, self.levels)
-            trials = study.get_trials(deepcopy=False)
-            history.read(study, trials)
-            flying = self._in_flight(memory, history, trials, trial)
-            genes = self._propose(study, trial, memory, history, flying)
+            open_trials = history.read(study, study.get_trials(deepcopy=False))
+            genes = self._propose(study, trial, memory, open_trials)
+            still_open = {other.number for other in open_trials}
+            memory.handed = {number: kept for number, kept in memory.handed.items() if number in still_open}
             memory.handed[trial.number] = genes
             return history.params_of(genes)
 
@@ -136,104 +138,79 @@ class PredictorSampler(BaseSampler):
         memory.born = born
         return memory
 
-    def _in_flight(
-        self, memory: _Memory, history: History, trials: Sequence[FrozenTrial], own: FrozenTrial
-    ) -> tuple[list[Genes], int]:
-        """Genes that are being measured, and the number of earlier trials that other processes are still choosing."""
-        genes, choosing = [], 0
-        for trial in trials:
-            if trial.state != TrialState.RUNNING or trial.number == own.number:
-                continue
-            found = history.genes_of(trial.params)
-            if found is None:
-                found = memory.handed.get(trial.number)
-            if found is not None and len(found) == len(history.axes):
-                genes.append(found)
-            elif trial.number < own.number:
-                choosing += 1
-        return genes, choosing
-
-    def _propose(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        memory: _Memory,
-        history: History,
-        flying: tuple[list[Genes], int],
-    ) -> Genes:
-        pending, skip = flying
-        taken = {int(value) for value in np.concatenate([history.known(), history.prints(pending)])}
-        if history.measured < self.startup:
+    def _propose(self, study: Study, trial: FrozenTrial, memory: _Memory, open_trials: Sequence[FrozenTrial]) -> Genes:
+        history = memory.the_history
+        pending, choosing = memory.in_flight(open_trials, trial)
+        taken = history.known | set(history.prints(pending).tolist())
+        begin = memory.batch_begin(self.startup, self._size)
+        if begin is None:
             return self._far_off(history, taken, pending)
-        begin = self._batch_begin(history)
-        planned = memory.plans.setdefault(begin, [])
-        for extension in range(100):
-            free = [genes for genes in planned if int(history.prints([genes])[0]) not in taken]
-            if len(free) > skip:
-                return free[skip]
-            known = np.array(sorted(taken), dtype=np.uint64)
-            known = np.concatenate([known, history.prints(planned)])
-            count = max(self._size(begin), skip + 1 - len(free))
-            made = self._plan(memory, history, begin, known, pending + free, count, extension)
-            if extension == 0 and not planned:
+        batch = memory.batch_at(begin)
+        while True:
+            free = [genes for genes, mark in zip(batch.genes, batch.marks, strict=True) if mark not in taken]
+            if len(free) > choosing:
+                return free[choosing]
+            # A batch must not depend on how far it has been measured: a study that is loaded again plans it anew.
+            measured = taken if batch.genes else history.marks(begin)
+            known = np.array([*measured, *history.prints(pending).tolist(), *batch.marks], dtype=np.uint64)
+            count = max(self._size(begin), choosing + 1 - len(free))
+            made = self._plan(study, memory, begin, known, pending + free, count)
+            if not batch.genes:
                 self._report(study, trial, made)
             if not len(made.genes):
                 break
-            planned.extend(made.genes)
-            if len(memory.plans) > 1:
-                memory.plans = {begin: planned}
+            batch.genes.extend(made.genes)
+            batch.marks.extend(history.prints(list(made.genes)).tolist())
         # Everything is known: a study that goes on regardless gets repeats.
         rng = np.random.default_rng(derive_seed(self.seed, "repeat", history.closed))
-        return history.genetics.draw(1, rng)[0]
+        repeat: Genes = history.genetics.draw(1, rng)[0]
+        return repeat
 
     def _size(self, begin: int) -> int:
         """Trials of the batch that begins after so many."""
         return self.batch or max(10, begin // 25)
 
-    def _batch_begin(self, history: History) -> int:
-        """Number of closed trials before the present batch."""
-        # The first batch begins as soon as enough rows are measured, however many were rejected on the way.
-        begin = history.closed_at(self.startup)
-        while begin + self._size(begin) <= history.closed:
-            begin += self._size(begin)
-        return begin
-
     def _far_off(self, history: History, taken: set[int], pending: Sequence[Genes]) -> Genes:
         """A draw that is far from all there is."""
         rng = np.random.default_rng(derive_seed(self.seed, "startup", history.closed, len(pending)))
-        drawn = history.genetics.draw(64, rng)
-        new = np.array([int(value) not in taken for value in history.prints(list(drawn))])
-        drawn = drawn[new] if new.any() else drawn
-        distance = history.nearest_distance(drawn, [*history.all_genes(), *pending])
-        return drawn[int(distance.argmax())]
+        drawn = history.genetics.draw(self.settings.children, rng)
+        new = np.array([mark not in taken for mark in history.prints(list(drawn)).tolist()])
+        return history.farthest(drawn[new] if new.any() else drawn, pending)
 
     def _plan(
         self,
+        study: Study,
         memory: _Memory,
-        history: History,
         begin: int,
-        known: np.ndarray[Any, np.dtype[np.uint64]],
+        known: NDArray[np.uint64],
         pending: Sequence[Genes],
         count: int,
-        extension: int,
     ) -> Plan:
+        history = memory.the_history
         rows = history.rows(begin)
-        last = self.startup
-        while round(last * self.refit) <= len(rows):
-            last = max(last + 1, round(last * self.refit))
-        if memory.tuned is None or memory.tuned[0] != last:
-            memory.tuned = (last, Tuned.on(rows.take(slice(0, last)), history.genetics, self.settings.models))
+        if self.reference is not None and len(self.reference) != rows.costs.shape[1]:
+            raise SearchError(
+                f"the reference {list(self.reference)} has {len(self.reference)} numbers,"
+                f" but the study has {rows.costs.shape[1]} objectives; give one for each"
+            )
         return plan(
             rows,
             history.genetics,
-            memory.tuned[1],
+            memory.tuned_on(rows, self._last_tuning(len(rows)), self.settings.models),
             self.settings,
             known=known,
             pending=history.stack(pending),
             count=count,
-            seed=derive_seed(self.seed, "plan", begin, extension),
-            reference=None,
+            seed=derive_seed(self.seed, "plan", begin, len(memory.batch_at(begin).genes)),
+            reference=None if self.reference is None else directions_of(study) * np.asarray(self.reference),
         )
+
+    def _last_tuning(self, rows: int) -> int:
+        """Number of rows that the weights of predictors were last fitted on."""
+        last = following = self.startup
+        while following <= rows:
+            last, following = following, max(following + 1, round(following * self.refit))
+        return last
 
     def _report(self, study: Study, trial: FrozenTrial, made: Plan) -> None:
         """Keep the predictors' figures with the trial, and say so if they are not trusted."""
@@ -243,16 +220,31 @@ class PredictorSampler(BaseSampler):
         study._storage.set_trial_system_attr(trial._trial_id, PREDICTORS, {"figures": figures, "note": made.note})
 
 
+@dataclass
+class _Batch:
+    """Genomes that were planned together, with their fingerprints."""
+
+    begin: int
+    genes: list[Genes] = field(default_factory=list)
+    marks: list[int] = field(default_factory=list)
+
+
 class _Memory:
     """What a sampler keeps of one study; all of it can be worked out anew from the study."""
 
     def __init__(self) -> None:
-        self.born: Any = None
+        self.born: datetime | None = None
         self.search_space = IntersectionSearchSpace()
         self.history: History | None = None
-        self.plans: dict[int, list[Genes]] = {}
+        self.batch: _Batch | None = None
         self.tuned: tuple[int, Tuned] | None = None
         self.handed: dict[int, Genes] = {}
+
+    @property
+    def the_history(self) -> History:
+        if self.history is None:
+            raise RuntimeError("a study's history is asked for before its parameters are known")
+        return self.history
 
     def history_of(
         self, search_space: Mapping[str, BaseDistribution], genetics: GeneticsOf | None, levels: int
@@ -265,5 +257,42 @@ class _Memory:
             else:
                 made = genetics(search_space)
             self.history = History(search_space, made, levels)
-            self.plans, self.tuned, self.handed = {}, None, {}
+            self.batch, self.tuned, self.handed = None, None, {}
         return self.history
+
+    def in_flight(self, open_trials: Sequence[FrozenTrial], own: FrozenTrial) -> tuple[list[Genes], int]:
+        """Genes that are being measured, and how many earlier trials other processes are still choosing for."""
+        genes, choosing = [], 0
+        for trial in open_trials:
+            if trial.state != TrialState.RUNNING or trial.number == own.number:
+                continue
+            found = self.the_history.genes_of(trial.params)
+            if found is None:
+                found = self.handed.get(trial.number)
+            if found is not None:
+                genes.append(found)
+            elif trial.number < own.number:
+                choosing += 1
+        return genes, choosing
+
+    def batch_begin(self, startup: int, size: Callable[[int], int]) -> int | None:
+        """Number of closed trials before the present batch; None before the first one.
+
+        The first begins as soon as enough rows are measured, however many were rejected on the way.
+        """
+        begin = self.the_history.closed_at(startup) if self.batch is None else self.batch.begin
+        while begin is not None and begin + size(begin) <= self.the_history.closed:
+            begin += size(begin)
+        return begin
+
+    def batch_at(self, begin: int) -> _Batch:
+        """The batch that begins after so many closed trials."""
+        if self.batch is None or self.batch.begin != begin:
+            self.batch = _Batch(begin)
+        return self.batch
+
+    def tuned_on(self, rows: Rows, first: int, models: Sequence[Model]) -> Tuned:
+        """Models settled on the first rows."""
+        if self.tuned is None or self.tuned[0] != first:
+            self.tuned = (first, Tuned.on(rows.take(slice(0, first)), self.the_history.genetics, models))
+        return self.tuned[1]

@@ -1,4 +1,4 @@
-"""Names of costs, and what can be said of them before anything is measured."""
+"""What can be said of objectives and budgets before anything is measured."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from mtnas.architecture import EXACT_COSTS, ArchitectureSpace, CostTable
 from mtnas.errors import SearchError, unknown_name
-from mtnas.results import MEAN_ERROR
+from mtnas.results import cost_names
 from mtnas.searching.settings import SearchSettings
-
-
-def cost_names(tasks: Iterable[str]) -> tuple[str, ...]:
-    """All costs of a candidate: every task's error, their mean, and the exact costs."""
-    return (*(f"error/{task}" for task in tasks), MEAN_ERROR, *EXACT_COSTS)
 
 
 def default_objectives(tasks: Iterable[str]) -> tuple[str, ...]:

@@ -1,0 +1,217 @@
+"""Branched networks as genes: what predictors see of them, and how they vary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtnas.architecture import EXACT_COSTS, ArchitectureSpace, CostTable
+from mtnas.predicting import Exact, Genetics
+from mtnas.predicting.genetics import Floats, Genes
+
+Ints = NDArray[np.int64]
+
+Prior = Callable[[int, np.random.Generator], Genes]
+"""Draws genomes that are thought to be good, (count, genes)."""
+
+
+class TreeGenes(Genetics):
+    """The genes that `Parameters` names: of every task a parent and a depth, of every block and task an option.
+
+    Predictors of a task's error see its own path: under inherited weights it depends on nothing else. Others see which
+    pairs of tasks share a block, and the options of the nodes that are there. Costs that add up over nodes are
+    computed.
+
+    Args:
+        space: of the architectures.
+        costs: their exact costs.
+        parameters: names of the genes, in their order; of those of `Parameters` that have more than one value.
+        objectives: names of the costs that are minimised, by number.
+        limits: budgets by cost name; the constraints of the study are the costs less these.
+        prior: draws half of what `draw` gives; None: all are drawn evenly.
+    """
+
+    def __init__(
+        self,
+        space: ArchitectureSpace,
+        costs: CostTable,
+        parameters: Sequence[str],
+        objectives: Sequence[str],
+        limits: Mapping[str, float],
+        prior: Prior | None = None,
+    ) -> None:
+        self.space, self.objectives, self.limits, self.prior = space, tuple(objectives), dict(limits), prior
+        self.tasks, self.blocks = len(space.tasks), len(space.blocks)
+        self.options = np.array([len(block.options) for block in space.blocks])
+        self.split_depths = np.array(space.split_depths)
+        place = {name: column for column, name in enumerate(parameters)}
+        self._parent = np.array([place.get(f"parent/{task}", -1) for task in space.tasks])
+        self._depth = np.array([place.get(f"depth/{task}", -1) for task in space.tasks])
+        self._option = np.array(
+            [[place.get(f"option/{block.name}/{task}", -1) for task in space.tasks] for block in space.blocks]
+        )
+        self.levels = np.ones(len(parameters), dtype=np.int64)
+        for task in range(self.tasks):
+            if self._parent[task] >= 0:
+                self.levels[self._parent[task]] = task
+            if self._depth[task] >= 0:
+                self.levels[self._depth[task]] = len(self.split_depths)
+        for block in range(self.blocks):
+            self.levels[self._option[block][self._option[block] >= 0]] = self.options[block]
+        self._stem = np.array(costs.stem, dtype=np.int64)
+        self._costs = [np.array(block, dtype=np.int64) for block in costs.options]  # (entering, option, costs)
+        self._leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
+        self._heads = np.array(costs.heads, dtype=np.int64)  # (entering, task, costs)
+
+    # Networks ---------------------------------------------------------------------------------------------------
+
+    def leaders(self, genes: Genes) -> Ints:
+        """The task that leads the node of every block and task, (n, blocks, tasks)."""
+        found = np.zeros((len(genes), self.blocks, self.tasks), dtype=np.int64)
+        block = np.arange(self.blocks)
+        for task in range(1, self.tasks):
+            # A space in which nothing branches shares all; one with a single place to branch has no gene for it.
+            depth = (
+                self.split_depths[genes[:, self._depth[task]]]
+                if self._depth[task] >= 0
+                else np.full(len(genes), self.split_depths[0])
+            )
+            parent = genes[:, self._parent[task]] if self._parent[task] >= 0 else np.zeros(len(genes), dtype=np.int64)
+            above = np.take_along_axis(found, parent[:, None, None], axis=2)[:, :, 0]
+            found[:, :, task] = np.where(block < depth[:, None], above, task)
+        return found
+
+    def path_options(self, genes: Genes, leaders: Ints) -> Ints:
+        """The option of every block on every task's path, (n, blocks, tasks)."""
+        own = np.where(self._option >= 0, genes[:, self._option], 0)
+        found: Ints = np.take_along_axis(own, leaders, axis=2)
+        return found
+
+    def identity(self, genes: Genes) -> Genes:
+        leaders = self.leaders(genes)
+        options = self.path_options(genes, leaders)
+        return np.concatenate([leaders.reshape(len(genes), -1), options.reshape(len(genes), -1)], axis=1)
+
+    # Variation --------------------------------------------------------------------------------------------------
+
+    def draw(self, count: int, rng: np.random.Generator) -> Genes:
+        drawn = (rng.random((count, len(self.levels))) * self.levels).astype(np.int64)
+        if self.prior is not None:
+            likely = self.prior(count // 2, rng)
+            drawn[: len(likely)] = likely
+        return drawn
+
+    def vary(self, first: Genes, second: Genes, rng: np.random.Generator) -> Genes:
+        """Uniform crossover in half of the children, where a task's parent and depth stay together; then mutation.
+
+        A gene counts as active if it belongs to a node that is there. One active gene on average gets another value,
+        and at least one does in a copy. Options that tasks merely follow are first set to those of their nodes, so
+        that a branch which splits off starts as a copy of what it leaves.
+        """
+        first, second = self._settled(first), self._settled(second)
+        count = len(first)
+        from_second = rng.random(first.shape) < 0.5
+        for task in range(1, self.tasks):
+            if self._parent[task] >= 0 and self._depth[task] >= 0:
+                from_second[:, self._parent[task]] = from_second[:, self._depth[task]]
+        from_second &= rng.random((count, 1)) < 0.5
+        children = self._settled(np.where(from_second, second, first))
+        active = self._active(children)
+        weights = active / np.maximum(1, active.sum(1, keepdims=True))
+        changed = rng.random(first.shape) < weights
+        still = np.flatnonzero(~changed.any(1) & ~from_second.any(1) & active.any(1))
+        if len(still):
+            # One active gene each: the first whose running share passes a uniform number.
+            passed = np.cumsum(weights[still], axis=1) > rng.random((len(still), 1)) * (1 - 1e-9)
+            changed[still, passed.argmax(1)] = True
+        row, gene = np.nonzero(changed)
+        levels = self.levels[gene]
+        step = 1 + (rng.random(len(row)) * (levels - 1)).astype(np.int64)
+        children[row, gene] = (children[row, gene] + step) % levels
+        return children
+
+    def _settled(self, genes: Genes) -> Genes:
+        """With the options of tasks that follow another set to those of their nodes."""
+        options = self.path_options(genes, self.leaders(genes))
+        settled = genes.copy()
+        there = self._option >= 0
+        settled[:, self._option[there]] = options[:, there]
+        return settled
+
+    def _active(self, genes: Genes) -> NDArray[np.bool_]:
+        """Genes that make a difference and have another value, (n, genes)."""
+        active = np.zeros(genes.shape, dtype=bool)
+        leaders = self.leaders(genes)
+        there = self._option >= 0
+        active[:, self._option[there]] = (leaders == np.arange(self.tasks))[:, there]
+        for task in range(1, self.tasks):
+            if self._depth[task] >= 0:
+                active[:, self._depth[task]] = True
+            if self._parent[task] >= 0:
+                shares = (leaders[:, :, task] != task).any(1)
+                active[:, self._parent[task]] = shares
+        return active & (self.levels > 1)
+
+    # What predictors see ----------------------------------------------------------------------------------------
+
+    def view(self, cost: int | str) -> int:
+        """0: the whole network; t + 1: the path of task t."""
+        name = self.objectives[cost] if isinstance(cost, int) else cost
+        kind, _, task = name.partition("/")
+        return self.space.tasks.index(task) + 1 if kind == "error" and task in self.space.tasks else 0
+
+    def features(self, genes: Genes, view: int) -> Floats:
+        leaders = self.leaders(genes)
+        options = self.path_options(genes, leaders)
+        if view:
+            return self._of_path(leaders[:, :, view - 1], options[:, :, view - 1])
+        parts = [
+            (leaders[:, :, a] == leaders[:, :, b]) / np.sqrt(self.blocks) for a, b in combinations(range(self.tasks), 2)
+        ]
+        for block in range(self.blocks):
+            for task in range(self.tasks):
+                led = leaders[:, block, task] == task
+                parts.append(led[:, None] * np.eye(self.options[block])[options[:, block, task]] / np.sqrt(2))
+        return np.concatenate(parts, axis=1)
+
+    def groups(self, view: int) -> Ints:
+        if view:
+            widths = [width for block in range(self.blocks) for width in (self.tasks, int(self.options[block]))]
+        else:
+            widths = [self.blocks] * (self.tasks * (self.tasks - 1) // 2)
+            widths += [int(self.options[block]) for block in range(self.blocks) for _ in range(self.tasks)]
+        return np.repeat(np.arange(len(widths)), widths)
+
+    def _of_path(self, leaders: Ints, options: Ints) -> Floats:
+        """One-hot leaders and options of every block, (n, features)."""
+        parts = []
+        for block in range(self.blocks):
+            parts.append(np.eye(self.tasks)[leaders[:, block]] / np.sqrt(2))
+            parts.append(np.eye(self.options[block])[options[:, block]] / np.sqrt(2))
+        return np.concatenate(parts, axis=1)
+
+    # What is known ----------------------------------------------------------------------------------------------
+
+    def exact(self, genes: Genes) -> Exact:
+        costs = self.costs(genes)
+        objectives = {number: costs[name] for number, name in enumerate(self.objectives) if name in costs}
+        constraints = {name: costs[name] - limit for name, limit in self.limits.items() if name in costs}
+        return Exact(objectives, constraints)
+
+    def costs(self, genes: Genes) -> dict[str, Floats]:
+        """Exact costs by name, (n,) each."""
+        leaders = self.leaders(genes)
+        options = self.path_options(genes, leaders)
+        total = np.broadcast_to(self._stem, (len(genes), len(EXACT_COSTS))).copy()
+        for task in range(self.tasks):
+            entering = np.zeros(len(genes), dtype=np.int64)
+            for block in range(self.blocks):
+                option = options[:, block, task]
+                leads = leaders[:, block, task] == task
+                total += leads[:, None] * self._costs[block][entering, option]
+                entering = self._leads_to[block][entering, option]
+            total += self._heads[entering, task]
+        return {name: total[:, column].astype(np.float64) for column, name in enumerate(EXACT_COSTS)}

@@ -1,0 +1,315 @@
+"""Predictors, the evolutionary search on them, and the choice of a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import check_grad
+from sklearn.linear_model import Ridge
+
+from mtnas.predicting import ChoiceProcess, IndependentGenes, PlanSettings, ProcessModel, RegressorModel, Rows, Tuned
+from mtnas.predicting.evolution import crowding, distinct, evolve, ranks, survivors
+from mtnas.predicting.gaussian_process import _NegativeLogPosterior
+from mtnas.predicting.genetics import Exact, fingerprints
+from mtnas.predicting.improvement import Improvement
+from mtnas.predicting.plan import plan
+from mtnas.predicting.quality import conformal_width, quality
+from mtnas.predicting.warp import Warp
+from mtnas.results.front import hypervolume
+
+NOTHING = np.zeros(0, dtype=np.uint64)
+
+
+def genes_of(count: int = 10, levels: int = 3) -> IndependentGenes:
+    return IndependentGenes([levels] * count, [False] * count)
+
+
+def problem(genes: np.ndarray) -> np.ndarray:
+    """Two costs that conflict, the first with interactions."""
+    weights = np.linspace(0.5, 1.5, genes.shape[1])
+    joint = (genes[:, 1:] == genes[:, :-1]) @ np.linspace(1, 2, genes.shape[1] - 1)
+    return np.stack([(genes * weights).sum(1) + joint, 30 - (genes * weights[::-1]).sum(1)], axis=1)
+
+
+def rows_of(count: int, seed: int = 0) -> tuple[IndependentGenes, Rows]:
+    genetics = genes_of()
+    genes = genetics.draw(count, np.random.default_rng(seed))
+    return genetics, Rows(genes, problem(genes), {})
+
+
+# Gaussian process ---------------------------------------------------------------------------------------------------
+
+
+def test_gradient_of_the_posterior_is_that_of_differences() -> None:
+    genetics, rows = rows_of(30)
+    X = genetics.features(rows.genes, 0)
+    objective = _NegativeLogPosterior(X, (rows.costs[:, 0] - 10) / 3, genetics.groups(0))
+    theta = objective.prior_mean + np.random.default_rng(1).normal(0, 0.4, len(objective.prior_mean))
+    off = check_grad(lambda t: objective(t)[0], lambda t: objective(t)[1], theta)
+    assert off < 1e-4 * np.linalg.norm(objective(theta)[1])
+
+
+def test_leave_one_out_is_what_a_process_without_the_row_predicts() -> None:
+    genetics, rows = rows_of(25)
+    X, y = genetics.features(rows.genes, 0), rows.costs[:, 0]
+    y = (y - y.mean()) / y.std()
+    process = ChoiceProcess(genetics.groups(0)).fit(X, y)
+    mean, spread = process.leave_one_out()
+    for left_out in range(0, 25, 6):
+        keep = np.arange(25) != left_out
+        other = ChoiceProcess(genetics.groups(0))
+        other.theta_ = process.theta_
+        other.condition(X[keep], y[keep])
+        # The leave-one-out process keeps the mean and spread of all rows, so it is put on the same footing.
+        kernel = other._kernel(X[keep], X[keep]) + np.exp(process.theta_[-1]) * np.eye(24)
+        cross = other._kernel(X[keep], X[[left_out]])[:, 0]
+        solved = np.linalg.solve(kernel, cross)
+        assert mean[left_out] == pytest.approx(float(solved @ y[keep]), abs=1e-6)
+        own = float(other._kernel(X[[left_out]], X[[left_out]])[0, 0]) + np.exp(process.theta_[-1])
+        assert spread[left_out] == pytest.approx(float(np.sqrt(own - solved @ cross)), rel=1e-6)
+
+
+def test_samples_have_the_mean_and_spread_of_the_prediction() -> None:
+    genetics, rows = rows_of(40)
+    X = genetics.features(rows.genes, 0)
+    process = ChoiceProcess(genetics.groups(0)).fit(X, rows.costs[:, 0])
+    new = genetics.features(genetics.draw(5, np.random.default_rng(9)), 0)
+    mean, spread = process.predict(new, return_std=True)
+    drawn = process.samples(new, 20_000, np.random.default_rng(0))
+    assert np.allclose(drawn.mean(0), mean, atol=4 * spread.max() / np.sqrt(20_000))
+    noise = process.spread_**2 * np.exp(process.theta_[-1])
+    assert np.allclose(drawn.std(0), np.sqrt(spread**2 - noise), rtol=0.05, atol=1e-3 * process.spread_)
+
+
+def test_additive_costs_are_learned_from_few_rows() -> None:
+    genetics = genes_of(12)
+    rng = np.random.default_rng(3)
+    effects = rng.normal(size=(12, 3))
+    genes = genetics.draw(300, rng)
+    y = effects[np.arange(12), genes].sum(1)
+    X = genetics.features(genes, 0)
+    process = ChoiceProcess(genetics.groups(0)).fit(X[:60], y[:60])
+    assert np.abs(process.predict(X[60:]) - y[60:]).mean() < 0.1 * y.std()
+
+
+def test_single_precision_predictions_agree_with_the_exact_ones() -> None:
+    genetics, rows = rows_of(60)
+    X = genetics.features(rows.genes, 0)
+    process = ChoiceProcess(genetics.groups(0)).fit(X, rows.costs[:, 0])
+    new = genetics.features(genetics.draw(50, np.random.default_rng(4)), 0)
+    exact = process.mean_ + process.spread_ * process._kernel(new, X) @ process.alpha_
+    assert np.allclose(process.predict(new), exact, atol=1e-3 * process.spread_)
+
+
+# Warp, quality ------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 100), min_size=3, max_size=30))
+def test_warp_is_undone_and_keeps_the_order(values: list[float]) -> None:
+    array = np.array(values)
+    warp = Warp(array)
+    warped = warp(array)
+    assert np.allclose(warp.inverse(warped), array, rtol=1e-4, atol=1e-4 * (1 + np.ptp(array)))
+    assert (np.diff(warped[np.argsort(array, kind="stable")]) >= -1e-9).all()
+    assert np.isfinite(warp.inverse(np.array([-1e9, 1e9]))).all()
+
+
+def test_intervals_cover_new_rows_about_as_often_as_they_say() -> None:
+    genetics, rows = rows_of(400)
+    noisy = rows.costs[:, 0] + np.random.default_rng(2).normal(0, 1.5, 400)
+    X, groups = genetics.features(rows.genes, 0), genetics.groups(0)
+    for model in (ProcessModel(warped=False), RegressorModel(Ridge())):
+        fitted = model.tuned(X[:100], noisy[:100], groups)(X[:100], noisy[:100])
+        figures = quality(model.name, fitted.held_out(), noisy[:100])
+        low, high = fitted.interval(X[100:], figures.width)
+        assert 0.82 <= np.mean((low <= noisy[100:]) & (noisy[100:] <= high)) <= 0.97
+        assert 0.8 <= figures.coverage <= 1
+
+
+def test_conformal_width_is_the_corrected_quantile() -> None:
+    assert conformal_width(np.arange(1.0, 100.0)) == 90.0  # ceil(100 * 0.9) = the 90th of 99
+    assert conformal_width(np.array([0.1, 0.2])) == pytest.approx(1.645, abs=1e-3)  # too few rows: normal
+
+
+def test_noise_is_not_trusted_and_the_plan_says_so() -> None:
+    genetics = genes_of()
+    rng = np.random.default_rng(0)
+    genes = genetics.draw(40, rng)
+    rows = Rows(genes, rng.normal(size=(40, 2)), {})
+    chosen = PlanSettings(least_tau=0.5)
+    made = plan(
+        rows,
+        genetics,
+        Tuned.on(rows, genetics, chosen.models),
+        chosen,
+        known=fingerprints(genes),
+        pending=genes[:0],
+        count=5,
+        seed=0,
+    )
+    assert "no predictor reached a tau of 0.5" in made.note
+    assert len(made.genes) == 5 and not any(made.trusted.values())
+
+
+def test_the_better_model_is_chosen_by_held_out_rows() -> None:
+    genetics, rows = rows_of(80)
+
+    class Useless(Ridge):
+        def predict(self, X: np.ndarray) -> np.ndarray:
+            return np.zeros(len(X))
+
+    tuned = Tuned.on(rows, genetics, [RegressorModel(Useless()), RegressorModel(Ridge())])
+    assert [chosen.name for chosen in tuned.models.values()] == ["Ridge", "Ridge"]
+
+
+# Evolution ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=25))
+def test_ranks_are_those_of_peeling_fronts_off(points: list[tuple[int, int, int]]) -> None:
+    costs = np.array([point[:2] for point in points], dtype=float)
+    violation = np.array([max(0, point[2] - 1) for point in points], dtype=float)
+
+    def beats(a: int, b: int) -> bool:
+        if violation[a] != violation[b]:
+            return bool(violation[a] < violation[b])
+        return violation[a] == 0 and bool((costs[a] <= costs[b]).all() and (costs[a] < costs[b]).any())
+
+    found, left, rank = ranks(costs, violation), set(range(len(points))), 0
+    while left:
+        front = {b for b in left if not any(beats(a, b) for a in left)}
+        assert {int(found[i]) for i in front} == {rank}
+        left, rank = left - front, rank + 1
+
+
+def test_crowding_is_infinite_at_the_ends_of_a_front() -> None:
+    costs = np.array([[0.0, 4], [1, 2], [2, 1], [4, 0], [5, 5]])
+    distance = crowding(costs, np.array([0, 0, 0, 0, 1]))
+    assert np.isinf(distance[[0, 3, 4]]).all()
+    assert distance[1] == pytest.approx(2 / 5 + 3 / 5)
+
+
+def test_survivors_are_the_first_fronts() -> None:
+    costs = problem(genes_of().draw(60, np.random.default_rng(0)))
+    kept = survivors(costs, np.zeros(60), 20)
+    found = ranks(costs, np.zeros(60))
+    assert found[kept].max() <= np.sort(found)[19]
+
+
+def test_evolution_finds_the_front_of_a_small_space_and_visits_nothing_twice() -> None:
+    genetics = genes_of(7)
+    every = np.array(np.meshgrid(*[range(3)] * 7)).reshape(7, -1).T
+
+    def judge(genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return problem(genes), np.zeros(len(genes))
+
+    seen = evolve(
+        genetics,
+        genetics.draw(40, np.random.default_rng(0)),
+        judge,
+        np.random.default_rng(1),
+        population=60,
+        children=100,
+        evaluations=1500,
+    )
+    assert len(np.unique(seen.genes, axis=0)) == len(seen.genes) <= 1600
+    reference = problem(every).max(0) * 1.1
+    assert hypervolume(seen.costs, reference) > 0.995 * hypervolume(problem(every), reference)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.booleans())
+def test_a_child_of_twins_differs_from_them_and_stays_in_range(seed: int, ordered: bool) -> None:
+    genetics = IndependentGenes([1, 2, 5, 40], [ordered] * 4)
+    rng = np.random.default_rng(seed)
+    parents = genetics.draw(30, rng)
+    children = genetics.vary(parents, parents, rng)
+    assert (children != parents).any(1).all()
+    assert ((children >= 0) & (children < genetics.levels)).all()
+
+
+def test_ordered_genes_are_nearer_to_their_neighbours() -> None:
+    genetics = IndependentGenes([40], [True])
+    X = genetics.features(np.arange(40)[:, None], 0)
+    squares = ((X - X[10]) ** 2).sum(1)
+    assert (np.diff(squares[10:]) > 0).all() and (np.diff(squares[:11]) < 0).all()
+    assert squares.max() <= 1 + 1e-9
+
+
+def test_distinct_leaves_out_what_is_known_and_repeats() -> None:
+    genetics = genes_of(3)
+    genes = np.array([[0, 0, 0], [1, 0, 0], [1, 0, 0], [2, 1, 0]])
+    found, _ = distinct(genetics, genes, fingerprints(genes[:1]))
+    assert found.tolist() == [[1, 0, 0], [2, 1, 0]]
+
+
+def test_fingerprints_of_a_million_genomes_all_differ() -> None:
+    every = np.array(np.meshgrid(*[range(4)] * 10)).reshape(10, -1).T
+    assert len(np.unique(fingerprints(every))) == 4**10
+
+
+# Batches ------------------------------------------------------------------------------------------------------------
+
+
+def test_scalarised_hypervolume_is_the_exact_one_up_to_a_constant() -> None:
+    rng = np.random.default_rng(0)
+    reference = np.full(3, 1.1)
+    ratios = []
+    for _ in range(5):
+        points = rng.random((8, 3))
+        estimate = float(Improvement(reference, points, 8192, np.random.default_rng(1)).best.mean())
+        ratios.append(estimate / (hypervolume(points, reference) * 1.1**3))
+    assert np.std(ratios) < 0.02 * np.mean(ratios)
+
+
+def test_a_batch_spreads_over_the_front_and_skips_what_is_not_allowed() -> None:
+    measured = np.array([[0.5, 0.5]])
+    candidates = np.array([[0.1, 0.9], [0.11, 0.9], [0.9, 0.1], [0.0, 0.0]])
+    worlds = np.broadcast_to(candidates, (4, 4, 2))
+    allowed = np.ones((4, 4), dtype=bool)
+    allowed[:, 3] = False
+    chooser = Improvement(np.full(2, 1.1), measured, 256, np.random.default_rng(0))
+    assert set(chooser.pick(worlds, allowed, 2)) == {0, 2}
+    # What is being measured counts as measured, and is not picked again.
+    assert chooser.pick(worlds, allowed, 1, pending=1) == [2]
+
+
+def test_plans_hold_no_known_genome_and_depend_on_the_seed_only() -> None:
+    genetics, rows = rows_of(40)
+    chosen = PlanSettings()
+    tuned = Tuned.on(rows, genetics, chosen.models)
+
+    def made(seed: int) -> np.ndarray:
+        return plan(
+            rows,
+            genetics,
+            tuned,
+            chosen,
+            known=fingerprints(rows.genes),
+            pending=rows.genes[:0],
+            count=12,
+            seed=seed,
+        ).genes
+
+    first = made(0)
+    assert (first == made(0)).all()
+    assert not np.isin(fingerprints(first), fingerprints(rows.genes)).any()
+    assert len(np.unique(first, axis=0)) == len(first) == 12
+
+
+def test_exact_costs_are_not_predicted() -> None:
+    class Known(IndependentGenes):
+        def exact(self, genes: np.ndarray) -> Exact:
+            return Exact({1: problem(genes)[:, 1]}, {"limit": genes[:, 0] - 1.0})
+
+    genetics = Known([3] * 10, [False] * 10)
+    genes = genetics.draw(30, np.random.default_rng(0))
+    genes = genes[genes[:, 0] <= 1]
+    rows = Rows(genes, problem(genes), {"limit": genes[:, 0] - 1.0})
+    chosen = PlanSettings()
+    tuned = Tuned.on(rows, genetics, chosen.models)
+    assert list(tuned.models) == [0]
+    made = plan(rows, genetics, tuned, chosen, known=NOTHING, pending=genes[:0], count=30, seed=0)
+    assert (made.genes[:, 0] <= 1).all()

@@ -1,0 +1,313 @@
+"""The sampler on studies of any kind: Optuna's contract, and what it promises beyond."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
+from optuna.trial import TrialState
+from sklearn.ensemble import RandomForestRegressor
+
+from mtnas.errors import SearchError
+from mtnas.predicting import PlanSettings, RegressorModel
+from mtnas.searching import PredictorSampler
+from mtnas.searching.predictor_sampler import PREDICTORS
+from mtnas.searching.predictor_sampler.axis import Axis
+
+SPACE: dict[str, BaseDistribution] = {
+    **{f"operator{i}": CategoricalDistribution(["a", "b", "c"]) for i in range(6)},
+    **{f"width{i}": IntDistribution(8, 64, step=8) for i in range(4)},
+}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Any:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+
+
+class TestContract(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
+    """The tests that Optuna ships for samplers."""
+
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: PredictorSampler(seed=0, startup=4)
+
+
+def costs(params: dict[str, Any]) -> tuple[float, float]:
+    """Error against size, with interactions between neighbours."""
+    letters = ["abc".index(params[f"operator{i}"]) for i in range(6)]
+    widths = [params[f"width{i}"] / 8 for i in range(4)]
+    error = 40 - sum(letters) - 3 * np.log(np.prod(widths)) - 2 * sum(a != b for a, b in pairwise(letters))
+    return float(error), float(sum(widths) + 2 * sum(letters))
+
+
+def new_study(seed: int = 0, directions: int = 2, **options: Any) -> Study:
+    return optuna.create_study(directions=["minimize"] * directions, sampler=PredictorSampler(seed=seed, **options))
+
+
+def go_on(study: Study, trials: int, costs: Callable[[dict[str, Any]], Any] = costs) -> Study:
+    for _ in range(trials):
+        trial = study.ask(SPACE)
+        study.tell(trial, costs(trial.params))
+    return study
+
+
+def proposals(study: Study) -> list[tuple[Any, ...]]:
+    return [
+        tuple(trial.params[name] for name in SPACE)
+        for trial in study.trials
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    ]
+
+
+# Finding what is good -----------------------------------------------------------------------------------------------
+
+
+def test_beats_random_search() -> None:
+    def reached(study: Study) -> float:
+        points = np.array([trial.values for trial in study.trials])
+        return float(np.mean([np.min(points @ np.array([share, 1 - share])) for share in np.linspace(0.1, 0.9, 9)]))
+
+    ours = [reached(go_on(new_study(seed), 60)) for seed in range(3)]
+    random = []
+    for seed in range(3):
+        study = optuna.create_study(directions=["minimize"] * 2, sampler=optuna.samplers.RandomSampler(seed=seed))
+        random.append(reached(go_on(study, 60)))
+    assert max(ours) < min(random)
+
+
+def test_maximising_is_minimising_the_opposite() -> None:
+    one = go_on(new_study(), 40)
+    other = optuna.create_study(directions=["maximize", "minimize"], sampler=PredictorSampler(seed=0))
+    go_on(other, 40, lambda params: (-costs(params)[0], costs(params)[1]))
+    assert proposals(one) == proposals(other)
+
+
+@pytest.mark.parametrize("objectives", [1, 3, 8])
+def test_one_to_eight_objectives(objectives: int) -> None:
+    def many(params: dict[str, Any]) -> list[float]:
+        error, size = costs(params)
+        return [error * (i + 1) + size * (objectives - i) for i in range(objectives)]
+
+    study = go_on(new_study(directions=objectives), 30, many)
+    assert len(set(proposals(study))) == 30
+
+
+def test_constraints_steer_towards_what_is_allowed() -> None:
+    def run(sampler: BaseSampler) -> Study:
+        study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler)
+        for _ in range(80):
+            trial = study.ask(SPACE)
+            error, size = costs(trial.params)
+            trial.set_constraint("size", size - 14)
+            trial.set_constraint("error", error - 25)
+            study.tell(trial, (error, size))
+        return study
+
+    def met(study: Study) -> float:
+        return float(np.mean([all(v <= 0 for v in trial.constraints.values()) for trial in study.trials[40:]]))
+
+    assert met(run(PredictorSampler(seed=0))) > 0.5 > 0.2 > met(run(optuna.samplers.RandomSampler(seed=0)))
+
+
+def test_nothing_feasible_yet_is_no_obstacle() -> None:
+    study = new_study()
+    for _ in range(25):
+        trial = study.ask(SPACE)
+        trial.set_constraint("never", 1.0)
+        study.tell(trial, costs(trial.params))
+    assert len(set(proposals(study))) == 25
+
+
+def test_any_regressor_serves() -> None:
+    forest = RegressorModel(RandomForestRegressor(n_estimators=20, random_state=0))
+    study = go_on(new_study(settings=PlanSettings(models=(forest,))), 30)
+    figures = [t.system_attrs[PREDICTORS]["figures"] for t in study.trials if PREDICTORS in t.system_attrs]
+    assert {found["model"] for one in figures for found in one.values()} == {"RandomForestRegressor"}
+
+
+# Nothing twice ------------------------------------------------------------------------------------------------------
+
+
+def test_a_small_space_is_measured_whole_before_anything_is_repeated() -> None:
+    small = {f"x{i}": CategoricalDistribution([0, 1, 2]) for i in range(3)}
+    study = new_study()
+    for _ in range(30):
+        trial = study.ask(small)
+        study.tell(trial, (sum(trial.params.values()), -trial.params["x0"] * trial.params["x1"]))
+    assert len({tuple(trial.params.values()) for trial in study.trials[:27]}) == 27
+
+
+def test_what_is_being_measured_is_not_proposed() -> None:
+    study = new_study()
+    go_on(study, 15)
+    flying = [study.ask(SPACE) for _ in range(25)]
+    assert len({tuple(trial.params.values()) for trial in flying} | set(proposals(study))) == 40
+    for trial in reversed(flying):
+        study.tell(trial, costs(trial.params))
+    go_on(study, 10)
+    assert len(set(proposals(study))) == 50
+
+
+def test_threads_get_different_trials() -> None:
+    study = new_study()
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        return costs(
+            {
+                **{f"operator{i}": trial.suggest_categorical(f"operator{i}", ["a", "b", "c"]) for i in range(6)},
+                **{f"width{i}": trial.suggest_int(f"width{i}", 8, 64, step=8) for i in range(4)},
+            }
+        )
+
+    study.optimize(objective, n_trials=120, n_jobs=4)
+    assert len(set(proposals(study))) == len(study.trials) == 120
+
+
+def test_two_processes_on_one_study_get_different_trials() -> None:
+    storage = InMemoryStorage()
+    optuna.create_study(study_name="shared", storage=storage, directions=["minimize"] * 2)
+    both = [optuna.load_study(study_name="shared", storage=storage, sampler=PredictorSampler(seed=0)) for _ in range(2)]
+    for _ in range(30):
+        trials = [study.ask(SPACE) for study in both]  # each without knowing of the other's memory
+        for study, trial in zip(both, trials, strict=True):
+            study.tell(trial, costs(trial.params))
+    assert len(set(proposals(both[0]))) == 60
+
+
+def test_a_candidate_that_fails_twice_is_given_up() -> None:
+    study = new_study()
+    go_on(study, 12)
+    following = study.ask(SPACE)
+    study.tell(following, state=TrialState.FAIL)
+    again = study.ask(SPACE)
+    assert again.params == following.params
+    study.tell(again, state=TrialState.FAIL)
+    assert study.ask(SPACE).params != following.params
+
+
+# The study alone decides --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage_of", ["memory", "sqlite", "journal"])
+def test_a_study_that_is_loaded_again_goes_on_as_if_it_had_never_stopped(storage_of: str, tmp_path: Path) -> None:
+    storage = {
+        "memory": InMemoryStorage,
+        "sqlite": lambda: RDBStorage(f"sqlite:///{tmp_path}/study.db"),
+        "journal": lambda: JournalStorage(JournalFileBackend(str(tmp_path / "journal"))),
+    }[storage_of]()
+    whole = go_on(new_study(7), 45)
+    for trials in (4, 19, 1, 9, 12):
+        study = optuna.create_study(
+            study_name="one",
+            storage=storage,
+            directions=["minimize"] * 2,
+            sampler=PredictorSampler(seed=7),
+            load_if_exists=True,
+        )
+        go_on(study, trials)
+        # A process that is killed leaves its trial running; the next one sweeps it.
+        left_over = study.ask(SPACE)
+        study.tell(left_over, state=TrialState.FAIL)
+    assert proposals(study) == proposals(whole)
+
+
+def test_another_seed_gives_another_search() -> None:
+    assert proposals(go_on(new_study(0), 20)) != proposals(go_on(new_study(1), 20))
+
+
+def test_one_sampler_serves_two_studies_of_one_name() -> None:
+    sampler = PredictorSampler(seed=0)
+    found = []
+    for _ in range(2):
+        study = optuna.create_study(study_name="same", directions=["minimize"] * 2, sampler=sampler)
+        found.append(proposals(go_on(study, 25)))
+    assert found[0] == found[1]
+
+
+def test_a_sampler_is_pickled_without_its_memory() -> None:
+    study = go_on(new_study(), 20)
+    copy = pickle.loads(pickle.dumps(study.sampler))
+    other = optuna.create_study(directions=["minimize"] * 2, sampler=copy)
+    other.add_trials(study.trials)
+    assert study.ask(SPACE).params == other.ask(SPACE).params
+
+
+# What is told -------------------------------------------------------------------------------------------------------
+
+
+def test_every_batch_keeps_the_figures_of_its_predictors() -> None:
+    study = go_on(new_study(), 45)
+    kept = [trial.number for trial in study.trials if PREDICTORS in trial.system_attrs]
+    assert kept == [10, 20, 30, 40]
+    for number in kept:
+        figures = study.trials[number].system_attrs[PREDICTORS]["figures"]
+        assert set(figures) == {"0", "1"}
+        assert {"tau", "mape", "coverage", "rows", "model", "trusted"} <= set(figures["0"])
+    assert figures["1"]["tau"] > 0.8 and figures["1"]["trusted"]
+
+
+def test_an_unpredictable_study_falls_back_and_says_so() -> None:
+    rng = np.random.default_rng(0)
+    study = new_study(settings=PlanSettings(least_tau=0.6), startup=20)
+    go_on(study, 40, lambda params: tuple(rng.normal(size=2)))
+    notes = [trial.system_attrs[PREDICTORS]["note"] for trial in study.trials if PREDICTORS in trial.system_attrs]
+    assert notes and all("no predictor reached a tau of 0.6" in note for note in notes)
+    assert len(set(proposals(study))) == 40
+
+
+# Parameters ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        CategoricalDistribution([1, "1", None, 1.0, True]),
+        IntDistribution(1, 9, step=2),
+        IntDistribution(1, 10_000),
+        IntDistribution(1, 1024, log=True),
+        FloatDistribution(0.0, 1.0, step=0.25),
+        FloatDistribution(1e-5, 1.0, log=True),
+        FloatDistribution(-3.0, 3.0),
+    ],
+)
+def test_every_value_of_an_axis_is_allowed_and_found_again(distribution: BaseDistribution) -> None:
+    axis = Axis.of(distribution, 64)
+    assert 2 <= len(axis.values) <= 64
+    for number, value in enumerate(axis.values):
+        assert distribution._contains(distribution.to_internal_repr(value))
+        assert axis.number(value) == number
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"startup": 1}, "startup must be at least 2, but is 1"),
+        ({"batch": 0}, "batch must be at least 1, but is 0"),
+        ({"refit": 1}, "refit must be above 1, but is 1"),
+        ({"levels": 1.5}, "levels must be at least 2, but is 1.5"),
+    ],
+)
+def test_bad_options_are_named(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SearchError, match=sentence):
+        PredictorSampler(**options)
+
+
+def test_a_reference_of_the_wrong_length_is_named() -> None:
+    study = new_study(reference=[1.0])
+    with pytest.raises(SearchError, match="has 1 numbers, but the study has 2 objectives"):
+        go_on(study, 12)
