@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from mtnas.architecture import Architecture
 from mtnas.errors import DataError
 from mtnas.evaluation import InheritedErrors, extract, task_errors
 from mtnas.runs import Run
-from mtnas.searching import SearchSettings, search
+from mtnas.searching import NSGA2, SearchSettings, search
+from mtnas.seeds import derive_seed
 from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.datasets import digit_overlays
@@ -65,16 +66,19 @@ def noted_times() -> Iterator[list[tuple[Architecture, dict[str, float], float]]
         yield noted
 
 
+def _nsga2(root: int) -> Callable[[int], NSGA2]:
+    """NSGA-II with a population of 50, seeded anew for every proposal."""
+    return lambda number: NSGA2(population_size=50, seed=derive_seed(root, "search", number))
+
+
 def compare(case: Case, seed: int) -> list[dict[str, Any]]:
     """Seconds for the first ``counts`` candidates, and the baseline's."""
-    settings = SearchSettings(
-        evaluations=max(case.counts), objectives=("error/mean", "params", "macs"), population=50, threads=1
-    )
+    settings = SearchSettings(evaluations=max(case.counts), objectives=("error/mean", "params", "macs"), threads=1)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), seed)
         supernet = train(case.space, case.data, run, case.training)
         with noted_times() as noted:
-            search(case.space, case.data, run, settings, supernet=supernet)
+            search(case.space, case.data, run, settings, sampler=_nsga2(seed), supernet=supernet)
     batches = list(case.data.valid_batches())
     rows, theirs, worst = [], [], 0.0
     for number, (architecture, errors, _) in enumerate(noted, 1):

@@ -384,7 +384,7 @@ def test_elastic_spaces_train_resume_and_are_searched(tmp_path: Path) -> None:
         assert torch.equal(one, other), name
     start = SuperNetwork(space, toy_x(4), seed=0)
     assert any(not torch.equal(one, two) for one, two in zip(whole.parameters(), start.parameters(), strict=True))
-    results = search(space, data, run, SearchSettings(evaluations=12, population=4, threads=1), show_progress=False)
+    results = search(space, data, run, SearchSettings(evaluations=12, startup=4, threads=1), show_progress=False)
     assert len(results.rows) == 12
     for row in results.rows:
         network = parts.extract(row.candidate)

@@ -259,7 +259,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchSpace, Run]:
 def test_a_space_that_is_used_up_ends_the_search(sampler: str, small: tuple[SearchSpace, Run], tmp_path: Path) -> None:
     space, trained = small
     run = copy_of(trained, tmp_path)
-    settings = SearchSettings(evaluations=50, population=4)
+    settings = SearchSettings(evaluations=50, startup=4)
     for _ in range(2):
         results = search(space, toy_space.data(None), run, settings, sampler=SAMPLERS[sampler](), show_progress=False)
         assert {row.candidate.architecture for row in results.rows} == set(space.architectures.architectures())
@@ -272,7 +272,7 @@ def test_budgets_leave_fewer_candidates(small: tuple[SearchSpace, Run], tmp_path
     table = space.dry_run(toy_space.data(None).example()[0]).costs
     sizes = {a: table.of(space.architectures, a)["params"] for a in space.architectures.architectures()}
     limit = sorted(sizes.values())[3]
-    settings = SearchSettings(evaluations=50, budgets={"params": limit}, population=4)
+    settings = SearchSettings(evaluations=50, budgets={"params": limit}, startup=4)
     results = search(space, toy_space.data(None), run, settings, show_progress=False)
     allowed = {a for a, size in sizes.items() if size <= limit}
     assert {row.candidate.architecture for row in results.rows} == allowed | set(results.corners.values())
@@ -445,7 +445,7 @@ def test_the_smallest_budget_can_be_met(tmp_path: Path) -> None:
     ("field", "value"),
     [
         ("evaluations", 0),
-        ("population", 1),
+        ("startup", 1),
         ("threads", -1),
         ("tries", 0),
         ("budgets", {"params": 0}),

@@ -302,8 +302,8 @@ def with_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rules = "stop_when=(Plateau(3, 0.02), TimeLimit(60)))"
     path.write_text(
         text.replace("import SearchSettings", "import Plateau, SearchSettings, TimeLimit").replace(
-            "searching = SearchSettings(evaluations=12, population=4, threads=1)",
-            f"searching = SearchSettings(evaluations=12, population=4, threads=1, {rules}",
+            "searching = SearchSettings(evaluations=12, startup=4, threads=1)",
+            f"searching = SearchSettings(evaluations=12, startup=4, threads=1, {rules}",
         )
     )
     assert rules in path.read_text()

@@ -63,7 +63,7 @@ space = SearchSpace(
 )
 
 training = TrainingSettings(epochs=3, learning_rate=0.03, threads=1, device="cpu")
-searching = SearchSettings(evaluations=12, population=4, threads=1)
+searching = SearchSettings(evaluations=12, startup=4, threads=1)
 
 
 class Numbers(Dataset[tuple[Tensor, dict[str, Tensor]]]):

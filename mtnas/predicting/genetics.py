@@ -67,6 +67,14 @@ class Genetics(ABC):
         return Exact()
 
 
+def meets_exact_constraints(genetics: Genetics, genes: Genes) -> NDArray[np.bool_]:
+    """Which genomes break none of the constraints that are known without measuring, (n,)."""
+    met = np.ones(len(genes), dtype=bool)
+    for values in genetics.exact(genes).constraints.values():
+        met &= values <= 0
+    return met
+
+
 def fingerprints(identities: Genes) -> NDArray[np.uint64]:
     """One number for every row, (n,), equal for equal rows; others meet with a chance of about n^2 / 2^64."""
     multipliers = np.random.default_rng(20201).integers(1, 2**63, size=identities.shape[1], dtype=np.uint64) | 1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtnas.predicting.evolution import Visited, distinct, evolve, ranks, survivors
-from mtnas.predicting.genetics import Floats, Genes, Genetics, fingerprints
+from mtnas.predicting.genetics import Floats, Genes, Genetics, fingerprints, meets_exact_constraints
 from mtnas.predicting.improvement import Improvement
 from mtnas.predicting.model import Model, ProcessModel
 from mtnas.predicting.predictors import Cost, Predictors, Tuned
@@ -165,9 +165,10 @@ def _pick(
 
 
 def _evolved(rows: Rows, genetics: Genetics, known: NDArray[np.uint64], count: int, rng: np.random.Generator) -> Genes:
-    """Unknown variations of the best rows; fewer if none are left nearby, then draws."""
+    """Unknown variations of the best rows; draws where too few are left nearby, and last what breaks a constraint."""
     best = rows.genes[survivors(rows.costs, rows.violation, max(10, len(rows) // 4))]
     found = np.zeros((0, rows.genes.shape[1]), dtype=np.int64)
+    spare = found
     for attempt in range(20):
         if len(found) >= count:
             break
@@ -178,5 +179,6 @@ def _evolved(rows: Rows, genetics: Genetics, known: NDArray[np.uint64], count: i
             made = genetics.draw(16 * count, rng)
         fresh, prints = distinct(genetics, made, known)
         known = np.concatenate([known, prints])
-        found = np.concatenate([found, fresh])
-    return found[:count]
+        allowed = meets_exact_constraints(genetics, fresh)
+        found, spare = np.concatenate([found, fresh[allowed]]), np.concatenate([spare, fresh[~allowed]])
+    return np.concatenate([found, spare])[:count]

@@ -47,8 +47,8 @@ class Manifest:
             )
         if value.get("format") != FORMAT:
             raise RunError(
-                f"the manifest {self.path} has format {value.get('format')!r}, but this version of mtnas reads {FORMAT};"
-                " use another run directory"
+                f"the manifest {self.path} has format {value.get('format')!r}, but this version of mtnas reads"
+                f" {FORMAT}; use another run directory"
             )
         return value
 

@@ -3,6 +3,7 @@
 from mtnas.results import cost_names
 from mtnas.runs import read_results, read_rows
 from mtnas.searching.checks import check_settings, default_objectives
+from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.search import search
@@ -11,6 +12,7 @@ from mtnas.searching.stopping import Plateau, SearchProgress, StopRule, TimeLimi
 from mtnas.searching.study import RunStudy
 
 __all__ = [
+    "NSGA2",
     "Parameters",
     "Plateau",
     "PredictorSampler",

@@ -36,11 +36,7 @@ class Proposals:
     def fixed(self, architecture: Architecture) -> optuna.Trial:
         """A trial of a given architecture."""
         self.study.study.enqueue_trial(self.parameters.encode(architecture))
-        trial = self.study.study.ask(self.parameters.distributions)
-        while self.parameters.decode(trial.params) != architecture:  # queued by a process that was killed
-            self.study.reject(trial, "left over")
-            trial = self.study.study.ask(self.parameters.distributions)
-        return trial
+        return self.study.study.ask(self.parameters.distributions)
 
     def next(
         self, known: Container[Candidate], sampler: Callable[[int], BaseSampler], rng: Callable[[int], random.Random]

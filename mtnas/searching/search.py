@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
@@ -15,17 +16,21 @@ from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 from mtnas.runs import Run, read_results
 from mtnas.searching.checks import check_settings, default_objectives
-from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
+from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Watch
 from mtnas.searching.study import RunStudy
+from mtnas.searching.tree_genes import TreeGenes
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
 from mtnas.training import cpu_threads, load_supernetwork
+
+SamplerOf = Callable[[int], BaseSampler]
+"""Makes a sampler for a proposal by its number."""
 
 
 def search(
@@ -34,7 +39,7 @@ def search(
     run: Run,
     settings: SearchSettings | None = None,
     *,
-    sampler: BaseSampler | None = None,
+    sampler: BaseSampler | SamplerOf | None = None,
     supernet: SuperNetwork | None = None,
     show_progress: bool = True,
 ) -> Results:
@@ -49,8 +54,9 @@ def search(
         data: its validation split judges candidates.
         run: with a finished training.
         settings: None: `SearchSettings()`.
-        sampler: any Optuna sampler for several objectives. None: NSGA-II, seeded anew for every trial from the run's
-            seed and the trial's number, so that a resumed search proposes what an uninterrupted one would have.
+        sampler: any Optuna sampler for several objectives, or a function that makes one for a proposal by its number.
+            The latter serves samplers with a generator of their own, such as NSGA-II: with a seed derived from the
+            number, a resumed search proposes what an uninterrupted one would have. None: `PredictorSampler`.
         supernet: the trained supernetwork, if it is at hand; None: it is loaded from the run.
         show_progress: False: nothing is printed.
 
@@ -74,7 +80,7 @@ def search(
                 while (
                     len(loop.rows) < settings.evaluations
                     and not watch.ends(loop.rows, run.manifest.read().get("reference"))
-                    and loop.step(sampler)
+                    and loop.step(sampler if callable(sampler) else lambda number: sampler or loop.predicting())
                 ):
                     loop.fix_reference()
                     advance(loop.text())
@@ -99,6 +105,7 @@ class _Loop:
     errors: InheritedErrors
     rows: list[Row]
     known: set[Candidate]
+    _predicting: PredictorSampler | None = None
 
     @classmethod
     def start(
@@ -120,7 +127,7 @@ class _Loop:
             errors.remember(row.candidate.architecture, measured)
         return cls(space, run, settings, study, proposals, errors, rows, {row.candidate for row in rows})
 
-    def step(self, sampler: BaseSampler | None) -> bool:
+    def step(self, sampler: SamplerOf) -> bool:
         """Measure one more candidate; False if there is none left."""
         for architecture in corners(self.space.architectures, self.proposals.costs).values():
             candidate = Candidate(architecture)
@@ -129,7 +136,7 @@ class _Loop:
                 return True
         found = self.proposals.next(
             self.known,
-            lambda number: sampler or self._nsga2(number),
+            sampler,
             lambda number: random.Random(derive_seed(self.run.seed, "repair", number)),
         )
         if found is None:
@@ -143,9 +150,22 @@ class _Loop:
         if wanted <= self.known and "reference" not in self.run.manifest.read():
             self.run.manifest.write("reference", self._reference())
 
-    def _nsga2(self, number: int) -> BaseSampler:
-        seed = derive_seed(self.run.seed, "search", number)
-        return NSGA2(population_size=self.settings.population, seed=seed)
+    def predicting(self) -> BaseSampler:
+        """The sampler of this run: it knows the trees, the exact costs and the reference point."""
+        if self._predicting is None:
+            architectures, settings = self.space.architectures, self.settings
+            reference = self.run.manifest.section("reference")
+            self._predicting = PredictorSampler(
+                seed=derive_seed(self.run.seed, "search"),
+                startup=settings.startup,
+                batch=settings.batch,
+                settings=settings.planning,
+                genetics=lambda names: TreeGenes(
+                    architectures, self.proposals.costs, [*names], self.study.objectives, settings.budgets
+                ),
+                reference=[reference[name] for name in self.study.objectives],
+            )
+        return self._predicting
 
     def _measure(self, trial: optuna.Trial, candidate: Candidate) -> None:
         errors = self.errors(candidate.architecture)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mtnas.errors import SearchError
 from mtnas.limits import check_number
+from mtnas.predicting import PlanSettings
 from mtnas.searching.stopping import StopRule
 
 
@@ -22,7 +23,9 @@ class SearchSettings:
         reference: reference point of the hypervolume by cost name, for those that should differ from the default: a
             task's `reference_error`, or 1.1 times its worst error among the corner networks; the largest reachable
             params and macs.
-        population: population size of the default sampler, NSGA-II.
+        startup: candidates measured before the first prediction, corner networks included.
+        batch: candidates that one fit of the predictors serves; None: 10, or more once there are many rows.
+        planning: how predictors choose a batch.
         threads: CPU threads of torch; 0: torch's default.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.
@@ -35,7 +38,9 @@ class SearchSettings:
     objectives: Sequence[str] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
     reference: Mapping[str, float] = field(default_factory=dict)
-    population: int = 20
+    startup: int = 10
+    batch: int | None = None
+    planning: PlanSettings = field(default_factory=PlanSettings)
     threads: int = 0
     device: str = "auto"
     tries: int = 5
@@ -45,8 +50,10 @@ class SearchSettings:
         object.__setattr__(self, "objectives", tuple(self.objectives))
         object.__setattr__(self, "budgets", dict(self.budgets))
         object.__setattr__(self, "reference", dict(self.reference))
-        for name, least in (("evaluations", 1), ("population", 2), ("tries", 1), ("threads", 0)):
+        for name, least in (("evaluations", 1), ("startup", 2), ("tries", 1), ("threads", 0)):
             check_number(SearchError, name, getattr(self, name), at_least=least, whole=True)
+        if self.batch is not None:
+            check_number(SearchError, "batch", self.batch, at_least=1, whole=True)
         for what, values in (("budget", self.budgets), ("reference", self.reference)):
             for name, value in values.items():
                 check_number(SearchError, f"the {what} of {name}", value, above=0)

@@ -26,19 +26,29 @@ _CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
 class RunStudy:
     """Measured rows as trials of an Optuna study in the run's SQLite file.
 
-    A row is durable once `tell` returns: candidate and costs are written first, and the trial's state last, in one
-    transaction. Changed budgets start a new study in the same file, with all rows measured so far and their
-    constraints worked out anew.
+    Samplers work on a copy in memory; a trial is written as a whole once it has ended, in one transaction, so that a
+    row is durable when `tell` returns and a killed process leaves nothing half done. (An open trial in SQLite would
+    take one transaction for every parameter.) Changed budgets start a new study in the same file, with all rows
+    measured so far and their constraints worked out anew.
+
+    Attributes:
+        study: the copy in memory, for asking.
+        path: of the file.
+        objectives: names of the costs that are minimised.
     """
 
-    def __init__(self, study: optuna.Study, path: Path, objectives: Sequence[str]) -> None:
-        self.study = study
+    def __init__(self, stored: optuna.Study, path: Path, objectives: Sequence[str]) -> None:
+        self._stored = stored
         self.path = path
         self.objectives = tuple(objectives)
+        self.study = _named(optuna.create_study(directions=stored.directions), objectives)
+        # Trials that were left open by a killed process of an earlier version are not taken over.
+        ended = stored.get_trials(deepcopy=False, states=_CLOSED)
+        self.study.add_trials(sorted(ended, key=lambda trial: trial.number))
 
     @classmethod
     def open(cls, run: Run, objectives: Sequence[str], budgets: Mapping[str, float]) -> RunStudy:
-        """The run's study for these budgets, made where needed; trials that a killed process left open are closed."""
+        """The run's study for these budgets, made where needed."""
         known = run.manifest.read().get("study")
         if known is not None:
             must_have_study(run)
@@ -47,13 +57,8 @@ class RunStudy:
             if known is None:
                 return cls._create(run, storage, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
-            opened = cls(study, run.study, objectives)
-            study_id = storage.get_study_id_from_name(study.study_name)
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-                trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-                storage.set_trial_state_values(trial_id, TrialState.FAIL)
             if known["budgets"] == dict(budgets):
-                return opened
+                return cls(study, run.study, objectives)
             done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             return cls._create(run, storage, objectives, budgets, done)
 
@@ -69,9 +74,7 @@ class RunStudy:
         names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
         name = next(name for index in range(len(names) + 1) if (name := f"search-{index}") not in names)
         study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # names for dashboards; nothing here relies on them
-            study.set_metric_names([*objectives])
+        study = _named(study, objectives)
         for trial in earlier:
             kept = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
             costs = trial.user_attrs[COSTS]
@@ -96,12 +99,12 @@ class RunStudy:
         trial.set_user_attr(COSTS, dict(costs))
         for name, limit in budgets.items():
             trial.set_constraint(name, costs[name] - limit)
-        self.study.tell(trial, [costs[name] for name in self.objectives])
+        self._stored.add_trial(self.study.tell(trial, [costs[name] for name in self.objectives]))
 
     def reject(self, trial: optuna.Trial, reason: str) -> None:
         """Record a proposal that was not evaluated."""
         trial.set_user_attr("not evaluated", reason)
-        self.study.tell(trial, state=TrialState.PRUNED)
+        self._stored.add_trial(self.study.tell(trial, state=TrialState.PRUNED))
 
     def rows(self) -> tuple[Row, ...]:
         """Measured rows in the order of their trials."""
@@ -109,13 +112,17 @@ class RunStudy:
             return _rows(self.study)
 
     def progress(self) -> tuple[int, int]:
-        """How many trials there were, and how many of the last ones in a row were rejected.
-
-        Trials that a killed process left open do not count, so a resumed search stands where it stood.
-        """
+        """How many trials there were, and how many of the last ones in a row were rejected."""
         states = [trial.state for trial in self.study.get_trials(deepcopy=False) if trial.state in _CLOSED]
         rejected = next((i for i, state in enumerate(reversed(states)) if state != TrialState.PRUNED), len(states))
         return len(states), rejected
+
+
+def _named(study: optuna.Study, objectives: Sequence[str]) -> optuna.Study:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # names for dashboards; nothing here relies on them
+        study.set_metric_names([*objectives])
+    return study
 
 
 def _rows(study: optuna.Study) -> tuple[Row, ...]:

@@ -93,7 +93,7 @@ class TreeGenes(Genetics):
     def identity(self, genes: Genes) -> Genes:
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
-        return np.concatenate([leaders.reshape(len(genes), -1), options.reshape(len(genes), -1)], axis=1)
+        return np.concatenate([leaders, options], axis=1).reshape(len(genes), 2 * self.blocks * self.tasks)
 
     # Variation --------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mtnas.errors import SearchError
 from mtnas.limits import check_number
 from mtnas.predicting import Genetics, IndependentGenes, Model, Plan, PlanSettings, Rows, Tuned, plan
-from mtnas.predicting.genetics import Genes
+from mtnas.predicting.genetics import Genes, meets_exact_constraints
 from mtnas.searching.predictor_sampler.axis import Axis
 from mtnas.searching.predictor_sampler.history import History, directions_of
 from mtnas.seeds import derive_seed
@@ -175,7 +175,9 @@ class PredictorSampler(BaseSampler):
         rng = np.random.default_rng(derive_seed(self.seed, "startup", history.closed, len(pending)))
         drawn = history.genetics.draw(self.settings.children, rng)
         new = np.array([mark not in taken for mark in history.prints(list(drawn)).tolist()])
-        return history.farthest(drawn[new] if new.any() else drawn, pending)
+        allowed = new & meets_exact_constraints(history.genetics, drawn)
+        wanted = next((drawn[mask] for mask in (allowed, new) if mask.any()), drawn)
+        return history.farthest(wanted, pending)
 
     def _plan(
         self,
