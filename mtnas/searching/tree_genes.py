@@ -86,7 +86,9 @@ class TreeGenes(Genetics):
 
     def path_options(self, genes: Genes, leaders: Ints) -> Ints:
         """The option of every block on every task's path, (n, blocks, tasks)."""
-        own = np.where(self._option >= 0, genes[:, self._option], 0)
+        own = np.zeros((len(genes), self.blocks, self.tasks), dtype=np.int64)
+        there = self._option >= 0  # a block with one option has no gene
+        own[:, there] = genes[:, self._option[there]]
         found: Ints = np.take_along_axis(own, leaders, axis=2)
         return found
 

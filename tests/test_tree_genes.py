@@ -1,0 +1,151 @@
+"""Trees as genes of the predictor-guided search agree with the values that they stand for."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from toys import plain_space, plain_spaces, plain_table
+
+from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, CostTable
+from mtnas.predicting.genetics import Genes, fingerprints
+from mtnas.searching import Parameters
+from mtnas.searching.predictor_sampler.axis import Axis
+from mtnas.searching.tree_genes import Prior, TreeGenes
+
+
+class Case:
+    """A space, its genes, and the way from genes to architectures."""
+
+    def __init__(self, space: ArchitectureSpace, table: CostTable | None = None, prior: Prior | None = None) -> None:
+        self.space, self.table, self.parameters = space, table or plain_table(space), Parameters(space)
+        self.names = sorted(self.parameters.distributions, key=lambda name: hash(name) % 97)  # any order will do
+        self.axes = {name: Axis.of(self.parameters.distributions[name], 64) for name in self.names}
+        objectives = [*(f"error/{task}" for task in space.tasks), "error/mean", "params"]
+        self.genes = TreeGenes(space, self.table, self.names, objectives, {"macs": 9.0}, prior)
+
+    def architecture(self, genes: np.ndarray) -> Architecture:
+        values = {name: axis.values[gene] for (name, axis), gene in zip(self.axes.items(), genes, strict=True)}
+        return self.parameters.decode(values)
+
+    def encoded(self, architecture: Architecture) -> Genes:
+        values = self.parameters.encode(architecture)
+        return np.array([axis.number(values[name]) for name, axis in self.axes.items()], dtype=np.int64)
+
+    def population(self, seed: int, count: int = 40) -> Genes:
+        """Draws and children of them."""
+        rng = np.random.default_rng(seed)
+        drawn = self.genes.draw(count, rng)
+        return np.concatenate([drawn, self.genes.vary(drawn, drawn[::-1], rng)])
+
+
+@given(plain_spaces(), st.integers(0, 99))
+def test_genomes_mean_the_same_where_their_architectures_are_equal(space: ArchitectureSpace, seed: int) -> None:
+    case = Case(space)
+    genes = case.population(seed)
+    architectures = [case.architecture(row) for row in genes]
+    prints = fingerprints(case.genes.identity(genes)).tolist()
+    assert len(set(zip(prints, architectures, strict=True))) == len(set(prints)) == len(set(architectures))
+    canonical = np.array([case.encoded(architecture) for architecture in architectures]).reshape(genes.shape)
+    assert fingerprints(case.genes.identity(canonical)).tolist() == prints
+
+
+@given(plain_spaces(), st.integers(0, 99))
+def test_costs_are_those_of_the_table(space: ArchitectureSpace, seed: int) -> None:
+    case = Case(space)
+    genes = case.population(seed)
+    found = case.genes.costs(genes)
+    wanted = [case.table.of(space, case.architecture(row)) for row in genes]
+    for name in EXACT_COSTS:
+        assert found[name].tolist() == [costs[name] for costs in wanted]
+    exact = case.genes.exact(genes)
+    assert exact.objectives[len(space.tasks) + 1].tolist() == [costs["params"] for costs in wanted]
+    assert exact.constraints["macs"].tolist() == [costs["macs"] - 9 for costs in wanted]
+
+
+def test_costs_follow_the_shapes_that_enter() -> None:
+    """A narrow first block makes the second one cheaper."""
+    space = plain_space([True, True], [2, 2])
+    table = CostTable(
+        (1, 1),
+        ((((10, 1), (20, 2)),), (((3, 1), (4, 1)), ((5, 1), (6, 1)))),
+        (((0, 1),), ((0, 1), (0, 1))),
+        (((1, 1),) * 3, ((2, 1),) * 3),
+    )
+    case = Case(space, table)
+    rng = random.Random(0)
+    architectures = [space.draw(rng) for _ in range(60)]
+    genes = np.array([case.encoded(architecture) for architecture in architectures])
+    wanted = [table.of(space, architecture)["params"] for architecture in architectures]
+    assert case.genes.costs(genes)["params"].tolist() == wanted
+
+
+@given(plain_spaces(), st.integers(0, 99))
+def test_a_task_s_view_is_its_path_and_the_whole_view_tells_networks_apart(space: ArchitectureSpace, seed: int) -> None:
+    case = Case(space)
+    genes = case.population(seed, 20)
+    architectures = [case.architecture(row) for row in genes]
+    for cost, task in enumerate(space.tasks):
+        view = case.genes.view(cost)
+        assert view == case.genes.view(f"error/{task}") == cost + 1
+        features = case.genes.features(genes, view)
+        assert features.shape[1] == len(case.genes.groups(view))
+        for i, one in enumerate(architectures):
+            for j, other in enumerate(architectures[:i]):
+                same = bool((features[i] == features[j]).all())
+                assert same == (one.path(cost) == other.path(cost))
+    whole = case.genes.features(genes, case.genes.view(len(space.tasks)))
+    assert len({tuple(row) for row in whole.tolist()}) == len(set(architectures))
+    assert whole.shape[1] == len(case.genes.groups(0))
+
+
+@given(plain_spaces(most_tasks=3, most_blocks=3), st.integers(0, 99))
+def test_variation_reaches_every_architecture(space: ArchitectureSpace, seed: int) -> None:
+    if space.size > 200:
+        return
+    case = Case(space)
+    rng = np.random.default_rng(seed)
+    alive = case.genes.draw(30, rng)
+    reached = {case.architecture(row) for row in alive}
+    for _ in range(400):
+        if len(reached) == space.size:
+            break
+        alive = case.genes.vary(alive, alive[rng.permutation(30)], rng)
+        reached |= {case.architecture(row) for row in alive}
+    assert len(reached) == space.size
+
+
+def test_copies_nearly_always_change_and_only_a_little() -> None:
+    case = Case(plain_space([True] * 5, [3] * 5, tasks=4))
+    rng = np.random.default_rng(0)
+    parents = case.genes.draw(500, rng)
+    children = case.genes.vary(parents, parents, rng)
+    changed = fingerprints(case.genes.identity(parents)) != fingerprints(case.genes.identity(children))
+    assert changed.mean() > 0.75
+    nodes = [len(case.architecture(row).tree.nodes()) for row in children]
+    assert np.mean(nodes) > 5
+
+
+def test_a_branch_that_splits_off_starts_as_a_copy() -> None:
+    """What a follower's own option genes held before does not matter once they are settled."""
+    case = Case(plain_space([True, True], [3, 3], tasks=2))
+    values = {
+        "depth/b": 2,
+        **{f"option/{block}/{task}": option for block in ("b0", "b1") for task, option in (("a", "o0"), ("b", "o2"))},
+    }
+    shared = np.array([[axis.number(values[name]) for name, axis in case.axes.items()]])
+    assert case.architecture(shared[0]).path(1) == ((0, "o0"), (0, "o0"))
+    split = case.genes._settled(shared)
+    split[:, case.names.index("depth/b")] = 0
+    assert case.architecture(split[0]).path(1) == ((1, "o0"), (1, "o0"))
+
+
+def test_a_prior_draws_half() -> None:
+    def prior(count: int, rng: np.random.Generator) -> Genes:
+        return np.ones((count, len(Parameters(space).distributions)), dtype=np.int64)
+
+    space = plain_space([True, True], [2, 2])
+    drawn = Case(space, prior=prior).genes.draw(40, np.random.default_rng(0))
+    assert (drawn[:20] == 1).all() and not (drawn[20:] == 1).all()
