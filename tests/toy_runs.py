@@ -78,6 +78,7 @@ def search_toy(
     budgets: Mapping[str, float] | None = None,
     objectives: Sequence[str] = (),
     sampler: BaseSampler | None = None,
+    warm_start: Results | None = None,
 ) -> Results:
     """Search a trained run of the toy space."""
     settings = replace(toy_space.searching, evaluations=evaluations, budgets=budgets or {}, objectives=objectives)
@@ -88,6 +89,7 @@ def search_toy(
         settings,
         sampler=sampler,
         supernet=supernet(),
+        warm_start=warm_start,
         show_progress=False,
     )
 

@@ -127,16 +127,19 @@ def search(
     objective: options.ObjectiveOption = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
+    warm_start: options.WarmStartOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
 ) -> None:
     """Measure candidates of a trained run, or go on; what is not given stays as the run has it."""
     from mtnas.cli import steps, tables
+    from mtnas.runs import read_results
     from mtnas.searching import search as search_candidates
 
+    earlier = None if warm_start is None else read_results(steps.existing_run(warm_start))
     work = steps.Work.existing(run, space, data_dir)
     settings = work.searching(evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau)
-    results = search_candidates(work.file.space, work.data, work.run, settings)
+    results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier)
     tables.print_results(results, rows)
     _say_written([work.run.results])
 

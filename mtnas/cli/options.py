@@ -49,6 +49,15 @@ PlateauOption = Annotated[
         " space file's share). 0: go on. Default: the space file's.",
     ),
 ]
+WarmStartOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--warm-start",
+        metavar="RUN",
+        help="Begin from the rows of another run: its best candidates are measured first, and its rows advise the"
+        " predictors. Copied into the run, which needs the option once only.",
+    ),
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(

@@ -1,5 +1,6 @@
 """Learned predictors of costs, and what they propose to measure. Numpy and scikit-learn; no torch, no optuna."""
 
+from mtnas.predicting.advice import Advised
 from mtnas.predicting.evolution import evolve
 from mtnas.predicting.gaussian_process import ChoiceProcess
 from mtnas.predicting.genetics import Exact, Genetics
@@ -11,6 +12,7 @@ from mtnas.predicting.quality import Quality
 from mtnas.predicting.rows import Rows
 
 __all__ = [
+    "Advised",
     "ChoiceProcess",
     "Exact",
     "Fitted",

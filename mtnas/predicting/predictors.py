@@ -103,6 +103,7 @@ class Predictors:
             self.quality[cost] = own
             self.trusted[cost] = self.quality[cost].tau >= least_tau
             self._seen[cost] = values
+        self._margin = {name: _margin(self.fitted[name]) for name in rows.constraints if name in self.fitted}
         self._scale = {name: float(values.std()) or 1.0 for name, values in rows.constraints.items()}
 
     @property
@@ -114,8 +115,8 @@ class Predictors:
     def likely(self, genes: Genes) -> tuple[Floats, Floats]:
         """Most likely objectives (n, objectives), and by how much constraints are broken (n,).
 
-        A predicted constraint counts as broken only where it is so by more than the margin of its interval, half of
-        it, so that candidates at its border are not lost.
+        A predicted constraint counts as broken only where it is so by more than half a standard deviation of held-out
+        rows, so that candidates at its border are not lost.
         """
         exact, views = self.genetics.exact(genes), self._views(genes)
         costs = np.empty((len(genes), self.objectives))
@@ -126,9 +127,7 @@ class Predictors:
             if name in exact.constraints:
                 broken = exact.constraints[name]
             elif self.trusted[name]:
-                fitted = self.fitted[name]
-                mean, low, _ = fitted.held_out()
-                broken = fitted.mean(views[self.genetics.view(name)]) - 0.5 * float(np.median(mean - low))
+                broken = self.fitted[name].mean(views[self.genetics.view(name)]) - self._margin[name]
             else:
                 continue
             violation += np.maximum(broken, 0) / self._scale[name]
@@ -164,3 +163,9 @@ class Predictors:
         if self.trusted[cost]:
             return self.fitted[cost].samples(X, count, rng)
         return rng.choice(self._seen[cost], size=(count, len(X)))
+
+
+def _margin(fitted: Fitted) -> float:
+    """Half of what a held-out row's cost is typically off downwards."""
+    mean, low, _ = fitted.held_out()
+    return 0.5 * float(np.median(mean - low))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.samplers import BaseSampler
 
-from mtnas.architecture import EXACT_COSTS, Candidate
+from mtnas.architecture import EXACT_COSTS, Architecture, Candidate
 from mtnas.evaluation import InheritedErrors
 from mtnas.progress import progress
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
@@ -23,6 +23,7 @@ from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Watch
 from mtnas.searching.study import RunStudy
 from mtnas.searching.tree_genes import TreeGenes
+from mtnas.searching.warm_start import EarlierRows
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -41,6 +42,7 @@ def search(
     *,
     sampler: BaseSampler | SamplerOf | None = None,
     supernet: SuperNetwork | None = None,
+    warm_start: Results | None = None,
     show_progress: bool = True,
 ) -> Results:
     """Measure candidates of a trained supernetwork until the asked number is reached, or go on where it stopped.
@@ -58,10 +60,14 @@ def search(
             The latter serves samplers with a generator of their own, such as NSGA-II: with a seed derived from the
             number, a resumed search proposes what an uninterrupted one would have. None: `PredictorSampler`.
         supernet: the trained supernetwork, if it is at hand; None: it is loaded from the run.
+        warm_start: results of another run on the same space or one that shares members with it. Its best candidates
+            are measured first, and its rows advise the predictors; they are copied into this run, which keeps them
+            when it is gone on with.
         show_progress: False: nothing is printed.
 
     Raises:
-        SearchError: before anything is measured, for an unknown cost, or budgets that nothing can meet.
+        SearchError: before anything is measured, for an unknown cost, budgets that nothing can meet, or a warm start
+            from rows that are not in this space.
         RunError: if the run belongs to another space, data or objectives, or is not trained.
     """
     settings = settings or SearchSettings()
@@ -73,7 +79,7 @@ def search(
         optuna_level = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            loop = _Loop.start(space, data, run, settings, objectives, supernet)
+            loop = _Loop.start(space, data, run, settings, objectives, supernet, warm_start)
             watch = Watch(settings.stop_when, objectives, settings.budgets)
             with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
                 loop.fix_reference()
@@ -103,6 +109,7 @@ class _Loop:
     study: RunStudy
     proposals: Proposals
     errors: InheritedErrors
+    earlier: EarlierRows
     rows: list[Row]
     known: set[Candidate]
     _predicting: PredictorSampler | None = None
@@ -116,7 +123,9 @@ class _Loop:
         settings: SearchSettings,
         objectives: tuple[str, ...],
         supernet: SuperNetwork,
+        warm_start: Results | None,
     ) -> _Loop:
+        earlier = EarlierRows.of(run, Parameters(space.architectures), warm_start)
         study = RunStudy.open(run, objectives, settings.budgets)
         parameters = Parameters(space.architectures)
         proposals = Proposals(study, parameters, supernet.found.costs, settings.budgets, settings.tries)
@@ -125,11 +134,12 @@ class _Loop:
         for row in rows:
             measured = {task: row.costs[f"error/{task}"] for task in space.architectures.tasks}
             errors.remember(row.candidate.architecture, measured)
-        return cls(space, run, settings, study, proposals, errors, rows, {row.candidate for row in rows})
+        known = {row.candidate for row in rows}
+        return cls(space, run, settings, study, proposals, errors, earlier, rows, known)
 
     def step(self, sampler: SamplerOf) -> bool:
         """Measure one more candidate; False if there is none left."""
-        for architecture in corners(self.space.architectures, self.proposals.costs).values():
+        for architecture in self._first():
             candidate = Candidate(architecture)
             if candidate not in self.known:
                 self._measure(self.proposals.fixed(architecture), candidate)
@@ -143,6 +153,15 @@ class _Loop:
             return False
         self._measure(*found)
         return True
+
+    def _first(self) -> list[Architecture]:
+        """What is measured before anything is proposed: the corner networks, and the best of the earlier rows."""
+        corner = list(corners(self.space.architectures, self.proposals.costs).values())
+        left = self.settings.startup - len(set(corner))
+        proposals = self.proposals
+        return corner + self.earlier.best(
+            proposals.parameters, proposals.costs, self.study.objectives, self.settings.budgets, left
+        )
 
     def fix_reference(self) -> None:
         """Settle the reference point once the corners are measured; it never changes after that."""
@@ -164,6 +183,7 @@ class _Loop:
                     architectures, self.proposals.costs, [*names], self.study.objectives, settings.budgets
                 ),
                 reference=[reference[name] for name in self.study.objectives],
+                earlier=self.earlier.trials(self.proposals.parameters, self.study.objectives),
             )
         return self._predicting
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,6 +124,17 @@ class History:
             np.array([costs for _, costs in taken], dtype=np.float64),
             {name: np.array([entry.constraints.get(name, 0.0) for entry, _ in taken]) for name in names},
         )
+
+    def rows_of(self, trials: Sequence[FrozenTrial], signs: Floats) -> Rows:
+        """Measured rows of trials that are not of this study; those over other parameters are left out."""
+        other = History(self.distributions, self.genetics, 2)
+        other.axes = self.axes
+        for number, trial in enumerate(trials):
+            if trial.state == TrialState.COMPLETE:
+                kept = copy(trial)
+                kept.number = number
+                other._take_in(kept, signs)
+        return other.rows(other.closed)
 
     def prints(self, genes: Sequence[Genes]) -> NDArray[np.uint64]:
         """Fingerprints of what genes mean."""

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mtnas.errors import SearchError
 from mtnas.limits import check_number
-from mtnas.predicting import Genetics, IndependentGenes, Model, Plan, PlanSettings, Rows, Tuned, plan
+from mtnas.predicting import Advised, Genetics, IndependentGenes, Model, Plan, PlanSettings, Rows, Tuned, plan
 from mtnas.predicting.genetics import Genes, meets_exact_constraints
 from mtnas.searching.predictor_sampler.axis import Axis
 from mtnas.searching.predictor_sampler.history import History, directions_of
@@ -56,6 +56,8 @@ class PredictorSampler(BaseSampler):
         reference: of the hypervolume, one number per objective, in the study's own directions. None: a tenth beyond
             the worst end of the front, measured or predicted.
         levels: values that stand for a parameter without steps, or with more.
+        earlier: trials of an earlier study with the same objectives, parameters and choices, or fewer. What they let
+            expect is one more thing that predictors see; they are not taken for trials of this study.
         refit: the weights of the predictors are fitted anew when rows have grown by this factor; in between they only
             learn the new rows.
     """
@@ -70,6 +72,7 @@ class PredictorSampler(BaseSampler):
         genetics: GeneticsOf | None = None,
         reference: Sequence[float] | None = None,
         levels: int = 64,
+        earlier: Sequence[FrozenTrial] = (),
         refit: float = 1.3,
     ) -> None:
         check_number(SearchError, "startup", startup, at_least=2, whole=True)
@@ -82,6 +85,7 @@ class PredictorSampler(BaseSampler):
         self.settings = settings or PlanSettings()
         self.genetics = genetics
         self.reference = None if reference is None else tuple(reference)
+        self.earlier = tuple(earlier)
         self._lock = threading.RLock()
         self._studies: dict[str, _Memory] = {}
 
@@ -99,7 +103,7 @@ class PredictorSampler(BaseSampler):
             return {}
         with self._lock:
             memory = self._memory(study)
-            history = memory.history_of(search_space, self.genetics, self.levels)
+            history = memory.history_of(search_space, lambda: self._history(study, search_space))
             open_trials = history.read(study, study.get_trials(deepcopy=False))
             genes = self._propose(study, trial, memory, open_trials)
             still_open = {other.number for other in open_trials}
@@ -125,6 +129,19 @@ class PredictorSampler(BaseSampler):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock = threading.RLock()
+
+    def _history(self, study: Study, search_space: Mapping[str, BaseDistribution]) -> History:
+        """An empty history over some parameters."""
+        if self.genetics is None:
+            axes = [Axis.of(distribution, self.levels) for distribution in search_space.values()]
+            genetics: Genetics = IndependentGenes([len(axis.values) for axis in axes], [axis.ordered for axis in axes])
+        else:
+            genetics = self.genetics(search_space)
+        history = History(search_space, genetics, self.levels)
+        earlier = history.rows_of(self.earlier, directions_of(study))
+        if len(earlier) >= self.startup:
+            history.genetics = Advised(genetics, earlier, self.settings.models, self.settings.most_rows)
+        return history
 
     # Proposals --------------------------------------------------------------------------------------------------
 
@@ -248,17 +265,10 @@ class _Memory:
             raise RuntimeError("a study's history is asked for before its parameters are known")
         return self.history
 
-    def history_of(
-        self, search_space: Mapping[str, BaseDistribution], genetics: GeneticsOf | None, levels: int
-    ) -> History:
+    def history_of(self, search_space: Mapping[str, BaseDistribution], make: Callable[[], History]) -> History:
         """The history over these parameters; begun anew when they change."""
         if self.history is None or self.history.distributions != dict(search_space):
-            if genetics is None:
-                axes = [Axis.of(distribution, levels) for distribution in search_space.values()]
-                made: Genetics = IndependentGenes([len(axis.values) for axis in axes], [axis.ordered for axis in axes])
-            else:
-                made = genetics(search_space)
-            self.history = History(search_space, made, levels)
+            self.history = make()
             self.batch, self.tuned, self.handed = None, None, {}
         return self.history
 

@@ -1,0 +1,1 @@
+"""How fast candidates are searched on predictors, what proposals cost, and whether parallel trials repeat."""
