@@ -59,12 +59,17 @@ class Improvement:
         picked: list[int] = []
         free = np.ones(worlds.shape[1], dtype=bool)
         free[:pending] = False
+        # Where nothing promises a gain any more, the likeliest to be allowed comes first.
+        score = np.where(free, np.maximum(reach - best[:, None], 0).mean((0, 2)) + 1e-12 * chances, -1.0)
         for _ in range(min(count, int(free.sum()))):
-            gain = np.maximum(reach - best[:, None], 0).mean((0, 2))
-            # Where nothing promises a gain any more, the likeliest to be allowed.
-            score = np.where(free, gain + 1e-12 * chances, -1.0)
-            chosen = int(score.argmax())
+            # A gain only ever shrinks as others are picked (lazy greedy, Minoux 1978): one that stays first is right.
+            while True:
+                chosen = int(score.argmax())
+                gain = float(np.maximum(reach[:, chosen] - best, 0).mean()) + 1e-12 * float(chances[chosen])
+                if gain >= score[chosen]:
+                    break
+                score[chosen] = gain
             picked.append(chosen)
-            free[chosen] = False
+            score[chosen] = -1.0
             best = np.maximum(best, reach[:, chosen])
         return picked
