@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
     from mtnas.results import Results, Row, pick
     from mtnas.runs import Run, read_results
-    from mtnas.searching import Plateau, SearchProgress, SearchSettings, StopRule, TimeLimit, search
+    from mtnas.searching import Plateau, PredictorSampler, SearchProgress, SearchSettings, StopRule, TimeLimit, search
     from mtnas.space.block import Block
     from mtnas.space.data import Data
     from mtnas.space.elastic import check_elastic, elastic
@@ -54,6 +54,7 @@ _HOMES = {
     "InheritedErrors": "evaluation",
     "MtnasError": "errors",
     "PCGrad": "training.weighting",
+    "PredictorSampler": "searching",
     "Plateau": "searching",
     "QuantizationPolicy": "architecture",
     "RandomWeighting": "training.weighting",
@@ -96,6 +97,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "PredictorSampler",
     "AggregatedGradients",
     "Architecture",
     "ArchitectureSpace",

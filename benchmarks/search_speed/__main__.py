@@ -31,7 +31,7 @@ ABOUT = (
 
 
 def measure(options: Options) -> Report:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", ExperimentalWarning)
     report = Report(ABOUT + f"\nseeds: {' '.join(map(str, options.seeds))}")
     seeds = options.seeds
