@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits
-BENCHMARKS := evaluation supernet_cost ranking
+BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality
 
 .PHONY: demo test lint types layers bench clean
 
@@ -15,7 +15,7 @@ test: lint types layers $(VENV)/.installed-dev
 	$(BIN)/pytest
 
 # Each also as: .venv/bin/python -m benchmarks.NAME [--quick] [--json FILE] [--data-dir DIR]
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed-bench
 	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: $(VENV)/.installed-dev
@@ -39,6 +39,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 clean:

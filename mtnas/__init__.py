@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from mtnas.errors import MtnasError
     from mtnas.evaluation import InheritedErrors, extract, recalibrate, task_errors
     from mtnas.export import load_network, save_network
-    from mtnas.plotting import plot_front, plot_tree
+    from mtnas.plotting import plot_front, plot_predictors, plot_tree
     from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
     from mtnas.results import Results, Row, pick
-    from mtnas.runs import Run, read_results
+    from mtnas.runs import Run, read_predictors, read_results
     from mtnas.searching import Plateau, PredictorSampler, SearchProgress, SearchSettings, StopRule, TimeLimit, search
     from mtnas.space.block import Block
     from mtnas.space.data import Data
@@ -84,8 +84,10 @@ _HOMES = {
     "on_all": "space.task",
     "pick": "results",
     "plot_front": "plotting",
+    "plot_predictors": "plotting",
     "plot_tree": "plotting",
     "read_compared": "refining",
+    "read_predictors": "runs",
     "read_refined": "refining",
     "read_results": "runs",
     "recalibrate": "evaluation",
@@ -141,8 +143,10 @@ __all__ = [
     "on_all",
     "pick",
     "plot_front",
+    "plot_predictors",
     "plot_tree",
     "read_compared",
+    "read_predictors",
     "read_refined",
     "read_results",
     "recalibrate",

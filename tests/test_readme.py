@@ -40,6 +40,14 @@ def test_the_script_trains_searches_plots_and_extracts(tmp_path: Path) -> None:
     assert {"manifest.json", "results.csv", "study.db"} <= {path.name for path in (tmp_path / "runs/waves").iterdir()}
 
 
+def test_the_sampler_serves_any_study() -> None:
+    names: dict[str, Any] = {}
+    exec(scripts()[2], names)
+    trials = names["study"].trials
+    assert len({tuple(trial.params.values()) for trial in trials}) == len(trials) == 60
+    assert sum(trial.constraints["size"] <= 0 for trial in trials) > 30
+
+
 def shown_commands() -> list[str]:
     return re.findall(r"^    (mtnas .*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
 

@@ -94,7 +94,7 @@ def _batches(study: Study, problem: Problem, count: int) -> Iterator[float]:
     """
     seconds: list[float] = []
     begun = 0
-    while True:
+    while len(seconds) <= len(study.get_trials(deepcopy=False)) // 2:
         taken, begins = _trial(study, problem)
         if begins:
             if begun > 1:
@@ -103,6 +103,7 @@ def _batches(study: Study, problem: Problem, count: int) -> Iterator[float]:
                 return
             begun, seconds = begun + 1, []
         seconds.append(taken)
+    raise RuntimeError(f"no batch began within {len(seconds)} trials: they are not marked by {PREDICTORS} any more")
 
 
 def _other(problem: Problem, finished: int, seed: int, sampler: BaseSampler, count: int) -> Reading:

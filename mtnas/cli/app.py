@@ -75,6 +75,7 @@ def run(
 ) -> None:
     """Train, search, print the front and draw it. The same command goes on where it stopped."""
     from mtnas.cli import steps, tables
+    from mtnas.runs import read_predictors
     from mtnas.searching import check_settings
     from mtnas.searching import search as search_candidates
     from mtnas.space.check import check
@@ -92,6 +93,7 @@ def run(
         results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet)
         paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
+    tables.print_predictors(read_predictors(work.run))
     _say_written([work.run.results, *paths])
 
 
@@ -133,7 +135,7 @@ def search(
 ) -> None:
     """Measure candidates of a trained run, or go on; what is not given stays as the run has it."""
     from mtnas.cli import steps, tables
-    from mtnas.runs import read_results
+    from mtnas.runs import read_predictors, read_results
     from mtnas.searching import search as search_candidates
 
     earlier = None if warm_start is None else read_results(steps.existing_run(warm_start))
@@ -141,6 +143,7 @@ def search(
     settings = work.searching(evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau)
     results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier)
     tables.print_results(results, rows)
+    tables.print_predictors(read_predictors(work.run))
     _say_written([work.run.results])
 
 
@@ -149,7 +152,7 @@ def plot(
     run: options.RunArgument,
     dpi: Annotated[int, typer.Option("--dpi", min=20, help="Dots per inch of the pictures.")] = _DPI,
 ) -> None:
-    """Draw front.png and trees.png from a run's results. Runs no code of the space."""
+    """Draw front.png, trees.png and, after a search with predictors, predictors.png. Runs no code of the space."""
     from mtnas.cli import steps
     from mtnas.runs import read_results
 
@@ -159,12 +162,13 @@ def plot(
 
 @app.command(epilog=_example("mtnas show runs/digits --rows 30"))
 def show(run: options.RunArgument, rows: options.RowsOption = 15) -> None:
-    """Print a run's front and corner networks. Runs no code of the space."""
+    """Print a run's front, corner networks and figures of its predictors. Runs no code of the space."""
     from mtnas.cli import steps, tables
-    from mtnas.runs import read_results
+    from mtnas.runs import read_predictors, read_results
 
     handle = steps.existing_run(run)
     tables.print_results(read_results(handle), rows)
+    tables.print_predictors(read_predictors(handle))
 
 
 @app.command(epilog=_example("mtnas pick runs/digits --weight left_digit=3 --budget params=5k"))

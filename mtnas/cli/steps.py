@@ -149,10 +149,14 @@ def existing_run(path: Path) -> Run:
 
 
 def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
-    """Draw front.png and trees.png into the run directory."""
-    from mtnas.plotting import draw_front, draw_trees, save_figure
+    """Draw front.png and trees.png into the run directory, and predictors.png if the search had predictors."""
+    from mtnas.plotting import draw_front, draw_predictors, draw_trees, save_figure
+    from mtnas.runs import read_predictors
 
-    paths = [run.path / "front.png", run.path / "trees.png"]
-    save_figure(draw_front(results), paths[0], dpi=dpi)
-    save_figure(draw_trees(results), paths[1], dpi=dpi)
-    return paths
+    figures = {"front.png": draw_front(results), "trees.png": draw_trees(results)}
+    reports = read_predictors(run)
+    if any(report.figures for report in reports):
+        figures["predictors.png"] = draw_predictors(reports)
+    for name, figure in figures.items():
+        save_figure(figure, run.path / name, dpi=dpi)
+    return [run.path / name for name in figures]

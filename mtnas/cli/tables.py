@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from mtnas.results import MEAN_ERROR, Results, Row, weighted_error
+from mtnas.results import MEAN_ERROR, PredictorReport, Results, Row, weighted_error
+from mtnas.results.predictor_report import BUDGET
 
 if TYPE_CHECKING:
     from mtnas.refining import Comparison, RefinedRows
@@ -40,6 +42,37 @@ def print_results(results: Results, rows: int) -> None:
         console.print(f"hypervolume {results.hypervolume():.4f} of the box up to {_reference(results)}")
     if len(shown) < len(front):
         console.print("All of them are in results.csv (front = True); --rows prints more.")
+
+
+def print_predictors(reports: Sequence[PredictorReport]) -> None:
+    """Print the latest figures of a search's predictors, and how many batches went without; nothing if there are none.
+
+    A budget has no MAPE: percent of the distance to a limit mean nothing near it.
+
+    Args:
+        reports: of every batch, the latest last.
+    """
+    if not reports:
+        return
+    latest = reports[-1]
+    if latest.figures:
+        title = f"Predictors after {latest.measured} rows, on held-out rows (coverage of 90 % intervals)"
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for column in ("cost", "model"):
+            table.add_column(column, no_wrap=True)
+        for column in ("held out", "tau", "MAPE %", "coverage %"):
+            table.add_column(column, justify="right")
+        table.add_column("")
+        for cost, found in latest.figures.items():
+            mape = "-" if cost.startswith(BUDGET) or math.isnan(found.mape) else f"{found.mape:.1f}"
+            figures = [str(found.rows), f"{found.tau:.2f}", mape, f"{100 * found.coverage:.0f}"]
+            table.add_row(cost, found.model, *figures, "trusted" if found.trusted else "not trusted")
+        _console().print(table)
+    without = sum(bool(report.note) for report in reports)
+    if without:
+        _console().print(
+            f"{without} of {len(reports)} batches were planned without predictors, which ranked too poorly."
+        )
 
 
 def print_picked(row: Row, weights: Mapping[str, float]) -> None:

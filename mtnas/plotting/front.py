@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from mtnas.architecture import EXACT_COSTS
 from mtnas.plotting.budgets import draw_budgets
+from mtnas.plotting.frame import set_frame
 from mtnas.plotting.marks import draw_corners, draw_rows, draw_staircase, enlarge_dots, legend_entries
 from mtnas.plotting.scales import needs_log, set_scales
-from mtnas.plotting.style import INK, MUTED, SMALL_POINTS, TEXT_POINTS, TITLE_POINTS, VERMILLION, label, text_inches
+from mtnas.plotting.style import INK, MUTED, TEXT_POINTS, TITLE_POINTS, VERMILLION, label, text_inches
 from mtnas.results import MEAN_ERROR, Results
 
 NO_FEASIBLE = "no candidate meets the budgets"
@@ -102,7 +103,7 @@ def _draw_panel(ax: Axes, results: Results, x: str, y: str, log: tuple[bool, boo
     """All marks over two costs, without a legend."""
     ax.set_xlabel(label(x), size=TEXT_POINTS, color=INK)
     ax.set_ylabel(label(y), size=TEXT_POINTS, color=INK)
-    _set_frame(ax)
+    set_frame(ax)
     if not results.rows:
         ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", color=MUTED, size=TEXT_POINTS)
         return
@@ -130,11 +131,3 @@ def _summary(results: Results) -> str:
     met = f", {feasible:,} within the budgets" if results.budgets else ""
     costs = len(results.objectives)
     return f"{candidates} evaluated{met}, {front:,} on the Pareto front over {costs} cost" + "s" * (costs != 1)
-
-
-def _set_frame(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(MUTED)
-    ax.tick_params(labelsize=SMALL_POINTS, colors=MUTED, labelcolor=INK)
-    ax.grid(True, color="#EEEEEE", linewidth=0.8)
-    ax.set_axisbelow(True)

@@ -68,11 +68,11 @@ def distinct(genetics: Genetics, genes: Genes, known: NDArray[np.uint64]) -> tup
 def _new(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
     """The genomes that were not met, each once; from now on they were."""
     prints = fingerprints(genetics.identity(genes))
-    keep = []
-    for place, value in enumerate(prints.tolist()):
-        if value not in met:
-            met.add(value)
-            keep.append(place)
+    values = prints.tolist()
+    first = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
+    fresh = first.keys() - met
+    met |= fresh
+    keep = sorted(first[value] for value in fresh)
     return genes[keep], prints[keep]
 
 
@@ -104,8 +104,14 @@ def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
     found = np.zeros(len(costs), dtype=np.int64)
     feasible = violation <= 0
     if feasible.any():
-        merged, where = np.unique(costs[feasible], axis=0, return_inverse=True)
-        found[feasible] = np.asarray(moocore.pareto_rank(merged), dtype=np.int64)[where.reshape(-1)]
+        points = costs[feasible]
+        order = np.lexsort(points.T)
+        ordered = points[order]
+        first = np.ones(len(ordered), dtype=bool)  # equal rows are merged: the ranking misplaces ties
+        first[1:] = (ordered[1:] != ordered[:-1]).any(1)
+        which = np.empty(len(ordered), dtype=np.int64)
+        which[order] = np.cumsum(first) - 1
+        found[feasible] = np.asarray(moocore.pareto_rank(ordered[first]), dtype=np.int64)[which]
     if not feasible.all():
         last = int(found[feasible].max()) + 1 if feasible.any() else 0
         _, place = np.unique(violation[~feasible], return_inverse=True)

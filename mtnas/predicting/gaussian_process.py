@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, lapack, solve_triangular
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 
@@ -34,7 +34,11 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.iterations = iterations
 
     def fit(self, X: Floats, y: Floats) -> ChoiceProcess:
-        """Fit weights, scales and noise, then condition on all rows. X (n, features), y (n,)."""
+        """Settle weights, scales and noise, then condition on all rows. X (n, features), y (n,)."""
+        return self.settle(X, y).condition(X, y)
+
+    def settle(self, X: Floats, y: Floats) -> ChoiceProcess:
+        """Fit weights, scales and noise, on few of the rows if there are many."""
         groups = self._groups(X)
         few, many = (_spread(len(X), rows) for rows in (self.rows // 3, self.rows))
         theta = _largest_posterior(X[few], y[few], groups, None, self.iterations)
@@ -42,7 +46,7 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             # Few rows bring the weights near, which is quick; the others then need few steps.
             theta = _largest_posterior(X[many], y[many], groups, theta, max(1, self.iterations // 2))
         self.theta_ = theta
-        return self.condition(X, y)
+        return self
 
     def condition(self, X: Floats, y: Floats) -> ChoiceProcess:
         """Condition on rows with the weights, scales and noise at hand."""
@@ -89,8 +93,9 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def leave_one_out(self) -> tuple[Floats, Floats]:
         """Mean and standard deviation of every row as predicted from all others (ibid., section 5.4.2)."""
-        inverse = cho_solve(self.factor_, np.eye(len(self.X_)))
-        variance = 1 / np.diag(inverse)
+        # The diagonal of K^-1 = L^-T L^-1 is that of the squares of L^-1 by column.
+        root, _ = lapack.dtrtri(np.tril(self.factor_[0]), lower=1)
+        variance = 1 / (root**2).sum(0)
         return self.y_ - self.spread_ * self.alpha_ * variance, self.spread_ * np.sqrt(variance)
 
     def _groups(self, X: Floats) -> NDArray[np.int64]:
@@ -155,24 +160,31 @@ class _NegativeLogPosterior:
         choices, additive, joint, noise = _unpack(theta)
         weights = choices[self.groups]
         total = choices.sum()
-        scaled = self.X * np.sqrt(weights)
-        products = scaled @ scaled.T
-        norms = np.diag(products)
-        linear = products * (2 / total)
-        near = np.exp(np.minimum(2 * products - norms[:, None] - norms, 0))
-        kernel = additive * linear + joint * near
+        products = (self.X * weights) @ self.X.T
+        norms = products.diagonal()
+        near = 2 * products
+        near -= norms[:, None]
+        near -= norms
+        np.exp(np.minimum(near, 0, out=near), out=near)
+        kernel = joint * near
+        kernel += (additive * 2 / total) * products
         kernel[np.diag_indices_from(kernel)] += noise
-        factor = cho_factor(kernel, lower=True, check_finite=False)
-        inverse = cho_solve(factor, np.eye(len(kernel)), check_finite=False)
+        root, failed = lapack.dpotrf(kernel, lower=1, clean=0)
+        if failed:
+            raise np.linalg.LinAlgError("the kernel matrix is not positive definite")
+        inverse, _ = lapack.dpotri(root, lower=1)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
         alpha = inverse @ self.y
-        value = 0.5 * self.y @ alpha + np.log(np.diag(factor[0])).sum()
-        # Half of tr((K^-1 - alpha alpha^T) dK), summed with the derivatives of the kernel's parts.
-        outer = 0.5 * (inverse - np.outer(alpha, alpha))
-        of_near = outer * near * joint
-        by_column = self._through(outer * (2 * additive / total), distance=False)
-        by_column += self._through(of_near, distance=True)
+        value = 0.5 * self.y @ alpha + np.log(root.diagonal()).sum()
+        # Half of tr((K^-1 - alpha alpha^T) dK), summed with the derivatives of the kernel's parts: by column those of
+        # x_i x_j times 2 a / sum w, and of -(x_i - x_j)^2 times b exp(-d).
+        outer = 0.5 * (inverse - np.multiply.outer(alpha, alpha))
+        of_near = outer * near
+        of_near *= joint
+        crossed = outer * (2 * additive / total) + 2 * of_near
+        by_column = ((crossed @ self.X) * self.X).sum(0) - 2 * (of_near.sum(0) @ self.X**2)
         gradient_choices = np.bincount(self.groups, by_column, minlength=self.choices)
-        along_linear = float((outer * linear).sum()) * additive
+        along_linear = float(np.vdot(outer, products)) * 2 / total * additive
         gradient = np.concatenate(
             [
                 gradient_choices * choices - along_linear * choices / total,
@@ -181,14 +193,6 @@ class _NegativeLogPosterior:
         )
         off = (theta - self.prior_mean) / self.prior_spread
         return float(value + 0.5 * off @ off), gradient + off / self.prior_spread
-
-    def _through(self, matrix: Floats, *, distance: bool) -> Floats:
-        """Sum over row pairs of ``matrix`` times x_i x_j, or times -(x_i - x_j)^2, by column."""
-        crossed: Floats = ((matrix @ self.X) * self.X).sum(0)
-        if not distance:
-            return crossed
-        squares: Floats = 2 * (matrix.sum(1) @ self.X**2)
-        return 2 * crossed - squares
 
 
 def _unpack(theta: Floats) -> tuple[Floats, float, float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +78,17 @@ def meets_exact_constraints(genetics: Genetics, genes: Genes) -> NDArray[np.bool
 
 def fingerprints(identities: Genes) -> NDArray[np.uint64]:
     """One number for every row, (n,), equal for equal rows; others meet with a chance of about n^2 / 2^64."""
-    multipliers = np.random.default_rng(20201).integers(1, 2**63, size=identities.shape[1], dtype=np.uint64) | 1
     with np.errstate(over="ignore"):
-        mixed = (identities.astype(np.uint64) + np.uint64(1)) * multipliers
+        mixed = (identities.astype(np.uint64) + np.uint64(1)) * _multipliers(identities.shape[1])
         mixed ^= mixed >> np.uint64(29)
         mixed *= np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(32)
         total: NDArray[np.uint64] = mixed.sum(1, dtype=np.uint64)
     return total
+
+
+@lru_cache
+def _multipliers(count: int) -> NDArray[np.uint64]:
+    """Odd numbers at random, the same each time."""
+    drawn: NDArray[np.uint64] = np.random.default_rng(20201).integers(1, 2**63, size=count, dtype=np.uint64)
+    return drawn | np.uint64(1)

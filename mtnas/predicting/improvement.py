@@ -39,8 +39,10 @@ class Improvement:
         reach = room[..., 0, None] * self.inverse[:, 0]
         for objective in range(1, costs.shape[-1]):
             np.minimum(reach, room[..., objective, None] * self.inverse[:, objective], out=reach)
-        powered: NDArray[np.float32] = reach ** costs.shape[-1]
-        return powered
+        volume: NDArray[np.float32] = reach.copy()
+        for _ in range(costs.shape[-1] - 1):
+            volume *= reach
+        return volume
 
     def pick(self, worlds: Floats, allowed: NDArray[np.bool_], count: int, pending: int = 0) -> list[int]:
         """Candidates in the order of their picking.
@@ -60,13 +62,15 @@ class Improvement:
         free = np.ones(worlds.shape[1], dtype=bool)
         free[:pending] = False
         # Where nothing promises a gain any more, the likeliest to be allowed comes first.
-        score = np.where(free, np.maximum(reach - best[:, None], 0).mean((0, 2)) + 1e-12 * chances, -1.0)
+        gains = reach - best[:, None]
+        np.maximum(gains, 0, out=gains)
+        score = np.where(free, gains.mean(2).mean(0) + 1e-12 * chances, -1.0)
         for _ in range(min(count, int(free.sum()))):
             # A gain only ever shrinks as others are picked (lazy greedy, Minoux 1978): one that stays first is right.
             while True:
                 chosen = int(score.argmax())
                 gain = float(np.maximum(reach[:, chosen] - best, 0).mean()) + 1e-12 * float(chances[chosen])
-                if gain >= score[chosen]:
+                if not gain < score[chosen]:
                     break
                 score[chosen] = gain
             picked.append(chosen)

@@ -31,6 +31,9 @@ class IndependentGenes(Genetics):
             for level, order in zip(levels, ordered, strict=True)
         ]
         widths = [table.shape[1] for table in self._tables]
+        # Where all genes have equally many columns, one look-up serves all of them.
+        self._stacked = np.concatenate(self._tables) if len(set(widths)) == 1 else None
+        self._starts = np.cumsum([0, *(len(table) for table in self._tables[:-1])])
         self._groups = np.repeat(np.arange(len(widths)), widths)
 
     def draw(self, count: int, rng: np.random.Generator) -> Genes:
@@ -61,6 +64,9 @@ class IndependentGenes(Genetics):
     def features(self, genes: Genes, view: int) -> Floats:
         if not self._tables:
             return np.zeros((len(genes), 0))
+        if self._stacked is not None:
+            found: Floats = self._stacked.take(genes + self._starts, axis=0)
+            return found.reshape(len(genes), len(self._groups))
         return np.concatenate([table[genes[:, gene]] for gene, table in enumerate(self._tables)], axis=1)
 
     def groups(self, view: int) -> NDArray[np.int64]:

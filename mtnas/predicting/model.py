@@ -70,7 +70,7 @@ class ProcessModel(Model):
 
     def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
         process = ChoiceProcess(groups, self.rows, self.iterations)
-        theta = process.fit(X, Warp(y, plain=not self.warped)(y)).theta_
+        theta = process.settle(X, Warp(y, plain=not self.warped)(y)).theta_
 
         def fit(X: Floats, y: Floats) -> Fitted:
             warp, fitted = Warp(y, plain=not self.warped), ChoiceProcess(groups)

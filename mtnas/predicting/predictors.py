@@ -108,9 +108,9 @@ class Predictors:
 
     @property
     def useful(self) -> bool:
-        """Whether an objective or constraint is known or predicted well enough to guide a search."""
-        exact = len(self.fitted) < self.objectives + len(self.constraints)
-        return exact or any(self.trusted.values())
+        """Whether the objectives that have to be predicted are so well enough to guide a search, or at least one."""
+        predicted = [cost for cost in self.fitted if isinstance(cost, int)]
+        return not predicted or any(self.trusted[cost] for cost in predicted)
 
     def likely(self, genes: Genes) -> tuple[Floats, Floats]:
         """Most likely objectives (n, objectives), and by how much constraints are broken (n,).

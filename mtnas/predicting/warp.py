@@ -60,7 +60,8 @@ def _best_power(counted: Floats) -> float:
     """The power under which values of at least one look most like a normal distribution, to one decimal."""
     powers = np.round(np.arange(-5.0, 5.05, 0.1), 1)
     logarithms = np.log(counted)
-    spreads = np.array([float(_power_of(counted, power).std()) for power in powers])
-    with np.errstate(divide="ignore"):
+    raised = np.exp(np.multiply.outer(powers, logarithms))  # (powers, n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spreads = np.where(powers == 0, logarithms.std(), raised.std(1) / np.abs(powers))
         likelihood = -len(counted) * np.log(spreads) + (powers - 1) * logarithms.sum()
     return float(powers[int(np.argmax(likelihood))]) if spreads.min() > 0 else 1.0

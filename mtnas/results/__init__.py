@@ -4,11 +4,14 @@ from mtnas.results.corners import corners
 from mtnas.results.cost_names import MEAN_ERROR, cost_names
 from mtnas.results.front import hypervolume, non_dominated
 from mtnas.results.pick import pick, task_weights, weighted_error
+from mtnas.results.predictor_report import PredictorFigures, PredictorReport
 from mtnas.results.results import Results, Row, mean_error
 from mtnas.results.running_hypervolume import RunningHypervolume
 
 __all__ = [
     "MEAN_ERROR",
+    "PredictorFigures",
+    "PredictorReport",
     "Results",
     "Row",
     "RunningHypervolume",

@@ -1,27 +1,20 @@
-"""Measured rows and results of a run, read from its files alone.
-
-The study is an Optuna study in SQLite. Its rows are read by the standard library, since all that is needed of it is the
-attributes of its finished trials: whoever only looks at a run need not wait for Optuna, nor for torch.
-"""
+"""Measured rows and results of a run, read from its files alone."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from mtnas.architecture import Candidate
 from mtnas.errors import RunError
 from mtnas.results import Results, Row, cost_names
 from mtnas.runs.run import Run
+from mtnas.runs.study_file import reading_study
 
 CANDIDATE, COSTS = "candidate", "costs"
 """Attributes of a trial that make its row."""
 
-_STUDY = "SELECT study_id FROM studies WHERE study_name = ?"
 _ATTRIBUTES = """
     SELECT trials.number, attributes.key, attributes.value_json
     FROM trials LEFT JOIN trial_user_attributes AS attributes USING (trial_id)
@@ -63,12 +56,13 @@ def read_rows(run: Run, *, patience_s: float = 30.0) -> tuple[Row, ...]:
     known = run.manifest.read().get("study")
     if known is None:
         return ()
-    must_have_study(run)
-    try:
-        trials = _finished_trials(run.study, known["name"], patience_s)
-        return tuple(as_row(number, attributes) for number, attributes in enumerate(trials))
-    except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
-        raise damaged_study(run.study, str(error)) from error
+    trials: dict[int, dict[str, Any]] = {}
+    with reading_study(run, known, _ATTRIBUTES, patience_s) as attributes:
+        for number, key, value in attributes:
+            trials.setdefault(number, {})
+            if key in (CANDIDATE, COSTS):
+                trials[number][key] = json.loads(value)
+        return tuple(as_row(number, found) for number, found in enumerate(trials.values()))
 
 
 def as_row(number: int, attributes: Mapping[str, Any]) -> Row:
@@ -77,34 +71,3 @@ def as_row(number: int, attributes: Mapping[str, Any]) -> Row:
     if not costs or not all(isinstance(cost, (int, float)) for cost in costs.values()):
         raise ValueError(f"row {number} has costs {costs}")
     return Row(number, Candidate.from_json(attributes[CANDIDATE]), costs)
-
-
-def must_have_study(run: Run) -> None:
-    """Raise RunError if the study is not where it was."""
-    if not run.study.exists():
-        raise RunError(
-            f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory"
-        )
-
-
-def damaged_study(path: Path, reason: str) -> RunError:
-    """The error of a study that cannot be read, as one line."""
-    line = reason.partition("\n")[0]
-    return RunError(f"the study {path} is damaged ({line}); restore it, or use another run directory")
-
-
-def _finished_trials(path: Path, study: str, patience_s: float) -> list[dict[str, Any]]:
-    """Attributes of a study's finished trials by rising number."""
-    # Opened for writing so that SQLite can undo what a killed process had half written; query_only refuses all else.
-    address = f"{path.resolve().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(address, uri=True, timeout=patience_s)) as connection:
-        connection.execute("PRAGMA query_only = ON")
-        found = connection.execute(_STUDY, (study,)).fetchone()
-        if found is None:
-            raise ValueError(f"it has no study '{study}'")
-        trials: dict[int, dict[str, Any]] = {}
-        for number, key, value in connection.execute(_ATTRIBUTES, found):
-            trials.setdefault(number, {})
-            if key in (CANDIDATE, COSTS):
-                trials[number][key] = json.loads(value)
-    return list(trials.values())

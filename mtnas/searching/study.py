@@ -18,7 +18,8 @@ from mtnas.architecture import Candidate
 from mtnas.errors import RunError
 from mtnas.results import Row
 from mtnas.runs import Run
-from mtnas.runs.measured import CANDIDATE, COSTS, as_row, damaged_study, must_have_study
+from mtnas.runs.measured import CANDIDATE, COSTS, as_row
+from mtnas.runs.study_file import damaged_study, must_have_study
 
 _CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
 

@@ -21,12 +21,10 @@ from mtnas.errors import SearchError
 from mtnas.limits import check_number
 from mtnas.predicting import Advised, Genetics, IndependentGenes, Model, Plan, PlanSettings, Rows, Tuned, plan
 from mtnas.predicting.genetics import Genes, meets_exact_constraints
+from mtnas.results.predictor_report import PREDICTORS
 from mtnas.searching.predictor_sampler.axis import Axis
 from mtnas.searching.predictor_sampler.history import History, directions_of
 from mtnas.seeds import derive_seed
-
-PREDICTORS = "mtnas:predictors"
-"""System attribute of the first trial of every batch: figures of the predictors that planned it."""
 
 GeneticsOf = Callable[[Mapping[str, BaseDistribution]], Genetics]
 
@@ -173,7 +171,7 @@ class PredictorSampler(BaseSampler):
             count = max(self._size(begin), choosing + 1 - len(free))
             made = self._plan(study, memory, begin, known, pending + free, count)
             if not batch.genes:
-                self._report(study, trial, made)
+                self._report(study, trial, made, len(history.rows(begin)))
             if not len(made.genes):
                 break
             batch.genes.extend(made.genes)
@@ -231,12 +229,13 @@ class PredictorSampler(BaseSampler):
             last, following = following, max(following + 1, round(following * self.refit))
         return last
 
-    def _report(self, study: Study, trial: FrozenTrial, made: Plan) -> None:
+    def _report(self, study: Study, trial: FrozenTrial, made: Plan, measured: int) -> None:
         """Keep the predictors' figures with the trial, and say so if they are not trusted."""
         if made.note:
             _log.warning(f"trial {trial.number}: {made.note}")
         figures = {str(cost): {**asdict(found), "trusted": made.trusted[cost]} for cost, found in made.quality.items()}
-        study._storage.set_trial_system_attr(trial._trial_id, PREDICTORS, {"figures": figures, "note": made.note})
+        report: Any = {"measured": measured, "figures": figures, "note": made.note}
+        study._storage.set_trial_system_attr(trial._trial_id, PREDICTORS, report)
 
 
 @dataclass
