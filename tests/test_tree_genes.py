@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 
 import numpy as np
+import optuna
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
 from toys import plain_space, plain_spaces, plain_table
 
 from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, CostTable
 from mtnas.predicting.genetics import Genes, fingerprints
-from mtnas.searching import Parameters
+from mtnas.searching import Parameters, PredictorSampler
 from mtnas.searching.predictor_sampler.axis import Axis
 from mtnas.searching.tree_genes import Prior, TreeGenes
 
@@ -149,3 +151,39 @@ def test_a_prior_draws_half() -> None:
     space = plain_space([True, True], [2, 2])
     drawn = Case(space, prior=prior).genes.draw(40, np.random.default_rng(0))
     assert (drawn[:20] == 1).all() and not (drawn[20:] == 1).all()
+
+
+def parallel_search(case: Case, trials: int, workers: int) -> list[Architecture]:
+    """Networks that a search with several threads proposes."""
+    space, parameters = case.space, case.parameters
+    study = optuna.create_study(
+        directions=["minimize"] * 2,
+        sampler=PredictorSampler(
+            seed=0,
+            genetics=lambda names: TreeGenes(space, case.table, [*names], ("error/a", "params"), {}),
+        ),
+    )
+    rng = random.Random(0)
+    noise = {task: {option: rng.random() for option in ["o0", "o1", "o2"]} for task in space.tasks}
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        values = {
+            name: trial.suggest_categorical(name, kind.choices)
+            if isinstance(kind, CategoricalDistribution)
+            else trial.suggest_int(name, kind.low, kind.high)
+            for name, kind in parameters.distributions.items()
+        }
+        architecture = parameters.decode(values)
+        error = sum(noise["a"][option] + 0.1 * leader for leader, option in architecture.path(0))
+        return error + 0.2 * len(architecture.nodes()), float(case.table.of(space, architecture)["params"])
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study.optimize(objective, n_trials=trials, n_jobs=workers)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    return [parameters.decode(trial.params) for trial in study.trials]
+
+
+def test_threads_never_propose_one_network_twice() -> None:
+    """Different genes may mean one network; those count as the same."""
+    networks = parallel_search(Case(plain_space([True] * 3, [3] * 3, tasks=4)), 150, 4)
+    assert len(set(networks)) == len(networks) == 150
