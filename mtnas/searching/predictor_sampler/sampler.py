@@ -13,7 +13,6 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -23,6 +22,7 @@ from mtnas.predicting import Advised, Genetics, IndependentGenes, Model, Plan, P
 from mtnas.predicting.genetics import Genes, meets_exact_constraints
 from mtnas.results.predictor_report import PREDICTORS
 from mtnas.searching.predictor_sampler.axis import Axis
+from mtnas.searching.predictor_sampler.common import CommonParameters
 from mtnas.searching.predictor_sampler.history import History, directions_of
 from mtnas.seeds import derive_seed
 
@@ -91,7 +91,7 @@ class PredictorSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         with self._lock:
-            found = self._memory(study).search_space.calculate(study)
+            found = self._memory(study).common.read(study.get_trials(deepcopy=False))
         return {name: distribution for name, distribution in found.items() if not distribution.single()}
 
     def sample_relative(
@@ -252,7 +252,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self.born: datetime | None = None
-        self.search_space = IntersectionSearchSpace()
+        self.common = CommonParameters()
         self.history: History | None = None
         self.batch: _Batch | None = None
         self.tuned: tuple[int, Tuned] | None = None
