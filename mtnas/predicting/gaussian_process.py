@@ -28,7 +28,7 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         iterations: of that fit. The priors are good guesses, and a few steps from them predict better than the end.
     """
 
-    def __init__(self, groups: NDArray[np.int64] | None = None, rows: int = 200, iterations: int = 8) -> None:
+    def __init__(self, groups: NDArray[np.int64] | None = None, rows: int = 200, iterations: int = 6) -> None:
         self.groups = groups
         self.rows = rows
         self.iterations = iterations
@@ -150,7 +150,7 @@ class _NegativeLogPosterior:
         # Two rows differ in about half of the choices: their distance starts at about one.
         centre = np.log(2.0 / max(1, self.choices))
         self.prior_mean = np.concatenate([np.full(self.choices, centre), np.log([1.0, 0.5, 0.01])])
-        self.prior_spread = np.concatenate([np.full(self.choices, 0.7), [1.5, 1.5, 2.5]])
+        self.prior_spread = np.concatenate([np.full(self.choices, 1.0), [1.5, 1.5, 2.5]])
 
     def bounds(self) -> list[tuple[float, float]]:
         weights = [(self.prior_mean[0] - 6, self.prior_mean[0] + 5)] * self.choices

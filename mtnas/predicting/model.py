@@ -64,7 +64,7 @@ class ProcessModel(Model):
         iterations: of that fit.
     """
 
-    def __init__(self, warped: bool, rows: int = 200, iterations: int = 8) -> None:
+    def __init__(self, warped: bool, rows: int = 200, iterations: int = 6) -> None:
         self.warped, self.rows, self.iterations = warped, rows, iterations
         self.name = "Gaussian process, warped" if warped else "Gaussian process"
 

@@ -40,8 +40,8 @@ class PlanSettings:
     evaluations: int = 3000
     population: int = 100
     children: int = 400
-    shortlist: int = 200
-    worlds: int = 32
+    shortlist: int = 160
+    worlds: int = 24
     directions: int = 128
     most_rows: int = 600
 

@@ -42,7 +42,7 @@ class Tuned:
     models: Mapping[Cost, Chosen]
 
     @classmethod
-    def on(cls, rows: Rows, genetics: Genetics, models: Sequence[Model], few: int = 60, folds: int = 3) -> Tuned:
+    def on(cls, rows: Rows, genetics: Genetics, models: Sequence[Model], few: int = 45, folds: int = 3) -> Tuned:
         """Choose the model of every cost by cross-validation, and settle what is slow to settle.
 
         Args:
