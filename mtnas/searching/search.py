@@ -101,7 +101,12 @@ def search(
 
 @dataclass
 class _Loop:
-    """State of a search: what is known, and what proposes and judges the next."""
+    """State of a search: what is known, and what proposes and judges the next.
+
+    Attributes:
+        corners: the corner networks.
+        first: what is measured before anything is proposed: the corner networks, and the best of the earlier rows.
+    """
 
     space: SearchSpace
     run: Run
@@ -110,6 +115,8 @@ class _Loop:
     proposals: Proposals
     errors: InheritedErrors
     earlier: EarlierRows
+    corners: list[Architecture]
+    first: list[Architecture]
     rows: list[Row]
     known: set[Candidate]
     _predicting: PredictorSampler | None = None
@@ -125,21 +132,25 @@ class _Loop:
         supernet: SuperNetwork,
         warm_start: Results | None,
     ) -> _Loop:
-        earlier = EarlierRows.of(run, Parameters(space.architectures), warm_start)
-        study = RunStudy.open(run, objectives, settings.budgets)
         parameters = Parameters(space.architectures)
+        earlier = EarlierRows.of(run, parameters, warm_start)
+        study = RunStudy.open(run, objectives, settings.budgets)
         proposals = Proposals(study, parameters, supernet.found.costs, settings.budgets, settings.tries)
         errors = InheritedErrors(supernet, data)
         rows = list(study.rows())
         for row in rows:
             measured = {task: row.costs[f"error/{task}"] for task in space.architectures.tasks}
             errors.remember(row.candidate.architecture, measured)
+        costs = supernet.found.costs
+        corner = list(corners(space.architectures, costs).values())
+        left = settings.startup - len(set(corner))
+        first = [*corner, *earlier.best(parameters, costs, objectives, settings.budgets, left)]
         known = {row.candidate for row in rows}
-        return cls(space, run, settings, study, proposals, errors, earlier, rows, known)
+        return cls(space, run, settings, study, proposals, errors, earlier, corner, first, rows, known)
 
     def step(self, sampler: SamplerOf) -> bool:
         """Measure one more candidate; False if there is none left."""
-        for architecture in self._first():
+        for architecture in self.first:
             candidate = Candidate(architecture)
             if candidate not in self.known:
                 self._measure(self.proposals.fixed(architecture), candidate)
@@ -154,18 +165,9 @@ class _Loop:
         self._measure(*found)
         return True
 
-    def _first(self) -> list[Architecture]:
-        """What is measured before anything is proposed: the corner networks, and the best of the earlier rows."""
-        corner = list(corners(self.space.architectures, self.proposals.costs).values())
-        left = self.settings.startup - len(set(corner))
-        proposals = self.proposals
-        return corner + self.earlier.best(
-            proposals.parameters, proposals.costs, self.study.objectives, self.settings.budgets, left
-        )
-
     def fix_reference(self) -> None:
         """Settle the reference point once the corners are measured; it never changes after that."""
-        wanted = {Candidate(a) for a in corners(self.space.architectures, self.proposals.costs).values()}
+        wanted = {Candidate(architecture) for architecture in self.corners}
         if wanted <= self.known and "reference" not in self.run.manifest.read():
             self.run.manifest.write("reference", self._reference())
 

@@ -91,7 +91,8 @@ class PredictorSampler(BaseSampler):
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         with self._lock:
-            found = self._memory(study).common.read(study.get_trials(deepcopy=False))
+            trials = study.get_trials(deepcopy=False)
+            found = self._memory(study, trials).common.read(trials)
         return {name: distribution for name, distribution in found.items() if not distribution.single()}
 
     def sample_relative(
@@ -100,9 +101,10 @@ class PredictorSampler(BaseSampler):
         if not search_space:
             return {}
         with self._lock:
-            memory = self._memory(study)
+            trials = study.get_trials(deepcopy=False)
+            memory = self._memory(study, trials)
             history = memory.history_of(search_space, lambda: self._history(study, search_space))
-            open_trials = history.read(study, study.get_trials(deepcopy=False))
+            open_trials = history.read(study, trials)
             genes = self._propose(study, trial, memory, open_trials)
             still_open = {other.number for other in open_trials}
             memory.handed = {number: kept for number, kept in memory.handed.items() if number in still_open}
@@ -143,10 +145,9 @@ class PredictorSampler(BaseSampler):
 
     # Proposals --------------------------------------------------------------------------------------------------
 
-    def _memory(self, study: Study) -> _Memory:
+    def _memory(self, study: Study, trials: Sequence[FrozenTrial]) -> _Memory:
         """What is kept of a study; begun anew if another study has its name."""
-        first = next(iter(study.get_trials(deepcopy=False)), None)
-        born = None if first is None else first.datetime_start
+        born = trials[0].datetime_start if trials else None
         memory = self._studies.get(study.study_name)
         if memory is None or (memory.born is not None and memory.born != born):
             memory = self._studies[study.study_name] = _Memory()
@@ -169,9 +170,10 @@ class PredictorSampler(BaseSampler):
             measured = taken if batch.genes else history.marks(begin)
             known = np.array([*measured, *history.prints(pending).tolist(), *batch.marks], dtype=np.uint64)
             count = max(self._size(begin), choosing + 1 - len(free))
-            made = self._plan(study, memory, begin, known, pending + free, count)
+            rows = history.rows(begin)
+            made = self._plan(study, memory, rows, begin, known, pending + free, count)
             if not batch.genes:
-                self._report(study, trial, made, len(history.rows(begin)))
+                self._report(study, trial, made, len(rows))
             if not len(made.genes):
                 break
             batch.genes.extend(made.genes)
@@ -198,13 +200,13 @@ class PredictorSampler(BaseSampler):
         self,
         study: Study,
         memory: _Memory,
+        rows: Rows,
         begin: int,
         known: NDArray[np.uint64],
         pending: Sequence[Genes],
         count: int,
     ) -> Plan:
         history = memory.the_history
-        rows = history.rows(begin)
         if self.reference is not None and len(self.reference) != rows.costs.shape[1]:
             raise SearchError(
                 f"the reference {list(self.reference)} has {len(self.reference)} numbers,"
