@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from mtnas.predicting.genetics import Floats
+from mtnas.predicting.spread import evenly_spread
 
 
 class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -40,7 +41,7 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def settle(self, X: Floats, y: Floats) -> ChoiceProcess:
         """Fit weights, scales and noise, on few of the rows if there are many."""
         groups = self._groups(X)
-        few, many = (_spread(len(X), rows) for rows in (self.rows // 3, self.rows))
+        few, many = (evenly_spread(len(X), rows) for rows in (self.rows // 3, self.rows))
         theta = _largest_posterior(X[few], y[few], groups, None, self.iterations)
         if len(many) > len(few):
             # Few rows bring the weights near, which is quick; the others then need few steps.
@@ -117,11 +118,6 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kernel: Floats = self.joint_ * np.exp(-_squared_distances(one * self.root_, other * self.root_))
         kernel += self.additive_ * (one * self.main_) @ (other * self.main_).T
         return kernel
-
-
-def _spread(count: int, most: int) -> NDArray[np.int64]:
-    """Numbers of at most ``most`` of so many rows, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _largest_posterior(

@@ -12,6 +12,7 @@ from mtnas.predicting.genetics import Exact, Floats, Genes, Genetics
 from mtnas.predicting.model import Fitted, Model
 from mtnas.predicting.quality import Quality, log_density, quality
 from mtnas.predicting.rows import Rows
+from mtnas.predicting.spread import evenly_spread
 
 Cost = int | str
 """An objective by its number, or a constraint by its name."""
@@ -69,7 +70,7 @@ def _best(models: Sequence[Model], X: Floats, values: Floats, groups: NDArray[np
     """The model under which held-out rows are the least surprising, settled on all rows."""
     if len(models) == 1:
         return models[0], models[0].tuned(X, values, groups)
-    keep = np.unique(np.linspace(0, len(X) - 1, min(len(X), few)).round().astype(int))
+    keep = evenly_spread(len(X), few)
     tried = [(model, model.tuned(X[keep], values[keep], groups)) for model in models]
     densities = [log_density(fit(X[keep], values[keep]).held_out(), values[keep]) for _, fit in tried]
     best, fit = tried[int(np.argmax(densities))]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mtnas.predicting.evolution import ranks
 from mtnas.predicting.genetics import Floats, Genes
+from mtnas.predicting.spread import evenly_spread
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,4 @@ class Rows:
             return np.arange(len(self))
         best = np.argsort(ranks(self.costs, self.violation), kind="stable")[: most // 2]
         others = np.setdiff1d(np.arange(len(self)), best)
-        spread = others[np.linspace(0, len(others) - 1, most - len(best)).round().astype(int)]
-        return np.union1d(best, spread)
+        return np.union1d(best, others[evenly_spread(len(others), most - len(best))])

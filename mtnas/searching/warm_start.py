@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial, create_trial
 
-from mtnas.architecture import EXACT_COSTS, Architecture, Candidate, CostTable
+from mtnas.architecture import EXACT_COSTS, Architecture, CostTable
 from mtnas.errors import ArchitectureError, RunError, SearchError
+from mtnas.predicting.spread import evenly_spread
 from mtnas.results import Results, Row
 from mtnas.results.front import non_dominated
 from mtnas.runs import Run
+from mtnas.runs.measured import CANDIDATE, COSTS, as_row
 from mtnas.searching.parameters import Parameters
 
 FILE = "earlier.json"
@@ -44,14 +45,14 @@ class EarlierRows:
                 return cls(())
             if not path.exists():
                 raise RunError(f"the run {run.path} has lost {FILE}; restore it, or use another run directory")
-            return cls([_row(number, entry) for number, entry in enumerate(json.loads(path.read_text("utf-8")))])
+            return cls([as_row(number, entry) for number, entry in enumerate(json.loads(path.read_text("utf-8")))])
         rows = [row for row in given.rows if _is_member(parameters, given, row.candidate.architecture)]
         if not rows:
             raise SearchError(
                 f"none of the {len(given.rows)} rows to begin from is in this space, which needs the same tasks and"
                 " blocks, and options of the same names; begin without them"
             )
-        content = [{"candidate": row.candidate.to_json(), "costs": dict(row.costs)} for row in rows]
+        content = [{CANDIDATE: row.candidate.to_json(), COSTS: dict(row.costs)} for row in rows]
         if "study" in manifest and "earlier" not in manifest:
             raise RunError(f"the run {run.path} was searched without rows to begin from; use another run directory")
         run.manifest.claim("earlier", {"rows": len(rows), "first": content[0], "last": content[-1]})
@@ -86,8 +87,7 @@ class EarlierRows:
         front = non_dominated(np.array([[found[name] for name in objectives] for _, found in rows]))
         members = [pair for pair, on_it in zip(rows, front, strict=True) if on_it]
         members.sort(key=lambda pair: (pair[1][EXACT_COSTS[0]], pair[0].number))
-        places = np.unique(np.linspace(0, len(members) - 1, min(count, len(members))).round().astype(int))
-        return [members[place][0].candidate.architecture for place in places]
+        return [members[place][0].candidate.architecture for place in evenly_spread(len(members), count)]
 
 
 def _is_member(parameters: Parameters, given: Results, architecture: Architecture) -> bool:
@@ -99,7 +99,3 @@ def _is_member(parameters: Parameters, given: Results, architecture: Architectur
     except ArchitectureError:
         return False
     return True
-
-
-def _row(number: int, entry: Mapping[str, Any]) -> Row:
-    return Row(number, Candidate.from_json(entry["candidate"]), dict(entry["costs"]))
