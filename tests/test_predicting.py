@@ -45,7 +45,7 @@ def rows_of(count: int, seed: int = 0) -> tuple[IndependentGenes, Rows]:
 def test_gradient_of_the_posterior_is_that_of_differences() -> None:
     genetics, rows = rows_of(30)
     X = genetics.features(rows.genes, 0)
-    objective = _NegativeLogPosterior(X, (rows.costs[:, 0] - 10) / 3, genetics.groups(0))
+    objective = _NegativeLogPosterior(X, (rows.costs[:, 0] - 10) / 3, genetics.groups(0), 1.0)
     theta = objective.prior_mean + np.random.default_rng(1).normal(0, 0.4, len(objective.prior_mean))
     off = check_grad(lambda t: objective(t)[0], lambda t: objective(t)[1], theta)
     assert off < 1e-4 * np.linalg.norm(objective(theta)[1])
@@ -59,7 +59,7 @@ def test_leave_one_out_is_what_a_process_without_the_row_predicts() -> None:
     mean, spread = process.leave_one_out()
     for left_out in range(0, 25, 6):
         keep = np.arange(25) != left_out
-        other = ChoiceProcess(genetics.groups(0))
+        other = ChoiceProcess(genetics.groups(0), 1.0)
         other.theta_ = process.theta_
         other.condition(X[keep], y[keep])
         # The leave-one-out process keeps the mean and spread of all rows, so it is put on the same footing.
@@ -149,7 +149,7 @@ def test_noise_is_not_trusted_and_the_plan_says_so() -> None:
         count=5,
         seed=0,
     )
-    assert "no predictor reached a tau of 0.5" in made.note
+    assert "no predictor comes near a tau of 0.5" in made.note
     assert len(made.genes) == 5 and not any(made.trusted.values())
 
 

@@ -173,7 +173,7 @@ def test_show_prints_the_latest_figures(run: Run) -> None:
 
 def test_a_search_prints_them_and_how_many_batches_went_without(tmp_path: Path) -> None:
     run = trained_run(tmp_path / "run")
-    unreachable = PlanSettings(least_tau=1.1)
+    unreachable = PlanSettings(least_tau=3)
     search_toy(run, 24, sampler=PredictorSampler(seed=0, startup=6, settings=unreachable))
     outcome = call("search", run.path, "-n", "24")
     count = len(read_predictors(run))

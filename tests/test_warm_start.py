@@ -113,7 +113,7 @@ def agreement(earlier_costs: np.ndarray, seed: int) -> tuple[float, float]:
     advised = Advised(genetics, Rows(before, earlier_costs(before), {}), models)
     found = []
     for known in (advised, genetics):
-        predictors = Predictors(rows, known, Tuned.on(rows, known, models), -1.0, 600)
+        predictors = Predictors(rows, known, Tuned.on(rows, known, models), -1.0, 0.0, 600)
         found.append(float(kendalltau(predictors.likely(new)[0][:, 0], costs_of(new)[:, 0]).statistic))
     return found[0], found[1]
 

@@ -84,7 +84,7 @@ def _predictors(problem: Problem, count: int, seed: int, models: Sequence[Model]
     """Fitted on so many random rows; all are trusted, however good they are, as others would cost nothing."""
     genes = problem.genes.draw(np.random.default_rng(seed), count)
     rows, genetics = Rows(genes, problem.costs_of(genes), {}), genetics_of(problem)
-    return Predictors(rows, genetics, Tuned.on(rows, genetics, models), least_tau=-1.0, most_rows=count)
+    return Predictors(rows, genetics, Tuned.on(rows, genetics, models), least_tau=-1.0, errors=0.0, most_rows=count)
 
 
 def _without_predictor(whole: Reading) -> Reading:

@@ -27,12 +27,17 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         groups: choice of every column, (features,); None: every column is one of its own.
         rows: most rows that weights, scales and noise are fitted on; more are thinned out evenly.
         iterations: of that fit. The priors are good guesses, and a few steps from them predict better than the end.
+        spread: standard deviation of the logarithm of a choice's weight in its prior. Large where few choices decide
+            about all others, as a switch does; it then takes more iterations to find them.
     """
 
-    def __init__(self, groups: NDArray[np.int64] | None = None, rows: int = 200, iterations: int = 6) -> None:
+    def __init__(
+        self, groups: NDArray[np.int64] | None = None, rows: int = 200, iterations: int = 6, spread: float = 1.0
+    ) -> None:
         self.groups = groups
         self.rows = rows
         self.iterations = iterations
+        self.spread = spread
 
     def fit(self, X: Floats, y: Floats) -> ChoiceProcess:
         """Settle weights, scales and noise, then condition on all rows. X (n, features), y (n,)."""
@@ -42,12 +47,28 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """Fit weights, scales and noise, on few of the rows if there are many."""
         groups = self._groups(X)
         few, many = (evenly_spread(len(X), rows) for rows in (self.rows // 3, self.rows))
-        theta = _largest_posterior(X[few], y[few], groups, None, self.iterations)
+        theta = self._largest_posterior(X[few], y[few], groups, None, self.iterations)
         if len(many) > len(few):
             # Few rows bring the weights near, which is quick; the others then need few steps.
-            theta = _largest_posterior(X[many], y[many], groups, theta, max(1, self.iterations // 2))
+            theta = self._largest_posterior(X[many], y[many], groups, theta, max(1, self.iterations // 2))
         self.theta_ = theta
         return self
+
+    def _largest_posterior(
+        self, X: Floats, y: Floats, groups: NDArray[np.int64], start: Floats | None, iterations: int
+    ) -> Floats:
+        """Logarithms of weights, scales and noise."""
+        objective = _NegativeLogPosterior(X, (y - y.mean()) / (float(y.std()) or 1.0), groups, self.spread)
+        found = minimize(
+            objective,
+            objective.prior_mean if start is None else start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=objective.bounds(),
+            options={"maxiter": iterations},
+        )
+        best: Floats = found.x
+        return best
 
     def condition(self, X: Floats, y: Floats) -> ChoiceProcess:
         """Condition on rows with the weights, scales and noise at hand."""
@@ -82,13 +103,18 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return mean, self.spread_ * np.sqrt(np.maximum(own - explained, 1e-10) + self.noise_)
 
     def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
-        """Functions drawn from the posterior at rows X, (count, n)."""
+        """Functions drawn from the posterior at rows X, (count, n).
+
+        They come in pairs that lie opposite each other about the mean, so that few give its mean and spread well
+        (antithetic variates, Hammersley and Morton 1956).
+        """
         cross = self._kernel(self.X_, X)
         half = solve_triangular(self.factor_[0], cross, lower=True, check_finite=False)
         covariance = self._kernel(X, X) - half.T @ half
         covariance[np.diag_indices_from(covariance)] += 1e-6 * (self.additive_ + self.joint_)
         root = np.linalg.cholesky(covariance)
-        draws: Floats = rng.standard_normal((count, len(X))) @ root.T
+        draws = rng.standard_normal((-(-count // 2), len(X))) @ root.T
+        draws = np.concatenate([draws, -draws])[:count]
         drawn: Floats = self.mean_ + self.spread_ * (cross.T @ self.alpha_ + draws)
         return drawn
 
@@ -120,33 +146,16 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return kernel
 
 
-def _largest_posterior(
-    X: Floats, y: Floats, groups: NDArray[np.int64], start: Floats | None, iterations: int
-) -> Floats:
-    """Logarithms of weights, scales and noise."""
-    objective = _NegativeLogPosterior(X, (y - y.mean()) / (float(y.std()) or 1.0), groups)
-    found = minimize(
-        objective,
-        objective.prior_mean if start is None else start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=objective.bounds(),
-        options={"maxiter": iterations},
-    )
-    best: Floats = found.x
-    return best
-
-
 class _NegativeLogPosterior:
     """Of the logarithms of (weights of the choices, additive scale, joint scale, noise), with its gradient."""
 
-    def __init__(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> None:
+    def __init__(self, X: Floats, y: Floats, groups: NDArray[np.int64], spread: float) -> None:
         self.X, self.y, self.groups = X, y, groups
         self.choices = int(groups.max()) + 1 if len(groups) else 0
         # Two rows differ in about half of the choices: their distance starts at about one.
         centre = np.log(2.0 / max(1, self.choices))
         self.prior_mean = np.concatenate([np.full(self.choices, centre), np.log([1.0, 0.5, 0.01])])
-        self.prior_spread = np.concatenate([np.full(self.choices, 1.0), [1.5, 1.5, 2.5]])
+        self.prior_spread = np.concatenate([np.full(self.choices, spread), [1.5, 1.5, 2.5]])
 
     def bounds(self) -> list[tuple[float, float]]:
         weights = [(self.prior_mean[0] - 6, self.prior_mean[0] + 5)] * self.choices
@@ -164,12 +173,13 @@ class _NegativeLogPosterior:
         np.exp(np.minimum(near, 0, out=near), out=near)
         kernel = joint * near
         kernel += (additive * 2 / total) * products
-        kernel[np.diag_indices_from(kernel)] += noise
-        root, failed = lapack.dpotrf(kernel, lower=1, clean=0)
+        kernel.flat[:: len(kernel) + 1] += noise
+        root, failed = lapack.dpotrf(kernel, lower=1, clean=1)
         if failed:
             raise np.linalg.LinAlgError("the kernel matrix is not positive definite")
-        inverse, _ = lapack.dpotri(root, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        lower, _ = lapack.dpotri(root, lower=1)  # with zeros above the diagonal, as the root has
+        inverse = lower + lower.T
+        inverse.flat[:: len(inverse) + 1] = lower.diagonal()
         alpha = inverse @ self.y
         value = 0.5 * self.y @ alpha + np.log(root.diagonal()).sum()
         # Half of tr((K^-1 - alpha alpha^T) dK), summed with the derivatives of the kernel's parts: by column those of

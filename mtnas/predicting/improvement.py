@@ -22,9 +22,13 @@ class Improvement:
         measured: costs of measured rows within all constraints, (n, objectives).
         count: number of directions.
         rng: draws them.
+        lookahead: candidates whose gain is worked out anew together while picking.
     """
 
-    def __init__(self, reference: Floats, measured: Floats, count: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, reference: Floats, measured: Floats, count: int, rng: np.random.Generator, lookahead: int = 12
+    ) -> None:
+        self.lookahead = lookahead
         self.reference = reference
         size = len(reference)
         uniform = qmc.Sobol(size, rng=rng).random(count)
@@ -57,23 +61,29 @@ class Improvement:
         best = np.broadcast_to(self.best, (len(worlds), len(self.best))).copy()
         if pending:
             best = np.maximum(best, reach[:, :pending].max(1))
-        chances = allowed.mean(0)
         picked: list[int] = []
         free = np.ones(worlds.shape[1], dtype=bool)
         free[:pending] = False
         # Where nothing promises a gain any more, the likeliest to be allowed comes first.
-        gains = reach - best[:, None]
-        np.maximum(gains, 0, out=gains)
-        score = np.where(free, gains.mean(2).mean(0) + 1e-12 * chances, -1.0)
+        tiebreak = 1e-12 * allowed.mean(0)
+        score = np.where(free, self._gains(reach, best) + tiebreak, -1.0)
         for _ in range(min(count, int(free.sum()))):
             # A gain only ever shrinks as others are picked (lazy greedy, Minoux 1978): one that stays first is right.
-            while True:
-                chosen = int(score.argmax())
-                gain = float(np.maximum(reach[:, chosen] - best, 0).mean()) + 1e-12 * float(chances[chosen])
-                if not gain < score[chosen]:
-                    break
-                score[chosen] = gain
+            stale = free.copy()
+            while stale[chosen := int(score.argmax())]:
+                order = np.argsort(np.where(stale, -score, np.inf), kind="stable")
+                again = order[: min(self.lookahead, int(stale.sum()))]
+                score[again] = self._gains(reach[:, again], best) + tiebreak[again]
+                stale[again] = False
             picked.append(chosen)
-            score[chosen] = -1.0
+            free[chosen], score[chosen] = False, -1.0
             best = np.maximum(best, reach[:, chosen])
         return picked
+
+    @staticmethod
+    def _gains(reach: NDArray[np.float32], best: NDArray[np.float32]) -> Floats:
+        """Mean gain over worlds and directions: (worlds, n, directions) and (worlds, directions) -> (n,)."""
+        gains = reach - best[:, None]
+        np.maximum(gains, 0, out=gains)
+        means: Floats = gains.mean(2, dtype=np.float32).mean(0).astype(np.float64)
+        return means

@@ -23,7 +23,7 @@ class IndependentGenes(Genetics):
         columns: most columns for a gene in an order; longer ones share columns by interpolation.
     """
 
-    def __init__(self, levels: Sequence[int], ordered: Sequence[bool], columns: int = 16) -> None:
+    def __init__(self, levels: Sequence[int], ordered: Sequence[bool], columns: int = 2) -> None:
         self.levels = np.asarray(levels, dtype=np.int64)
         self.ordered = np.asarray(ordered, dtype=bool)
         self._tables = [

@@ -62,14 +62,18 @@ class ProcessModel(Model):
         warped: whether costs are made to look normal first: errors gain by it, sums of parts lose.
         rows: most rows that its weights are fitted on.
         iterations: of that fit.
+        spread: of the prior of its weights, see `ChoiceProcess`.
+        name: None: what kind of process it is.
     """
 
-    def __init__(self, warped: bool, rows: int = 200, iterations: int = 6) -> None:
-        self.warped, self.rows, self.iterations = warped, rows, iterations
-        self.name = "Gaussian process, warped" if warped else "Gaussian process"
+    def __init__(
+        self, warped: bool, rows: int = 200, iterations: int = 6, spread: float = 1.0, name: str | None = None
+    ) -> None:
+        self.warped, self.rows, self.iterations, self.spread = warped, rows, iterations, spread
+        self.name = name or ("Gaussian process, warped" if warped else "Gaussian process")
 
     def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
-        process = ChoiceProcess(groups, self.rows, self.iterations)
+        process = ChoiceProcess(groups, self.rows, self.iterations, self.spread)
         theta = process.settle(X, Warp(y, plain=not self.warped)(y)).theta_
 
         def fit(X: Floats, y: Floats) -> Fitted:

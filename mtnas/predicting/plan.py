@@ -17,13 +17,23 @@ from mtnas.predicting.quality import Quality
 from mtnas.predicting.rows import Rows
 
 
+def _processes(spread: float = 1.0, iterations: int = 6) -> tuple[Model, Model]:
+    wide = ", wide" if spread > 1 else ""
+    return (
+        ProcessModel(True, iterations=iterations, spread=spread, name=f"Gaussian process, warped{wide}"),
+        ProcessModel(False, iterations=iterations, spread=spread, name=f"Gaussian process{wide}"),
+    )
+
+
 @dataclass(frozen=True)
 class PlanSettings:
     """All that can be chosen about how a batch is planned.
 
     Attributes:
-        models: ways to predict a cost; where there are several, the best by cross-validation is taken for each.
-        least_tau: Kendall's tau on held-out rows below which a predictor is not trusted.
+        models: ways to predict a cost; where there are several, the one that foresees later rows best is taken.
+        least_tau: a predictor is not trusted when its Kendall's tau on held-out rows is below this, even if
+            ``tau_errors`` standard errors are granted: ten rows alone say little against it.
+        tau_errors: see there.
         explore: share of a batch that goes to the candidates whose costs are least certain.
         evaluations: candidates that the inner search looks at for a batch.
         population: of the inner search.
@@ -34,14 +44,15 @@ class PlanSettings:
         most_rows: rows that a predictor is fitted on; of more, the best half and an even selection of the others.
     """
 
-    models: Sequence[Model] = field(default_factory=lambda: (ProcessModel(warped=True), ProcessModel(warped=False)))
-    least_tau: float = 0.1
-    explore: float = 0.1
-    evaluations: int = 3000
+    models: Sequence[Model] = field(default_factory=lambda: (*_processes(), *_processes(spread=2.0, iterations=20)))
+    least_tau: float = 0.2
+    tau_errors: float = 3.0
+    explore: float = 0.05
+    evaluations: int = 4000
     population: int = 100
     children: int = 400
     shortlist: int = 160
-    worlds: int = 24
+    worlds: int = 32
     directions: int = 128
     most_rows: int = 600
 
@@ -83,10 +94,12 @@ def plan(
         reference: of the hypervolume; None: 10 % beyond the largest costs within the constraints.
     """
     rng = np.random.default_rng(seed)
-    predictors = Predictors(rows, genetics, tuned, settings.least_tau, settings.most_rows)
+    predictors = Predictors(rows, genetics, tuned, settings.least_tau, settings.tau_errors, settings.most_rows)
     if not predictors.useful:
         taus = ", ".join(f"{cost}: {figures.tau:.2f}" for cost, figures in predictors.quality.items())
-        note = f"no predictor reached a tau of {settings.least_tau:g} on held-out rows ({taus}); varying the best rows"
+        note = (
+            f"no predictor comes near a tau of {settings.least_tau:g} on held-out rows ({taus}); varying the best rows"
+        )
         return Plan(_evolved(rows, genetics, known, count, rng), predictors.quality, predictors.trusted, note)
     best = survivors(rows.costs, rows.violation, settings.population // 2)
     start = np.concatenate([rows.genes[best], genetics.draw(settings.population // 2, rng)])

@@ -43,11 +43,21 @@ class Tuned:
     models: Mapping[Cost, Chosen]
 
     @classmethod
-    def on(cls, rows: Rows, genetics: Genetics, models: Sequence[Model], few: int = 45, folds: int = 3) -> Tuned:
-        """Choose the model of every cost by cross-validation, and settle what is slow to settle.
+    def on(
+        cls,
+        rows: Rows,
+        genetics: Genetics,
+        models: Sequence[Model],
+        compare: tuple[int, int] = (20, 100),
+        few: int = 45,
+        folds: int = 3,
+    ) -> Tuned:
+        """Choose the model of every cost, and settle what is slow to settle.
 
         Args:
-            few: models are compared on no more rows than this, and with fewer validated by ``folds``.
+            compare: with fewer rows than the first number, the first model is taken; models are compared on no more
+                rows than the second.
+            few: with no more rows than this, the quality of the chosen one comes from a cross-validation of ``folds``.
         """
         exact = genetics.exact(rows.genes[:1])
         wanted: dict[Cost, Floats] = {
@@ -58,23 +68,32 @@ class Tuned:
         for cost, values in wanted.items():
             view = genetics.view(cost)
             X, groups = genetics.features(rows.genes, view), genetics.groups(view)
-            model, fit = _best(models, X, values, groups, few)
+            keep = evenly_spread(len(X), compare[1])
+            model = models[0]
+            if len(models) > 1 and len(X) >= compare[0]:
+                model = most_foresighted(models, X[keep], values[keep], groups)
             validated = None
             if folds <= len(X) <= few:
                 validated = quality(model.name, model.cross_validated(X, values, groups, folds), values)
-            found[cost] = Chosen(model.name, fit, validated)
+            found[cost] = Chosen(model.name, model.tuned(X, values, groups), validated)
         return cls(found)
 
 
-def _best(models: Sequence[Model], X: Floats, values: Floats, groups: NDArray[np.int64], few: int) -> tuple[Model, Fit]:
-    """The model under which held-out rows are the least surprising, settled on all rows."""
-    if len(models) == 1:
-        return models[0], models[0].tuned(X, values, groups)
-    keep = evenly_spread(len(X), few)
-    tried = [(model, model.tuned(X[keep], values[keep], groups)) for model in models]
-    densities = [log_density(fit(X[keep], values[keep]).held_out(), values[keep]) for _, fit in tried]
-    best, fit = tried[int(np.argmax(densities))]
-    return best, fit if len(keep) == len(X) else best.tuned(X, values, groups)
+def most_foresighted(
+    models: Sequence[Model], X: Floats, values: Floats, groups: NDArray[np.int64], learn: float = 0.6
+) -> Model:
+    """The model to which the later rows are the least surprising when it knows the first ``learn`` of them only.
+
+    Rows that a model was settled on cannot compare it with others, even if they are held out one at a time: the more a
+    model can adapt itself, the better it looks.
+    """
+    cut = max(2, round(learn * len(X)))
+    densities = []
+    for model in models:
+        fitted = model.tuned(X[:cut], values[:cut], groups)(X[:cut], values[:cut])
+        foreseen = (fitted.mean(X[cut:]), *fitted.interval(X[cut:], 1.0))
+        densities.append(log_density(foreseen, values[cut:]))
+    return models[int(np.argmax(densities))]
 
 
 class Predictors:
@@ -84,11 +103,14 @@ class Predictors:
         rows: measured ones.
         genetics: what the genes mean.
         tuned: settled models.
-        least_tau: Kendall's tau on held-out rows that a predictor must reach to be trusted.
+        least_tau: a predictor whose Kendall's tau on held-out rows is shown to be less is not trusted.
+        errors: standard errors that show it.
         most_rows: a predictor is fitted on.
     """
 
-    def __init__(self, rows: Rows, genetics: Genetics, tuned: Tuned, least_tau: float, most_rows: int) -> None:
+    def __init__(
+        self, rows: Rows, genetics: Genetics, tuned: Tuned, least_tau: float, errors: float, most_rows: int
+    ) -> None:
         self.genetics = genetics
         self.objectives = rows.costs.shape[1]
         self.constraints = tuple(rows.constraints)
@@ -102,7 +124,7 @@ class Predictors:
             self.fitted[cost] = chosen.fit(genetics.features(used.genes, genetics.view(cost)), values)
             own = chosen.validated or quality(chosen.name, self.fitted[cost].held_out(), values)
             self.quality[cost] = own
-            self.trusted[cost] = self.quality[cost].tau >= least_tau
+            self.trusted[cost] = not own.is_below(least_tau, errors)
             self._seen[cost] = values
         self._margin = {name: _margin(self.fitted[name]) for name in rows.constraints if name in self.fitted}
         self._scale = {name: float(values.std()) or 1.0 for name, values in rows.constraints.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -36,6 +37,12 @@ class Quality:
     mape: float
     coverage: float
     width: float
+
+    def is_below(self, tau: float, errors: float) -> bool:
+        """Whether the rows show that tau is less than this: by so many of its standard errors (Kendall 1938)."""
+        count = max(2, self.rows)
+        error = math.sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)))
+        return self.tau + errors * error < tau
 
 
 def quality(name: str, predicted: HeldOut, measured: Floats) -> Quality:

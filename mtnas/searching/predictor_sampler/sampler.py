@@ -71,7 +71,7 @@ class PredictorSampler(BaseSampler):
         reference: Sequence[float] | None = None,
         levels: int = 64,
         earlier: Sequence[FrozenTrial] = (),
-        refit: float = 1.3,
+        refit: float = 1.5,
     ) -> None:
         check_number(SearchError, "startup", startup, at_least=2, whole=True)
         check_number(SearchError, "levels", levels, at_least=2, whole=True)
