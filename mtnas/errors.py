@@ -44,3 +44,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f", did you mean '{near[0]}'?" if near else "."
     return f"there is no {kind} '{name}'{hint} Known: {', '.join(names)}"
+
+
+class ExportError(MtnasError, RuntimeError):
+    """A network that cannot be written as asked, or a file that does not do what it should."""

@@ -320,7 +320,7 @@ def test_the_graph_is_a_tree_from_the_input_to_the_heads(space: ArchitectureSpac
         assert graph.nodes[end]["tasks"] == (task,)
 
 
-@pytest.mark.parametrize("name", ["input", "head"])
+@pytest.mark.parametrize("name", ["input", "stem", "head"])
 def test_no_block_takes_the_place_of_the_input_or_a_head_in_the_graph(name: str) -> None:
     with pytest.raises(ArchitectureError, match=f"'{name}'"):
         ArchitectureSpace(("a", "b"), (BlockChoices(name, ("o",)),))

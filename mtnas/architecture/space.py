@@ -48,7 +48,7 @@ class ArchitectureSpace:
             twice = sorted({name for name in block.options if block.options.count(name) > 1})
             if twice:
                 raise ArchitectureError(f"block '{block.name}' has option '{twice[0]}' twice")
-            if block.name in ("input", "head"):
+            if block.name in ("input", "stem", "head"):
                 raise ArchitectureError(
                     f"a block may not be named '{block.name}', which names another part of the network; rename it"
                 )

@@ -218,6 +218,35 @@ def extract(
     _say_written([out / "network.safetensors", out / "network.json"])
 
 
+@app.command(epilog=_example("mtnas export runs/digits --candidate 4ecb3c3a47 --out shipped/", _DATA_HELP))
+def export(
+    run: options.RunArgument,
+    candidate: Annotated[str, typer.Option("--candidate", help="Id of a candidate or its first digits, or #number.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for model.onnx, model.json, README.md and tree.png.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Run all nodes of the tree in 8-bit integers, whatever the candidate says.")
+    ] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="inherited|fine-tuned|from-scratch",
+            help="Which weights. Default: refined ones with the lowest mean validation error, else inherited ones.",
+        ),
+    ] = None,
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+) -> None:
+    """Write one candidate as an ONNX file that was checked against torch, with a model card. Needs mtnas[onnx]."""
+    from mtnas.cli import steps, tables
+    from mtnas.runs import read_results
+
+    results = read_results(steps.existing_run(run))
+    work = steps.Work.existing(run, space, data_dir)
+    bundle = steps.export_step(work, results, results.find(candidate), out, int8=int8, weights=weights)
+    tables.print_bundle(bundle)
+
+
 @app.command(epilog=_example("mtnas refine runs/digits --top 2 --from-scratch", _DATA_HELP))
 def refine(
     run: options.RunArgument,

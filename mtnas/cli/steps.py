@@ -11,7 +11,10 @@ from mtnas.cli.options import parse_budgets
 from mtnas.errors import RunError
 
 if TYPE_CHECKING:
-    from mtnas.results import Results
+    from mtnas.architecture import Candidate
+    from mtnas.export import Bundle
+    from mtnas.refining.rows import RefinedRow
+    from mtnas.results import Results, Row
     from mtnas.runs import Run
     from mtnas.searching import SearchSettings, StopRule
     from mtnas.space.data import Data
@@ -160,3 +163,43 @@ def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
     for name, figure in figures.items():
         save_figure(figure, run.path / name, dpi=dpi)
     return [run.path / name for name in figures]
+
+
+def export_step(work: Work, results: Results, row: Row, out: Path, *, int8: bool, weights: str | None) -> Bundle:
+    """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
+    from mtnas.architecture import Candidate, QuantizationPolicy
+    from mtnas.evaluation import extract
+    from mtnas.export import Origin, export, load_network
+    from mtnas.training import load_supernetwork
+
+    refined = _refined(work.run, row.candidate, weights)
+    if refined is None:
+        supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
+        network = extract(supernet, row.candidate, work.data)
+        origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
+    else:
+        example, _ = work.data.example()
+        network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
+        origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
+    candidate = row.candidate
+    if int8:
+        nodes = network.places.values()
+        candidate = Candidate(candidate.architecture, QuantizationPolicy.of(dict.fromkeys(nodes, (8, 8))))
+    return export(out, network, candidate, work.file.space, work.data, results, origin)
+
+
+def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow | None:
+    """The refined row to take, None for inherited weights."""
+    from mtnas.errors import unknown_name
+    from mtnas.refining import read_refined
+    from mtnas.results import mean_error
+
+    kinds = ("inherited", "fine-tuned", "from-scratch")
+    if weights is not None and weights not in kinds:
+        raise RunError(unknown_name("kind of weights", weights, kinds))
+    rows = [row for row in read_refined(run).rows if row.candidate == candidate]
+    if weights is not None:
+        rows = [row for row in rows if row.key.endswith(weights)]
+        if not rows and weights != "inherited":
+            raise RunError(f"candidate {candidate.id} has no {weights} weights; run mtnas refine first")
+    return min(rows, key=lambda row: mean_error(row.valid), default=None)

@@ -14,6 +14,7 @@ from mtnas.results import MEAN_ERROR, PredictorReport, Results, Row, weighted_er
 from mtnas.results.predictor_report import BUDGET
 
 if TYPE_CHECKING:
+    from mtnas.export import Bundle
     from mtnas.refining import Comparison, RefinedRows
 
 
@@ -124,6 +125,28 @@ def print_refined(refined: RefinedRows, results: Results) -> None:
         name = line["corner"] or line["tree"]
         table.add_row(line["id"], name, row.how, f"{line['params']:,}", f"{line['macs']:,}", *shown)
     _console().print(table)
+
+
+def print_bundle(bundle: Bundle) -> None:
+    """Print what an exported file amounts to."""
+    about = bundle.about
+    table = Table(title=f"{about['id']}, weights {about['weights']}", title_justify="left")
+    for heading in ("task", "error of the file"):
+        table.add_column(heading, justify="left" if heading == "task" else "right")
+    for task, error in about["errors"].items():
+        table.add_row(task, f"{100 * error:.2f} %" if 0 <= error <= 1 else f"{error:.4g}")
+    console = _console()
+    console.print(table)
+    checked = about["checked"]
+    console.print(
+        f"The float file equals torch within {checked['largest_difference']:.1e} of the largest output on"
+        f" {checked['samples']:,} validation samples"
+    )
+    if about["policy"]:
+        console.print(f"{len(about['integer_operators'])} operators run in integers, exactly those of the policy")
+    console.print(
+        f"wrote {bundle.directory}: model.onnx ({about['costs']['file_kib']:,.1f} KiB), model.json, README.md, tree.png"
+    )
 
 
 def print_comparison(comparison: Comparison) -> None:

@@ -1,5 +1,6 @@
 """Chosen networks as files."""
 
+from mtnas.export.bundle import Bundle, Origin, export
 from mtnas.export.weights import load_network, save_network
 
-__all__ = ["load_network", "save_network"]
+__all__ = ["Bundle", "Origin", "export", "load_network", "save_network"]

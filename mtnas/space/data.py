@@ -48,6 +48,7 @@ class Data:
             convolutions run 1.4 to 1.8 times as fast on a CPU. Modules must not call ``view`` on them then, but
             ``flatten`` or ``reshape``. Iterable-style loaders are passed on as they are.
         split_seed: seed of the split of ``train``; it belongs to the data, not to a run.
+        preprocessing: what was done to raw inputs, in words: an exported network says that it wants this.
     """
 
     train: Source
@@ -62,6 +63,7 @@ class Data:
     collate: Callable[[list[Any]], Batch] | None = None
     channels_last: bool = False
     split_seed: int = 0
+    preprocessing: str = ""
     _splits: dict[str, Source] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -128,8 +130,15 @@ class Data:
 
     def calibration_batches(self) -> Iterator[Batch]:
         """Whole batches of at least ``calibration_samples`` training samples if there are, in one fixed shuffle."""
+        return self._some("train")
+
+    def range_batches(self) -> Iterator[Batch]:
+        """As many samples, in whole batches, that no weights were trained on: they set the ranges of integers."""
+        return self._some("branch")
+
+    def _some(self, split: str) -> Iterator[Batch]:
         left = self.calibration_samples
-        for x, labels in self._loader("train", min(self.eval_batch_size, self.calibration_samples), self.split_seed):
+        for x, labels in self._loader(split, min(self.eval_batch_size, self.calibration_samples), self.split_seed):
             yield x, labels
             left -= batch_size(x)
             if left <= 0:

@@ -67,6 +67,11 @@ class BranchedNetwork(nn.Module):
         self._outputs = sorted((task, members[0], 1 / len(members)) for members in above for task in members)
         self._names = names
 
+    @property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """(block, leader) of every node by its name in `nodes`."""
+        return {name: (block, leader) for block, steps in enumerate(self._plan) for name, leader, _, _ in steps}
+
     def forward(self, x: Input) -> dict[str, Tensor]:
         return self.outputs(self.features(self.stem(x))[-1])
 

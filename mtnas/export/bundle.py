@@ -1,0 +1,161 @@
+"""A chosen network as a folder to ship: the ONNX file, what it is for programs and for people, and its tree."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtnas.architecture import Candidate
+from mtnas.atomic import write_atomic, write_text
+from mtnas.errors import ExportError
+from mtnas.evaluation import task_errors
+from mtnas.export.agreement import agreement
+from mtnas.export.card import card
+from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
+from mtnas.onnx_graphs.calibrate import feeds_of
+from mtnas.plotting import plot_tree, save_figure
+from mtnas.results import Results
+from mtnas.space.data import Data
+from mtnas.space.search_space import SearchSpace
+from mtnas.supernet import BranchedNetwork
+
+FILES = ("model.onnx", "model.json", "README.md", "tree.png")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an exported network comes from.
+
+    Attributes:
+        weights: in words: inherited from the supernetwork, fine-tuned, ...
+        seed: of the run.
+        costs: measured ones, by name.
+        test_errors: by task, of the float network; empty if it was not tested.
+    """
+
+    weights: str
+    seed: int
+    costs: Mapping[str, float] = field(default_factory=dict)
+    test_errors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What was written.
+
+    Attributes:
+        directory: the folder.
+        about: the content of ``model.json``.
+    """
+
+    directory: Path
+    about: dict[str, Any]
+
+
+def export(
+    directory: Path,
+    network: BranchedNetwork,
+    candidate: Candidate,
+    space: SearchSpace,
+    data: Data,
+    results: Results,
+    origin: Origin,
+    *,
+    tolerance: float = 1e-3,
+) -> Bundle:
+    """Write a network under its policy, and check that the file does what the network does.
+
+    The ranges of integers are those of samples that trained no weights; errors are of the validation samples.
+
+    Args:
+        directory: new, or holding an export of the same candidate, which is replaced.
+        network: the candidate's, with final batch-norm statistics.
+        results: names the space and the budgets, and draws the tree.
+        tolerance: most that a float output may differ from torch's, as a share of its task's largest.
+
+    Raises:
+        ExportError: if the folder holds something else, the network has no ONNX form, the file's outputs differ from
+            the network's, or operators run in another precision than the policy says.
+    """
+    _check_free(directory, candidate)
+    example, _ = data.example()
+    graph = convert(network, example)
+    seen = agreement(SessionNetwork(graph, open_session(graph.content)), network, data.valid_batches())
+    if seen.largest > tolerance:
+        raise ExportError(
+            f"the file's outputs differ from torch's by {seen.largest:.2g} of the largest output, more than"
+            f" {tolerance:g}; a module may compute otherwise when it is traced"
+        )
+    content, integer = graph.content, frozenset[str]()
+    if candidate.policy.nodes:
+        quantized = quantize(graph, candidate, calibrate(graph, (x for x, _ in data.range_batches())))
+        content, integer = quantized.content, audit(graph, quantized).integer
+    errors = task_errors(SessionNetwork(graph, open_session(content)), space.tasks, data.valid_batches())
+    places = {place: name for name, place in network.places.items()}
+    about: dict[str, Any] = {
+        "format": 1,
+        "id": candidate.id,
+        "candidate": candidate.to_json(),
+        "tasks": list(graph.outputs),
+        "inputs": [
+            {"name": name, "shape": list(value.shape[1:]), "dtype": str(np.dtype(value.dtype))}
+            for name, value in feeds_of(graph, example).items()
+        ],
+        "preprocessing": data.preprocessing,
+        "weights": origin.weights,
+        "costs": {**origin.costs, "file_kib": len(content) / 1024},
+        "budgets": dict(results.budgets),
+        "errors": errors,
+        "test_errors": dict(origin.test_errors),
+        "policy": [
+            {"node": places[node], "weights": bits[0], "activations": bits[1]}
+            for node, bits in candidate.policy.entries
+        ],
+        "integer_operators": sorted(integer),
+        "checked": {
+            "samples": seen.samples,
+            "largest_difference": seen.largest,
+            "mean_difference": seen.mean,
+            "of": "the float file against torch, as a share of the largest output",
+        },
+        "latency": [],
+        "seed": origin.seed,
+        "data": data.fingerprint,
+        "versions": {name: version(name) for name in ("mtnas", "torch", "onnx", "onnxruntime")},
+        "python": platform.python_version(),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    write_atomic(directory / "model.onnx", lambda path: path.write_bytes(content))
+    _draw(directory / "tree.png", results, candidate)
+    write_text(directory / "README.md", card(about))
+    # Last, so that a folder with this file is a whole one.
+    write_text(directory / "model.json", json.dumps(about, indent=1))
+    return Bundle(directory, about)
+
+
+def _check_free(directory: Path, candidate: Candidate) -> None:
+    if not directory.exists():
+        return
+    strangers = sorted(path.name for path in directory.iterdir() if path.name not in FILES)
+    known = directory / "model.json"
+    try:
+        other = json.loads(known.read_text(encoding="utf-8")).get("id") if known.exists() else None
+    except (ValueError, AttributeError):
+        other = "a damaged export"
+    if strangers or other not in (None, candidate.id):
+        raise ExportError(f"{directory} holds {strangers[0] if strangers else other} already; choose another --out")
+
+
+def _draw(path: Path, results: Results, candidate: Candidate) -> None:
+    title = f"{candidate.id}\n{candidate.architecture.tree}"
+    axes = plot_tree(results.space, results.cost_table, candidate.architecture, policy=candidate.policy, title=title)
+    figure = axes.get_figure(root=True)
+    if figure is not None:
+        save_figure(figure, path)

@@ -1,0 +1,65 @@
+"""The model card: what an exported network is, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mtnas.export.snippet import SNIPPET
+
+
+def card(about: Mapping[str, Any]) -> str:
+    """Markdown from what ``model.json`` says, so that the two cannot differ."""
+    tasks, budgets = about["tasks"], about["budgets"]
+    costs = [(name, value, budgets.get(name)) for name, value in about["costs"].items()]
+    shapes = [(one["name"], " x ".join(map(str, one["shape"])) or "a number", one["dtype"]) for one in about["inputs"]]
+    parts = [
+        f"# {about['id']}: a branched network for {len(tasks)} tasks",
+        f"One input, outputs {', '.join(tasks)}. Weights: {about['weights']}. Where tasks share a box they"
+        " share its weights; where the tree splits, each branch has its own.",
+        "![The tree](tree.png)",
+        "## What it costs",
+        _table(("cost", "value", "budget"), costs),
+        "## Errors",
+        f"Of this file, run by onnxruntime, on {about['checked']['samples']:,} validation samples (lower is better):",
+        _table(("task", "error"), about["errors"].items()),
+    ]
+    if about["test_errors"]:
+        parts.append("On the test data, measured once, by the float network:")
+        parts.append(_table(("task", "error"), about["test_errors"].items()))
+    parts += [
+        "## Precision",
+        *_precision(about),
+        "## Inputs",
+        _table(("name", "shape of a sample", "type"), shapes),
+        about["preprocessing"] or "The data says nothing in words about how raw inputs are prepared.",
+        "## Running it",
+        "It needs neither mtnas nor torch: `pip install onnxruntime numpy`, then",
+        f"```python\n{SNIPPET.rstrip()}\n```",
+        f"Made by mtnas {about['versions']['mtnas']}, seed {about['seed']}. `model.json` tells it to programs.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _precision(about: Mapping[str, Any]) -> list[str]:
+    if not about["policy"]:
+        return ["All of it runs in 32-bit floats."]
+    count, runtime = len(about["integer_operators"]), about["versions"]["onnxruntime"]
+    return [
+        f"{count} operators run in 8-bit integers: what onnxruntime {runtime} runs was compared with this policy.",
+        "\n".join(
+            f"- {one['node']}: weights {one['weights']} bits, activations {one['activations']}"
+            for one in about["policy"]
+        ),
+    ]
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [headings, ["---"] * len(headings), *([_text(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -1,0 +1,19 @@
+"""How to run an exported network without mtnas and without torch: told in its card, and run by a test."""
+
+SNIPPET = """\
+import json
+import os
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before the import
+import numpy as np
+import onnxruntime
+
+here = Path(os.environ.get("MODEL_DIR", "."))
+about = json.loads((here / "model.json").read_text())
+# The optimizer that is switched off would run operators in integers that the file keeps in float.
+session = onnxruntime.InferenceSession(str(here / "model.onnx"), disabled_optimizers=["WeightBiasQuantization"])
+batch = {one["name"]: np.zeros((1, *one["shape"]), one["dtype"]) for one in about["inputs"]}  # put your samples here
+for task, value in zip(about["tasks"], session.run(about["tasks"], batch)):
+    print(task, value.shape)
+"""

@@ -1,0 +1,195 @@
+"""From a torch module to a float ONNX model."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.errors import ExportError
+from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey
+from mtnas.onnx_graphs.packages import onnx
+from mtnas.space.shapes import Input
+from mtnas.supernet import BranchedNetwork
+
+INPUT = "input"
+"""Name of the input where there is only one."""
+
+_ROOT = "network"
+
+
+def convert(network: BranchedNetwork, example: Input, opset: int = 17) -> FloatGraph:
+    """The network in evaluation mode as ONNX: named inputs and outputs, any batch size, weights within.
+
+    Args:
+        network: with the batch-norm statistics that it is to keep; they are folded into the weights before them.
+        example: a batch of inputs, for shapes; a dictionary's keys become the names of the inputs.
+        opset: version of the ONNX operators.
+
+    Raises:
+        ExportError: naming the module and the operator that ONNX does not have.
+    """
+    onnx()
+    wrapped = _Flat(network, example)
+    names = tuple(example) if isinstance(example, Mapping) else (INPUT,)
+    values = tuple(
+        tensor[:2].contiguous() for tensor in (example.values() if isinstance(example, Mapping) else [example])
+    )
+    model = _exported(wrapped, values, names, wrapped.outputs, opset)
+    _inline_identities(model)
+    _give_names(model, network)
+    return FloatGraph(model, names, wrapped.outputs, _operators(model, network))
+
+
+class _Flat(nn.Module):
+    """Tensors in, tensors out; gradients are not scaled, which would leave marks in the graph."""
+
+    def __init__(self, network: BranchedNetwork, example: Input) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).eval().cpu()
+        self.network.average_gradients = False
+        self.keys = tuple(example) if isinstance(example, Mapping) else None
+        self.outputs = tuple(name.removeprefix("head/") for name in network.heads)
+
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))
+        found = self.network(x)
+        return tuple(found[name] for name in self.outputs)
+
+
+def _exported(
+    module: nn.Module, values: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...], opset: int
+) -> Any:
+    buffer = io.BytesIO()
+    try:
+        with _quietly(), torch.no_grad():
+            # The exporter by tracing takes a tenth of the time of the one by torch.export, folds batch norm, and tells
+            # by an operator's name which module it comes from.
+            torch.onnx.export(
+                module,
+                values,
+                buffer,  # type: ignore[arg-type]
+                dynamo=False,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
+                opset_version=opset,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise ExportError(f"{_culprit(module, values, opset)}: {str(error).splitlines()[0]}") from error
+    return onnx().load_from_string(buffer.getvalue())
+
+
+def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
+    """The innermost module that does not export by itself, by name."""
+    calls: dict[str, tuple[nn.Module, tuple[Any, ...]]] = {}
+    hooks = [
+        part.register_forward_pre_hook(lambda part, args, name=name: calls.setdefault(name, (part, args)) and None)
+        for name, part in module.named_modules()
+    ]
+    with torch.no_grad():
+        module(*values)
+    for hook in hooks:
+        hook.remove()
+    for name, (part, args) in sorted(calls.items(), key=lambda item: -len(item[0])):
+        if name and all(isinstance(value, Tensor) for value in args):
+            try:
+                with _quietly(), torch.no_grad():
+                    torch.onnx.export(part, args, io.BytesIO(), dynamo=False, opset_version=opset)  # type: ignore[arg-type]
+            except torch.onnx.errors.OnnxExporterError:
+                return f"the module {name.removeprefix(_ROOT + '.')} ({type(part).__name__}) has no ONNX form"
+    return "the network has no ONNX form"
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the notes of tracing: shapes that become constants are those of the candidate."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _inline_identities(model: Any) -> None:
+    """Give every operator its own constants: the exporter lets equal ones share one by `Identity` operators.
+
+    Quantization needs a bias that is a constant, and leaves the operator in float where it is not.
+    """
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    same: dict[str, str] = {}
+    for operator in list(graph.node):
+        if operator.op_type == "Identity" and same.get(operator.input[0], operator.input[0]) in constants:
+            same[operator.output[0]] = same.get(operator.input[0], operator.input[0])
+            graph.node.remove(operator)
+    for operator in graph.node:
+        for place, name in enumerate(operator.input):
+            operator.input[place] = same.get(name, name)
+    used: set[str] = set()
+    by_name = {tensor.name: tensor for tensor in graph.initializer}
+    for operator in graph.node:
+        for place, name in enumerate(operator.input):
+            if name in by_name and name in used:
+                own = f"{operator.name}.{place}"
+                graph.initializer.append(by_name[name])
+                graph.initializer[-1].name = own
+                operator.input[place] = own
+            used.add(name)
+
+
+def _give_names(model: Any, network: BranchedNetwork) -> None:
+    """Names by node of the tree: ``edges/left+right/0/Conv`` and ``.../Conv.weight``, not what a counter gave."""
+    graph = model.graph
+    parts = sorted([*network.nodes, *network.heads, "stem"], key=len, reverse=True)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    keep = {value.name for value in (*graph.input, *graph.output)}
+    taken: set[str] = set()
+    values: dict[str, str] = {}
+    for operator in graph.node:
+        operator.name = _unique(_readable(operator.name, parts), taken)
+        labels = {1: "weight", 2: "bias"} if operator.op_type in LINEAR else {}
+        for place, name in enumerate(operator.input):
+            if name in constants:
+                constants[name].name = values[name] = f"{operator.name}.{labels.get(place, place)}"
+        for place, name in enumerate(operator.output):
+            if name not in keep:
+                values[name] = operator.name if place == 0 else f"{operator.name}:{place}"
+    for operator in graph.node:
+        for names in (operator.input, operator.output):
+            for place, name in enumerate(names):
+                names[place] = values.get(name, name)
+    del graph.value_info[:]
+
+
+def _readable(name: str, parts: Sequence[str]) -> str:
+    """``/network/edges/a+b/edges/a+b.0/Conv`` -> ``edges/a+b/0/Conv``: children of a sequence repeat its name.
+
+    Args:
+        parts: names of the network's nodes and heads, long ones first; they may hold slashes.
+    """
+    name = name.removeprefix("/").removeprefix(f"{_ROOT}/")
+    part = next((part for part in parts if name.startswith(f"{part}/")), "")
+    rest = name.removeprefix(f"{part}/").removeprefix(f"{part}.").split("/")
+    steps = [step for step, after in zip(rest, [*rest[1:], ""], strict=True) if not after.startswith(f"{step}.")]
+    return "/".join([part, *steps] if part else steps)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    number, found = 1, name
+    while found in taken:
+        number, found = number + 1, f"{name}_{number}"
+    taken.add(found)
+    return found
+
+
+def _operators(model: Any, network: BranchedNetwork) -> dict[NodeKey, tuple[str, ...]]:
+    """Operators by node of the tree: their names begin with the node's."""
+    return {
+        place: tuple(operator.name for operator in model.graph.node if operator.name.startswith(f"{name}/"))
+        for name, place in network.places.items()
+    }

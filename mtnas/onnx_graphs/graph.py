@@ -1,0 +1,90 @@
+"""A network as an ONNX model, with the operators of every node of its tree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mtnas.architecture import Candidate, QuantizationPolicy
+
+NodeKey = tuple[int, int]
+"""(block, leader) of a node of the tree."""
+
+LINEAR = ("Conv", "Gemm", "MatMul")
+"""Operators with integer versions worth having; a policy's bits are theirs."""
+
+FOLLOWERS = ("Relu", "Clip")
+"""Operators that a runtime fuses into the linear one before them."""
+
+
+@dataclass(frozen=True)
+class FloatGraph:
+    """A float network.
+
+    Attributes:
+        model: an `onnx.ModelProto`, weights within.
+        inputs: names of its inputs.
+        outputs: names of its outputs: of the tasks.
+        operators: names of the operators of every node of the tree by (block, leader), in the order of the graph.
+    """
+
+    model: Any
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    operators: Mapping[NodeKey, tuple[str, ...]]
+
+    @cached_property
+    def content(self) -> bytes:
+        """The file."""
+        return bytes(self.model.SerializeToString())
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with anything in the file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def linear(self, node: NodeKey, *, depthwise: bool) -> tuple[str, ...]:
+        """Names of a node's linear operators whose weights are constants.
+
+        Args:
+            depthwise: whether depthwise convolutions are among them.
+        """
+        wanted = set(self.operators.get(node, ()))
+        weights = {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
+        found = [
+            operator.name
+            for operator in self.model.graph.node
+            if operator.name in wanted
+            and operator.op_type in LINEAR
+            and operator.input[1] in weights
+            and (depthwise or not _is_depthwise(operator, weights[operator.input[1]]))
+        ]
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class QuantizedGraph:
+    """A network under a policy.
+
+    Attributes:
+        candidate: with the policy.
+        content: the file.
+        integer: names of the operators that must run in integers, by (block, leader).
+    """
+
+    candidate: Candidate
+    content: bytes
+    integer: Mapping[NodeKey, tuple[str, ...]]
+
+    @property
+    def policy(self) -> QuantizationPolicy:
+        return self.candidate.policy
+
+
+def _is_depthwise(operator: Any, weight: tuple[int, ...]) -> bool:
+    """A convolution with one input channel per group, and more than one group."""
+    groups = next((attribute.i for attribute in operator.attribute if attribute.name == "group"), 1)
+    return operator.op_type == "Conv" and groups > 1 and weight[1] == 1

@@ -1,0 +1,88 @@
+"""A float network under a policy: static quantization by QuantizeLinear and DequantizeLinear (QDQ)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mtnas.architecture import FLOAT_BITS, Candidate
+from mtnas.errors import ExportError
+from mtnas.onnx_graphs.calibrate import Ranges
+from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, QuantizedGraph
+from mtnas.onnx_graphs.packages import onnx, onnxruntime
+
+INT8 = (8, 8)
+"""Weights of 8 bits, a scale for each output channel, and activations of 8 bits without a sign."""
+
+
+def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwise: bool = False) -> QuantizedGraph:
+    """The network with the operators of the policy's nodes in integers.
+
+    Args:
+        graph: of the candidate's architecture.
+        candidate: its policy's bits are 8 for weights and activations, or 32.
+        ranges: that `calibrate` gathered for this graph.
+        depthwise: whether depthwise convolutions are quantized too. They run slower in integers on a CPU.
+
+    Raises:
+        ExportError: for other bits, or ranges of another network.
+    """
+    onnxruntime()
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    if ranges.digest != graph.digest:
+        raise ExportError("the ranges were gathered for another network; calibrate this one")
+    for node, bits in candidate.policy.entries:
+        if bits != INT8:
+            raise ExportError(
+                f"node {node} is given bits {bits}, but the file format runs {INT8} or {(FLOAT_BITS, FLOAT_BITS)} only"
+            )
+    integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
+    integer = {node: names for node, names in integer.items() if names}
+    wanted = {name for names in integer.values() for name in names}
+    if not wanted:
+        return QuantizedGraph(candidate, graph.content, {})
+    model = onnx().load_from_string(graph.content)
+    with _telling():
+        quantizer = QDQQuantizer(
+            model,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8,
+            tensors_range=ranges.tensors,
+            nodes_to_quantize=[*wanted, *_followers(graph, wanted)],
+            nodes_to_exclude=[],
+            op_types_to_quantize=[*LINEAR, *FOLLOWERS],
+            extra_options={},
+        )
+        quantizer.quantize_model()
+    return QuantizedGraph(candidate, bytes(quantizer.model.model.SerializeToString()), integer)
+
+
+def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:
+    """Names of the activations that directly follow a quantized operator, and are all that does."""
+    readers: dict[str, list[object]] = {}
+    for operator in graph.model.graph.node:
+        for name in operator.input:
+            readers.setdefault(name, []).append(operator)
+    found = []
+    for operator in graph.model.graph.node:
+        if operator.name in wanted:
+            after = readers.get(operator.output[0], [])
+            found += [reader.name for reader in after if len(after) == 1 and reader.op_type in FOLLOWERS]  # type: ignore[attr-defined]
+    return found
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """onnxruntime only logs what it leaves in float; the audit finds that, with names."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)

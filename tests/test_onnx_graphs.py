@@ -1,0 +1,231 @@
+"""ONNX graphs: they equal torch, and what runs in integers is what the policy says."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor, nn
+from toys import draws, toy_space, toy_x
+
+from mtnas.architecture import Architecture, Candidate, QuantizationPolicy, Tree
+from mtnas.errors import ExportError
+from mtnas.evaluation import recalibrate
+from mtnas.space.block import Block
+from mtnas.space.elastic import elastic
+from mtnas.space.operators import conv, inverted_residual, skip
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.task_types import classification
+from mtnas.supernet import BranchedNetwork, SuperNetwork
+
+pytest.importorskip("onnxruntime")
+
+from mtnas.onnx_graphs import (
+    FloatGraph,
+    QuantizedGraph,
+    SessionNetwork,
+    audit,
+    calibrate,
+    convert,
+    open_session,
+    quantize,
+)
+
+
+def images(samples: int, seed: int = 0) -> Tensor:
+    return torch.randn(samples, 2, 8, 8, generator=torch.Generator().manual_seed(seed))
+
+
+@cache
+def image_space() -> SearchSpace:
+    blocks = (
+        Block("edges", elastic(conv, channels=(4, 8), kernel=(3, 5), stride=2)),
+        Block("shapes", {**elastic(inverted_residual, channels=None, kernel=(3,), expansion=(1, 3)), "skip": skip()}),
+        Block("signs", elastic(conv, channels=(4, 8), kernel=(1, 3))),
+    )
+    return SearchSpace([classification("left", 3), classification("right", 2)], blocks)
+
+
+@cache
+def image_supernet() -> SuperNetwork:
+    return SuperNetwork(image_space(), images(8), seed=1)
+
+
+def network_of(architecture: Architecture) -> BranchedNetwork:
+    """Cut out, with batch-norm statistics of its own."""
+    network = image_supernet().extract(architecture)
+    recalibrate(network, [(images(64, 5), {})])
+    return network
+
+
+@cache
+def pieces(seed: int) -> tuple[Architecture, BranchedNetwork, FloatGraph]:
+    architecture = next(draws(image_space(), 1, seed))
+    network = network_of(architecture)
+    return architecture, network, convert(network, images(4))
+
+
+def policy_of(network: BranchedNetwork, seed: int) -> QuantizationPolicy:
+    rng = random.Random(seed)
+    return QuantizationPolicy.of({node: (8, 8) for node in network.places.values() if rng.random() < 0.6})
+
+
+# Float ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_file_equals_its_network_at_any_batch_size(seed: int) -> None:
+    _, network, graph = pieces(seed)
+    file = SessionNetwork(graph, open_session(graph.content))
+    for samples in (1, 7):
+        x = images(samples, 9)
+        found, wanted = file(x), network(x)
+        assert list(found) == list(wanted) == ["left", "right"]
+        for task, value in wanted.items():
+            torch.testing.assert_close(found[task], value.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_of_vectors_with_a_stem_equals_its_file() -> None:
+    space = toy_space(stem=True)
+    supernet = SuperNetwork(space, toy_x(8))
+    for architecture in draws(space, 4):
+        network = supernet.extract(architecture).eval()
+        graph = convert(network, toy_x(4))
+        found = SessionNetwork(graph, open_session(graph.content))(toy_x(5, 3))
+        for task, value in network(toy_x(5, 3)).items():
+            torch.testing.assert_close(found[task], value.detach(), rtol=1e-4, atol=1e-5)
+
+
+class Sum(nn.Module):
+    def forward(self, x: dict[str, Tensor]) -> Tensor:
+        return x["one"] + 2 * x["two"]
+
+
+def test_a_dictionary_of_inputs_keeps_its_names() -> None:
+    space = replace(toy_space(), stem=lambda shape: Sum())
+    x = {"one": toy_x(4), "two": toy_x(4, 1)}
+    network = SuperNetwork(space, x).extract(next(draws(space, 1))).eval()
+    graph = convert(network, x)
+    assert graph.inputs == ("one", "two")
+    found = SessionNetwork(graph, open_session(graph.content))(x)
+    for task, value in network(x).items():
+        torch.testing.assert_close(found[task], value.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_operators_are_named_by_the_node_they_belong_to() -> None:
+    tree = Tree(((0, 0), (0, 1), (0, 1)))
+    architecture = Architecture(
+        tree,
+        (("channels8_kernel5",), ("expansion1", "skip"), ("channels4_kernel1", "channels8_kernel3")),
+    )
+    graph = convert(network_of(architecture), images(4))
+    linear = {node: graph.linear(node, depthwise=True) for node in graph.operators}
+    assert linear[0, 0] == ("edges/left+right/0/Conv",)
+    assert linear[1, 1] == ()
+    assert linear[2, 1] == ("signs/right/0/Conv",)
+
+
+def test_depthwise_convolutions_stay_float_unless_asked_for() -> None:
+    architecture = Architecture(
+        Tree(((0, 0),) * 3), (("channels8_kernel3",), ("expansion3",), ("channels4_kernel1",))
+    )
+    graph = convert(network_of(architecture), images(4))
+    assert len(graph.linear((1, 0), depthwise=True)) == 3 and len(graph.linear((1, 0), depthwise=False)) == 2
+
+
+# Policies ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_runs_in_integers_is_what_the_policy_says(seed: int) -> None:
+    architecture, network, graph = pieces(seed)
+    policy = policy_of(network, seed)
+    ranges = calibrate(graph, [images(32, 3)])
+    for depthwise in (False, True):
+        quantized = quantize(graph, Candidate(architecture, policy), ranges, depthwise=depthwise)
+        wanted = {name for node in policy.nodes for name in graph.linear(node, depthwise=depthwise)}
+        found = audit(graph, quantized)
+        assert found.integer == wanted
+        every = {name for node in graph.operators for name in graph.linear(node, depthwise=True)}
+        assert every - wanted <= found.floating
+
+
+def test_integers_give_nearly_the_outputs_of_floats_but_not_the_same() -> None:
+    architecture, network, graph = pieces(0)
+    policy = QuantizationPolicy.of({node: (8, 8) for node in network.places.values()})
+    quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(64, 3)]))
+    x = images(40, 3)
+    found = SessionNetwork(graph, open_session(quantized.content))(x)
+    for task, value in network(x).items():
+        off = (found[task] - value).abs().max() / value.abs().max()
+        assert 0 < off < 0.1
+
+
+def test_the_empty_policy_leaves_the_file_as_it_is() -> None:
+    architecture, _, graph = pieces(0)
+    quantized = quantize(graph, Candidate(architecture), calibrate(graph, [images(8)]))
+    assert quantized.content == graph.content and audit(graph, quantized).integer == frozenset()
+
+
+def test_an_operator_that_runs_otherwise_is_named() -> None:
+    architecture, network, graph = pieces(0)
+    policy = QuantizationPolicy.of({(0, 0): (8, 8)})
+    quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(8)]))
+    name = quantized.integer[0, 0][0]
+    with pytest.raises(ExportError, match=rf"{re.escape(name)} .*should run in integers, but onnxruntime runs it in float"):
+        audit(graph, replace(quantized, content=graph.content))
+    with pytest.raises(ExportError, match=rf"{re.escape(name)} should run in float, but onnxruntime runs it in integers"):
+        audit(graph, replace(quantized, integer={}))
+
+
+# Bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_bits_that_do_not_run_are_refused() -> None:
+    architecture, _, graph = pieces(0)
+    candidate = Candidate(architecture, QuantizationPolicy.of({(0, 0): (4, 8)}))
+    with pytest.raises(ExportError, match=r"\(4, 8\), but the file format runs \(8, 8\)"):
+        quantize(graph, candidate, calibrate(graph, [images(8)]))
+
+
+def test_ranges_of_another_network_are_refused() -> None:
+    architecture, _, graph = pieces(0)
+    with pytest.raises(ExportError, match="another network"):
+        quantize(graph, Candidate(architecture), calibrate(pieces(1)[2], [images(8)]))
+
+
+def test_calibration_without_samples_is_refused() -> None:
+    with pytest.raises(ExportError, match="no samples to calibrate on"):
+        calibrate(pieces(0)[2], [])
+
+
+class Strange(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j0(x)
+
+
+def test_a_module_without_an_onnx_form_is_named_with_its_operator() -> None:
+    strange = Block("first", {"strange": lambda shape: nn.Sequential(nn.Linear(shape[0], 4), Strange())})
+    space = SearchSpace([classification("kind", 2)], [strange])
+    network = SuperNetwork(space, toy_x(4)).extract(next(draws(space, 1)))
+    with pytest.raises(ExportError, match=r"nodes\.first/kind\.1 \(Strange\) has no ONNX form: .*bessel_j0"):
+        convert(network, toy_x(4))
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_package_is_named_with_how_to_install_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, network, graph = pieces(0)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ExportError, match=rf"{package} is needed .*pip install 'mtnas\[onnx\]'"):
+        convert(network, images(4)) if package == "onnx" else open_session(graph.content)
+
+
+def test_a_quantized_graph_tells_its_policy() -> None:
+    architecture, _, graph = pieces(0)
+    candidate = Candidate(architecture, QuantizationPolicy.of({(0, 0): (8, 8)}))
+    assert QuantizedGraph(candidate, graph.content, {}).policy == candidate.policy
