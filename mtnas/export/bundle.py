@@ -36,7 +36,7 @@ class Origin:
     Attributes:
         weights: in words: inherited from the supernetwork, fine-tuned, ...
         seed: of the run.
-        costs: measured ones, by name.
+        costs: by name; its errors are left out, since the file has errors of its own.
         test_errors: by task, of the float network; empty if it was not tested.
     """
 
@@ -98,6 +98,7 @@ def export(
         quantized = quantize(graph, candidate, calibrate(graph, (x for x, _ in data.range_batches())))
         content, integer = quantized.content, audit(graph, quantized).integer
     errors = task_errors(SessionNetwork(graph, open_session(content)), space.tasks, data.valid_batches())
+    costs = {name: value for name, value in origin.costs.items() if not name.startswith("error/")}
     places = {place: name for name, place in network.places.items()}
     about: dict[str, Any] = {
         "format": 1,
@@ -110,7 +111,7 @@ def export(
         ],
         "preprocessing": data.preprocessing,
         "weights": origin.weights,
-        "costs": {**origin.costs, "file_kib": len(content) / 1024},
+        "costs": {**costs, "file_kib": len(content) / 1024},
         "budgets": dict(results.budgets),
         "errors": errors,
         "test_errors": dict(origin.test_errors),

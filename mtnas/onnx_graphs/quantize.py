@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from mtnas.architecture import FLOAT_BITS, Candidate
 from mtnas.errors import ExportError
@@ -45,7 +46,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
     if not wanted:
         return QuantizedGraph(candidate, graph.content, {})
     model = onnx().load_from_string(graph.content)
-    with _telling():
+    with _quietly():
         quantizer = QDQQuantizer(
             model,
             per_channel=True,
@@ -59,7 +60,9 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
             extra_options={},
         )
         quantizer.quantize_model()
-    return QuantizedGraph(candidate, bytes(quantizer.model.model.SerializeToString()), integer)
+    model = quantizer.model.model
+    _drop_unused(model)
+    return QuantizedGraph(candidate, bytes(model.SerializeToString()), integer)
 
 
 def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:
@@ -76,8 +79,18 @@ def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:
     return found
 
 
+def _drop_unused(model: Any) -> None:
+    """Constants whose readers became part of other operators."""
+    graph = model.graph
+    read = {name for operator in graph.node for name in operator.input} | {value.name for value in graph.output}
+    for operator in [one for one in graph.node if one.op_type == "Constant" and one.output[0] not in read]:
+        graph.node.remove(operator)
+    for tensor in [one for one in graph.initializer if one.name not in read]:
+        graph.initializer.remove(tensor)
+
+
 @contextmanager
-def _telling() -> Iterator[None]:
+def _quietly() -> Iterator[None]:
     """onnxruntime only logs what it leaves in float; the audit finds that, with names."""
     root = logging.getLogger()
     level = root.level
