@@ -34,6 +34,14 @@ class SearchError(MtnasError, ValueError):
     """A search that cannot be done as asked."""
 
 
+class TargetError(MtnasError, RuntimeError):
+    """A latency that cannot be measured as asked, or a target that does not keep its promises."""
+
+
+class QuantizationError(MtnasError, ValueError):
+    """A policy that a network cannot be quantized by, or ranges that do not fit it."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Sentence for a name that is not known, with the nearest known one.
 

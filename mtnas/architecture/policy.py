@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,11 @@ class QuantizationPolicy:
     def of(cls, bits: Mapping[tuple[int, int], tuple[int, int]]) -> QuantizationPolicy:
         """Policy from ``{(block, leader): (weight bits, activation bits)}``."""
         return cls(tuple(bits.items()))
+
+    @classmethod
+    def uniform(cls, nodes: Iterable[tuple[int, int]], weights: int, activations: int) -> QuantizationPolicy:
+        """The same bits for all of these nodes."""
+        return cls.of(dict.fromkeys(nodes, (weights, activations)))
 
     @property
     def nodes(self) -> tuple[tuple[int, int], ...]:

@@ -234,6 +234,9 @@ def export(
             help="Which weights. Default: refined ones with the lowest mean validation error, else inherited ones.",
         ),
     ] = None,
+    latency: Annotated[
+        bool, typer.Option(help="Measure its latency here: onnxruntime, one thread, one sample.")
+    ] = True,
     space: options.SpaceOption = None,
     data_dir: options.DataDirOption = None,
 ) -> None:
@@ -243,8 +246,38 @@ def export(
 
     results = read_results(steps.existing_run(run))
     work = steps.Work.existing(run, space, data_dir)
-    bundle = steps.export_step(work, results, results.find(candidate), out, int8=int8, weights=weights)
+    row = results.find(candidate)
+    bundle = steps.export_step(work, results, row, out, int8=int8, weights=weights, latency=latency)
     tables.print_bundle(bundle)
+
+
+@app.command(epilog=_example("mtnas measure runs/digits --int8", _DATA_HELP))
+def measure(
+    run: options.RunArgument,
+    candidate: Annotated[
+        list[str] | None, typer.Option("--candidate", "-c", help="Id of a candidate, or #number. Repeatable.")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Front members to take, spread over the mean error.")] = 8,
+    int8: Annotated[bool, typer.Option("--int8", help="Each of them with all nodes in 8-bit integers, too.")] = False,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the runtime.")] = 1,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples that are run at once.")] = 1,
+    eager: Annotated[bool, typer.Option("--torch", help="Measure in torch instead; float only.")] = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=4, help="How often everything is timed.")] = 30,
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+) -> None:
+    """Measure the latency of candidates where they would run, interleaved, with the noise of the machine."""
+    from mtnas.cli import steps, tables
+    from mtnas.runs import read_results
+    from mtnas.targets import OnnxRuntime, TorchEager
+
+    results = read_results(steps.existing_run(run))
+    rows = [results.find(one) for one in candidate or ()]
+    rows = rows or tables.spread(tables.by_mean_error(results.front()), top)
+    target = TorchEager(threads=threads, batch=batch) if eager else OnnxRuntime(threads=threads, batch=batch)
+    work = steps.Work.existing(run, space, data_dir)
+    tables.print_latencies(steps.measure_step(work, rows, target, int8=int8, rounds=rounds), target.describe())
+    _say_written([work.run.path / "latencies.json"])
 
 
 @app.command(epilog=_example("mtnas refine runs/digits --top 2 --from-scratch", _DATA_HELP))

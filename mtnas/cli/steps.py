@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtnas.cli.options import parse_budgets
 from mtnas.errors import RunError
+from mtnas.progress import progress
 
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mtnas.searching import SearchSettings, StopRule
     from mtnas.space.data import Data
     from mtnas.space.file import SpaceFile
+    from mtnas.targets import Latency, Target
     from mtnas.training import TrainingSettings
 
 
@@ -165,11 +167,13 @@ def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
     return [run.path / name for name in figures]
 
 
-def export_step(work: Work, results: Results, row: Row, out: Path, *, int8: bool, weights: str | None) -> Bundle:
+def export_step(
+    work: Work, results: Results, row: Row, out: Path, *, int8: bool, weights: str | None, latency: bool
+) -> Bundle:
     """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
-    from mtnas.architecture import Candidate, QuantizationPolicy
     from mtnas.evaluation import extract
     from mtnas.export import Origin, export, load_network
+    from mtnas.targets import OnnxRuntime
     from mtnas.training import load_supernetwork
 
     refined = _refined(work.run, row.candidate, weights)
@@ -183,9 +187,39 @@ def export_step(work: Work, results: Results, row: Row, out: Path, *, int8: bool
         origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
     candidate = row.candidate
     if int8:
-        nodes = network.places.values()
-        candidate = Candidate(candidate.architecture, QuantizationPolicy.of(dict.fromkeys(nodes, (8, 8))))
-    return export(out, network, candidate, work.file.space, work.data, results, origin)
+        candidate = all_int8(candidate)
+    targets = [OnnxRuntime()] if latency else []
+    return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
+
+
+def all_int8(candidate: Candidate) -> Candidate:
+    """The same architecture with all nodes in 8-bit integers."""
+    from mtnas.architecture import Candidate, QuantizationPolicy
+
+    nodes = ((block, group[0]) for block, group in candidate.architecture.tree.nodes())
+    return Candidate(candidate.architecture, QuantizationPolicy.uniform(nodes, 8, 8))
+
+
+def measure_step(
+    work: Work, rows: Sequence[Row], target: Target, *, int8: bool, rounds: int
+) -> list[tuple[Row, Candidate, Latency]]:
+    """Measure rows as they are, and with ``int8`` in integers too, and keep the latencies in the run."""
+    from mtnas.evaluation import latencies
+    from mtnas.runs.latencies import keep_latencies
+    from mtnas.supernet import SuperNetwork
+    from mtnas.targets import MeasureSettings
+
+    example, _ = work.data.example()
+    supernet = SuperNetwork(work.file.space, example)
+    asked = [(row, one) for row in rows for one in (row.candidate, *([all_int8(row.candidate)] if int8 else []))]
+    every = list(dict.fromkeys(candidate for _, candidate in asked))
+    found = {}
+    with progress("latencies", len(every)) as advance:
+        for candidate, latency in latencies(supernet, every, target, example, MeasureSettings(rounds=rounds)):
+            found[candidate] = latency
+            advance(str(latency))
+    keep_latencies(work.run, target.describe(), found)
+    return [(row, candidate, found[candidate]) for row, candidate in asked]
 
 
 def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow | None:

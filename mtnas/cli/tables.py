@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,8 +14,10 @@ from mtnas.results import MEAN_ERROR, PredictorReport, Results, Row, weighted_er
 from mtnas.results.predictor_report import BUDGET
 
 if TYPE_CHECKING:
+    from mtnas.architecture import Candidate
     from mtnas.export import Bundle
     from mtnas.refining import Comparison, RefinedRows
+    from mtnas.targets import Latency
 
 
 def print_results(results: Results, rows: int) -> None:
@@ -127,6 +129,23 @@ def print_refined(refined: RefinedRows, results: Results) -> None:
     _console().print(table)
 
 
+def print_latencies(found: Sequence[tuple[Row, Candidate, Latency]], where: Mapping[str, Any]) -> None:
+    """Print latencies beside errors, fastest first."""
+    about = f"{where['runtime']} {where['version']}, {where['threads']} thread(s), batch {where['batch']}"
+    table = Table(title=f"Latency: {about}, {where['hardware']}", title_justify="left")
+    for heading in ("id", "precision", "mean error (float)", "params", "latency", "noise"):
+        table.add_column(heading, justify="left" if heading in ("id", "precision") else "right")
+    for row, candidate, latency in sorted(found, key=lambda one: one[2].ms):
+        precision = "float" if not candidate.policy.nodes else f"{len(candidate.policy.nodes)} nodes int8"
+        error, params = f"{row.costs[MEAN_ERROR]:.4f}", f"{row.costs['params']:,.0f}"
+        table.add_row(row.id, precision, error, params, f"{latency.ms:#.3g} ms", f"{100 * latency.noise:.1f} %")
+    console = _console()
+    console.print(table)
+    first = found[0][2]
+    busy = " Other work ran on the machine meanwhile." if any(latency.busy for _, _, latency in found) else ""
+    console.print(f"Noise: within this measurement. {first.clock}, {first.rounds} rounds, interleaved.{busy}")
+
+
 def print_bundle(bundle: Bundle) -> None:
     """Print what an exported file amounts to."""
     about = bundle.about
@@ -142,6 +161,8 @@ def print_bundle(bundle: Bundle) -> None:
         f"The float file equals torch within {checked['largest_difference']:.1e} of the largest output on"
         f" {checked['samples']:,} validation samples"
     )
+    for latency in about["latency"]:
+        console.print(f"{latency['ms']:#.3g} ms, noise {100 * latency['noise']:.1f} %, {latency['target']['runtime']}")
     if about["policy"]:
         console.print(f"{len(about['integer_operators'])} operators run in integers, exactly those of the policy")
     console.print(

@@ -1,8 +1,9 @@
-"""Costs of candidates: errors with inherited weights, batch-norm statistics of their own."""
+"""Costs of candidates: errors with inherited weights and batch-norm statistics of their own, and latencies."""
 
 from mtnas.evaluation.calibration import recalibrate
 from mtnas.evaluation.errors import task_errors
 from mtnas.evaluation.evaluator import InheritedErrors
 from mtnas.evaluation.extraction import extract
+from mtnas.evaluation.latencies import latencies
 
-__all__ = ["InheritedErrors", "extract", "recalibrate", "task_errors"]
+__all__ = ["InheritedErrors", "extract", "latencies", "recalibrate", "task_errors"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +25,9 @@ from mtnas.plotting import plot_tree, save_figure
 from mtnas.results import Results
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Input
 from mtnas.supernet import BranchedNetwork
+from mtnas.targets import MeasureSettings, Target, measure
 
 FILES = ("model.onnx", "model.json", "README.md", "tree.png")
 
@@ -68,6 +71,7 @@ def export(
     results: Results,
     origin: Origin,
     *,
+    targets: Sequence[Target] = (),
     tolerance: float = 1e-3,
 ) -> Bundle:
     """Write a network under its policy, and check that the file does what the network does.
@@ -78,6 +82,7 @@ def export(
         directory: new, or holding an export of the same candidate, which is replaced.
         network: the candidate's, with final batch-norm statistics.
         results: names the space and the budgets, and draws the tree.
+        targets: where its latency is measured.
         tolerance: most that a float output may differ from torch's, as a share of its task's largest.
 
     Raises:
@@ -126,7 +131,7 @@ def export(
             "mean_difference": seen.mean,
             "of": "the float file against torch, as a share of the largest output",
         },
-        "latency": [],
+        "latency": [_measured(target, network, candidate, example) for target in targets],
         "seed": origin.seed,
         "data": data.fingerprint,
         "versions": {name: version(name) for name in ("mtnas", "torch", "onnx", "onnxruntime")},
@@ -139,6 +144,13 @@ def export(
     # Last, so that a folder with this file is a whole one.
     write_text(directory / "model.json", json.dumps(about, indent=1))
     return Bundle(directory, about)
+
+
+def _measured(target: Target, network: BranchedNetwork, candidate: Candidate, example: Input) -> dict[str, Any]:
+    """Latency under the candidate's policy, and where it was measured."""
+    with closing(target.prepare(network, candidate.policy, example)) as run, closing(target.reference()) as reference:
+        latency = measure({"network": run}, reference, MeasureSettings(), target.clock())["network"]
+    return {"target": target.describe(), **latency.to_json()}
 
 
 def _check_free(directory: Path, candidate: Candidate) -> None:

@@ -20,6 +20,7 @@ def card(about: Mapping[str, Any]) -> str:
         "![The tree](tree.png)",
         "## What it costs",
         _table(("cost", "value", "budget"), costs),
+        *_latencies(about),
         "## Errors",
         f"Of this file, run by onnxruntime, on {about['checked']['samples']:,} validation samples (lower is better):",
         _table(("task", "error"), about["errors"].items()),
@@ -39,6 +40,16 @@ def card(about: Mapping[str, Any]) -> str:
         f"Made by mtnas {about['versions']['mtnas']}, seed {about['seed']}. `model.json` tells it to programs.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _latencies(about: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for one in about["latency"]:
+        where = one["target"]
+        runtime = f"{where['runtime']} {where['version']}, {where['threads']} thread(s), batch {where['batch']}"
+        noise = f"noise {100 * one['noise']:.1f} %{', beside other work on the machine' if one['busy'] else ''}"
+        lines.append(f"Latency: {one['ms']:#.3g} ms on {where['hardware']} ({runtime}; {one['clock']}, {noise}).")
+    return lines
 
 
 def _precision(about: Mapping[str, Any]) -> list[str]:

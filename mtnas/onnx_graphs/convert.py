@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey
 from mtnas.onnx_graphs.packages import onnx
-from mtnas.space.shapes import Input
+from mtnas.space.shapes import Input, to_device
 from mtnas.supernet import BranchedNetwork
 
 INPUT = "input"
@@ -24,11 +24,12 @@ INPUT = "input"
 _ROOT = "network"
 
 
-def convert(network: BranchedNetwork, example: Input, opset: int = 17) -> FloatGraph:
+def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     """The network in evaluation mode as ONNX: named inputs and outputs, any batch size, weights within.
 
     Args:
-        network: with the batch-norm statistics that it is to keep; they are folded into the weights before them.
+        network: ``forward(x) -> {name: output}``, with the batch-norm statistics that it is to keep; they are folded
+            into the weights before them. Of a `BranchedNetwork` the graph knows which operators belong to which node.
         example: a batch of inputs, for shapes; a dictionary's keys become the names of the inputs.
         opset: version of the ONNX operators.
 
@@ -50,12 +51,14 @@ def convert(network: BranchedNetwork, example: Input, opset: int = 17) -> FloatG
 class _Flat(nn.Module):
     """Tensors in, tensors out; gradients are not scaled, which would leave marks in the graph."""
 
-    def __init__(self, network: BranchedNetwork, example: Input) -> None:
+    def __init__(self, network: nn.Module, example: Input) -> None:
         super().__init__()
         self.network = copy.deepcopy(network).eval().cpu()
-        self.network.average_gradients = False
+        if isinstance(self.network, BranchedNetwork):
+            self.network.average_gradients = False
         self.keys = tuple(example) if isinstance(example, Mapping) else None
-        self.outputs = tuple(name.removeprefix("head/") for name in network.heads)
+        with torch.no_grad():
+            self.outputs = tuple(self.network(to_device(example, torch.device("cpu"))))
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))
@@ -142,10 +145,12 @@ def _inline_identities(model: Any) -> None:
             used.add(name)
 
 
-def _give_names(model: Any, network: BranchedNetwork) -> None:
+def _give_names(model: Any, network: nn.Module) -> None:
     """Names by node of the tree: ``edges/left+right/0/Conv`` and ``.../Conv.weight``, not what a counter gave."""
     graph = model.graph
-    parts = sorted([*network.nodes, *network.heads, "stem"], key=len, reverse=True)
+    parts: list[str] = []
+    if isinstance(network, BranchedNetwork):
+        parts = sorted([*network.nodes, *network.heads, "stem"], key=len, reverse=True)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     keep = {value.name for value in (*graph.input, *graph.output)}
     taken: set[str] = set()
@@ -187,8 +192,10 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _operators(model: Any, network: BranchedNetwork) -> dict[NodeKey, tuple[str, ...]]:
+def _operators(model: Any, network: nn.Module) -> dict[NodeKey, tuple[str, ...]]:
     """Operators by node of the tree: their names begin with the node's."""
+    if not isinstance(network, BranchedNetwork):
+        return {}
     return {
         place: tuple(operator.name for operator in model.graph.node if operator.name.startswith(f"{name}/"))
         for name, place in network.places.items()

@@ -1,0 +1,122 @@
+"""Latency of what is shipped: the ONNX file under its policy, run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtnas.architecture import FLOAT_BITS, Architecture, Candidate, QuantizationPolicy
+from mtnas.errors import TargetError
+from mtnas.limits import check_number
+from mtnas.onnx_graphs import FloatGraph, Ranges, audit, calibrate, convert, open_session, quantize
+from mtnas.onnx_graphs.calibrate import feeds_of
+from mtnas.onnx_graphs.packages import onnxruntime
+from mtnas.onnx_graphs.quantize import INT8
+from mtnas.onnx_graphs.session import CPU
+from mtnas.space.shapes import Input
+from mtnas.supernet import BranchedNetwork
+from mtnas.targets.examples import batch_of
+from mtnas.targets.hardware import hardware
+from mtnas.targets.target import Runnable, Target
+
+_Converted = tuple[FloatGraph, Ranges]
+
+
+@dataclass(frozen=True)
+class OnnxRuntime(Target):
+    """onnxruntime, in float and in 8-bit integers. What is measured was audited: int8 means that it ran in int8.
+
+    Weights and ranges make no difference to latency, so that a network is converted once and its policies are made of
+    that: a second one takes hundredths of a second.
+
+    Args:
+        threads: CPU threads.
+        batch: samples that are run at once.
+        provider: execution provider of onnxruntime.
+        depthwise: whether depthwise convolutions run in integers too.
+        keep: converted networks that are kept.
+    """
+
+    threads: int = 1
+    batch: int = 1
+    provider: str = CPU
+    depthwise: bool = False
+    keep: int = 64
+    _converted: OrderedDict[Any, _Converted] = field(
+        default_factory=OrderedDict, init=False, repr=False, compare=False, hash=False
+    )
+
+    def __post_init__(self) -> None:
+        check_number(TargetError, "threads", self.threads, at_least=1, whole=True)
+        check_number(TargetError, "batch", self.batch, at_least=1, whole=True)
+        check_number(TargetError, "keep", self.keep, at_least=1, whole=True)
+        offered = onnxruntime().get_available_providers()
+        if self.provider not in offered:
+            raise TargetError(
+                f"provider {self.provider} is not offered by this onnxruntime; it has {', '.join(offered)}"
+            )
+
+    @property
+    def name(self) -> str:
+        return f"onnxruntime on {self.provider.removesuffix('ExecutionProvider')}"
+
+    def describe(self) -> dict[str, Any]:
+        device = "cuda" if self.provider.startswith(("CUDA", "Tensorrt")) else "cpu"
+        return {
+            "runtime": "onnxruntime",
+            "version": version("onnxruntime"),
+            "provider": self.provider,
+            "device": device,
+            "hardware": hardware(torch.device(device)),
+            "threads": self.threads,
+            "batch": self.batch,
+            "depthwise": self.depthwise,
+        }
+
+    def can_run(self, bits: tuple[int, int]) -> bool:
+        return bits in (INT8, (FLOAT_BITS, FLOAT_BITS))
+
+    def load(self, network: nn.Module, policy: QuantizationPolicy, example: Input) -> Runnable:
+        x = batch_of(example, self.batch)
+        graph, ranges = self._convert(network, example)
+        content = graph.content
+        if isinstance(network, BranchedNetwork) and policy.nodes:
+            candidate = Candidate(network.architecture, policy)
+            quantized = quantize(graph, candidate, ranges, depthwise=self.depthwise)
+            audit(graph, quantized, threads=self.threads, providers=(self.provider,))
+            content = quantized.content
+        elif policy.nodes:
+            raise TargetError(f"a policy needs a network with nodes, but this is a {type(network).__name__}")
+        session = open_session(content, threads=self.threads, providers=(self.provider,))
+        return _Session(session, graph.outputs, feeds_of(graph, x))
+
+    def _convert(self, network: nn.Module, example: Input) -> _Converted:
+        architecture: Architecture | None = getattr(network, "architecture", None)
+        tensors = example.items() if isinstance(example, Mapping) else [("", example)]
+        key = (architecture, repr(network), tuple((name, tuple(x.shape[1:]), x.dtype) for name, x in tensors))
+        if key not in self._converted:
+            graph = convert(network, example)
+            self._converted[key] = graph, calibrate(graph, [example])
+            while len(self._converted) > self.keep:
+                self._converted.popitem(last=False)
+        self._converted.move_to_end(key)
+        return self._converted[key]
+
+
+class _Session:
+    def __init__(self, session: Any, outputs: tuple[str, ...], feeds: Mapping[str, Any]) -> None:
+        self.session, self.outputs, self.feeds = session, list(outputs), dict(feeds)
+
+    def __call__(self) -> object:
+        if self.session is None:
+            raise TargetError("a network was run after it was closed")
+        return self.session.run(self.outputs, self.feeds)
+
+    def close(self) -> None:
+        self.session = None

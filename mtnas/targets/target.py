@@ -1,0 +1,104 @@
+"""Where latency is measured."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from torch import nn
+
+from mtnas.architecture import FLOAT_BITS, QuantizationPolicy
+from mtnas.errors import TargetError
+from mtnas.space.shapes import Input
+from mtnas.targets.clock import Clock, clock_for
+from mtnas.targets.reference import ReferenceNetwork, reference_example
+
+USUAL_BITS = tuple((weights, activations) for weights in (32, 16, 8, 4, 2) for activations in (32, 16, 8))
+"""(Weight bits, activation bits) that messages name if a target runs them."""
+
+
+class Runnable(Protocol):
+    """A network that is ready to run on a target."""
+
+    def __call__(self) -> object:
+        """Run once, and return the outputs when they are there: tensors or arrays, alone or in dicts and lists."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class Target(ABC):
+    """A runtime on a device, with so many threads and samples in a batch. Subclass it and pass an instance.
+
+    `check_target` tells whether a subclass keeps its promises.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name for people. A subclass may as well set it as an attribute."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """All that determines a latency, as JSON: runtime, version, device, threads, batch, and whatever else does.
+
+        ``device`` is a torch device where it is one; latencies under different descriptions are never compared.
+        """
+
+    @abstractmethod
+    def can_run(self, bits: tuple[int, int]) -> bool:
+        """Whether it executes nodes of (weight bits, activation bits). Float, (32, 32), it must.
+
+        Simulating them in float is not executing them.
+        """
+
+    @abstractmethod
+    def load(self, network: nn.Module, policy: QuantizationPolicy, example: Input) -> Runnable:
+        """Get a network ready to run; called by `prepare`, with policies only that it can run.
+
+        Args:
+            network: ``forward(x) -> {name: output}``, in evaluation mode; not to be changed.
+            policy: bits of the nodes that are not float.
+            example: inputs, the batch dimension first, of any number of samples.
+        """
+
+    def prepare(self, network: nn.Module, policy: QuantizationPolicy, example: Input) -> Runnable:
+        """Get a network ready to run, see `load`.
+
+        Raises:
+            TargetError: if the policy has bits that it does not execute.
+        """
+        for node, bits in policy.entries:
+            if not self.can_run(bits):
+                runs = ", ".join(notation(known) for known in USUAL_BITS if self.can_run(known))
+                raise TargetError(
+                    f"target {self.name} does not run {notation(bits)}, which the policy asks of node {node}; it runs"
+                    f" {runs or 'none of the usual bits'}"
+                )
+        return self.load(network, policy, example)
+
+    def clock(self) -> Clock:
+        """The clock that is right for it: by its description, CPU time for one thread of this machine's CPU, else wall.
+
+        Override it for a device that torch does not know.
+        """
+        about = self.describe()
+        return clock_for(about["device"], about["threads"])
+
+    def reference(self) -> Runnable:
+        """Fixed work to measure beside networks: a small network on this same target, in float.
+
+        Measured on a machine with 2 processors, quiet and beside other work: a reference on the same runtime left 2 %
+        (onnxruntime) and 4 to 5 % (torch) of differences between calls of 4 to 22 %; a matrix product of numpy or a
+        reference on the other runtime left 6 to 19 %.
+        """
+        return self.prepare(ReferenceNetwork(), QuantizationPolicy(), reference_example())
+
+
+def notation(bits: tuple[int, int]) -> str:
+    """Bits as people write them.
+
+    >>> notation((8, 16)), notation((32, 32))
+    ('W8A16', 'float')
+    """
+    return "float" if bits == (FLOAT_BITS, FLOAT_BITS) else f"W{bits[0]}A{bits[1]}"

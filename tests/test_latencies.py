@@ -1,0 +1,165 @@
+"""Latencies of candidates: what is measured is the audited file, once converted, and what was measured is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_runs import TOY_FILE, call, refused, searched_run
+from toys import draws, toy_x
+from toys import toy_space as make_toy_space
+
+from mtnas.architecture import Candidate, QuantizationPolicy
+from mtnas.errors import RunError, TargetError
+from mtnas.evaluation import latencies
+from mtnas.runs import read_results
+from mtnas.runs.latencies import FILE, keep_latencies, read_latencies
+from mtnas.supernet import BranchedNetwork, SuperNetwork
+from mtnas.targets import Latency, MeasureSettings, TorchEager, check_target
+
+pytest.importorskip("onnxruntime")
+
+from mtnas.targets import OnnxRuntime
+from mtnas.targets import onnx_runtime as module
+
+SPACE = make_toy_space(stem=True)
+SUPERNET = SuperNetwork(SPACE, toy_x(8))
+QUICK = MeasureSettings(rounds=4, block_ms=0.05, warmup_ms=0)
+
+
+def network(seed: int = 0) -> BranchedNetwork:
+    return SUPERNET.extract(next(draws(SPACE, 1, seed))).eval()
+
+
+def all_int8(branched: BranchedNetwork) -> QuantizationPolicy:
+    return QuantizationPolicy.uniform(branched.places.values(), 8, 8)
+
+
+# Target -----------------------------------------------------------------------------------------------------------
+
+
+def test_it_keeps_the_promises_of_a_target() -> None:
+    branched = network()
+    check_target(OnnxRuntime(), branched, toy_x(3), [QuantizationPolicy(), all_int8(branched)])
+
+
+def test_a_second_policy_converts_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted = []
+
+    def counting(*arguments: Any) -> Any:
+        converted.append(arguments)
+        return real(*arguments)
+
+    real = module.convert
+    monkeypatch.setattr(module, "convert", counting)
+    target, branched = OnnxRuntime(keep=1), network()
+    for policy in (QuantizationPolicy(), all_int8(branched), QuantizationPolicy()):
+        target.prepare(branched, policy, toy_x(3))
+    assert len(converted) == 1
+    # Other weights make no difference to latency, another architecture does, and only as many are kept as asked.
+    target.prepare(
+        SuperNetwork(SPACE, toy_x(8), seed=5).extract(branched.architecture).eval(), all_int8(branched), toy_x(3)
+    )
+    assert len(converted) == 1
+    other = next(one for seed in range(1, 20) if (one := network(seed)).architecture != branched.architecture)
+    target.prepare(other, QuantizationPolicy(), toy_x(3))
+    target.prepare(branched, QuantizationPolicy(), toy_x(3))
+    assert len(converted) == 3
+
+
+def test_it_runs_as_many_samples_as_asked() -> None:
+    outputs: Any = OnnxRuntime(batch=5).prepare(network(), QuantizationPolicy(), toy_x(3))()
+    assert {len(value) for value in outputs} == {5}
+
+
+def test_a_policy_that_does_not_run_as_it_says_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    branched = network()
+    real = module.quantize
+
+    def lying(graph: Any, candidate: Any, ranges: Any, **more: Any) -> Any:
+        return replace(real(graph, candidate, ranges, **more), content=graph.content)
+
+    monkeypatch.setattr(module, "quantize", lying)
+    with pytest.raises(Exception, match="should run in integers, but onnxruntime runs it in float"):
+        OnnxRuntime().prepare(branched, all_int8(branched), toy_x(3))
+
+
+def test_a_provider_that_is_not_there_is_named_with_those_that_are() -> None:
+    with pytest.raises(TargetError, match=r"provider Abacus is not offered .* CPUExecutionProvider"):
+        OnnxRuntime(provider="Abacus")
+
+
+# Candidates -------------------------------------------------------------------------------------------------------
+
+
+def test_every_candidate_is_measured_in_groups_of_any_size() -> None:
+    branched = [network(seed) for seed in range(3)]
+    wanted = [Candidate(one.architecture, all_int8(one)) for one in branched]
+    for together in (2, 10):
+        found = dict(latencies(SUPERNET, wanted, OnnxRuntime(), toy_x(3), QUICK, together=together))
+        assert list(found) == wanted
+        assert all(latency.ms > 0 and latency.rounds == 4 for latency in found.values())
+
+
+def test_bits_that_a_target_lacks_are_refused() -> None:
+    branched = network()
+    found = latencies(SUPERNET, [Candidate(branched.architecture, all_int8(branched))], TorchEager(), toy_x(3), QUICK)
+    with pytest.raises(TargetError, match="W8A8"):
+        list(found)
+
+
+# What is kept -----------------------------------------------------------------------------------------------------
+
+
+def test_latencies_are_kept_by_candidate_and_target(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    one, other = (row.candidate for row in read_results(run).rows[:2])
+    slow, fast = Latency(2.0, 0.1, 4, "a clock", False), Latency(1.0, 0.1, 4, "a clock", True)
+    keep_latencies(run, {"threads": 1}, {one: slow, other: slow})
+    keep_latencies(run, {"threads": 2}, {one: slow})
+    keep_latencies(run, {"threads": 1}, {one: fast})
+    kept = [(found.candidate, found.target["threads"], found.latency) for found in read_latencies(run)]
+    assert kept == [(one, 1, fast), (other, 1, slow), (one, 2, slow)]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    for text in ("[", '[{"candidate": 1}]', '{"a": 1}'):
+        (run.path / FILE).write_text(text)
+        with pytest.raises(RunError, match=r"latencies\.json is damaged .* delete it and measure again"):
+            read_latencies(run)
+
+
+def test_the_command_measures_members_of_the_front(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    found = call("measure", run.path, "--top", "2", "--int8", "--rounds", "4", "--space", TOY_FILE)
+    assert found.code == 0, found.err
+    kept = read_latencies(run)
+    front = {row.candidate for row in read_results(run).front()}
+    floats = [one.candidate for one in kept if not one.candidate.policy.nodes]
+    assert len(floats) == 2 and set(floats) <= front and len(kept) == 4
+    for one in kept:
+        assert one.candidate.architecture in {candidate.architecture for candidate in floats}
+        assert one.target["runtime"] == "onnxruntime"
+    assert "int8" in found.out and "noise" in found.out
+    call("measure", run.path, "-c", "#0", "--torch", "--rounds", "4", "--space", TOY_FILE)
+    assert len(read_latencies(run)) == 5 and read_latencies(run)[-1].target["runtime"] == "torch"
+
+
+def test_the_command_refuses_integers_in_torch(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    refused(
+        call("measure", run.path, "--torch", "--int8", "--rounds", "4", "--space", TOY_FILE), "W8A8", "it runs float"
+    )
+    assert not (run.path / FILE).exists()
+
+
+def test_exports_tell_their_latency_and_where_it_was_measured(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    call("export", run.path, "--candidate", "#0", "--out", tmp_path / "out", "--space", TOY_FILE)
+    (told,) = json.loads((tmp_path / "out" / "model.json").read_text())["latency"]
+    assert told["ms"] > 0 and told["target"] == OnnxRuntime().describe()
+    assert "Latency: " in (tmp_path / "out" / "README.md").read_text()
