@@ -77,6 +77,14 @@ def test_a_difference_from_torch_is_an_error_and_leaves_nothing(run: Run, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_integers_that_differ_from_their_simulation_are_an_error(run: Run, tmp_path: Path) -> None:
+    about = written(run, tmp_path / "one", True)
+    assert about["checked_integer"]["mean_difference"] < 1e-3
+    with pytest.raises(ExportError, match=r"integer file's outputs differ from their simulation .* more than -1;"):
+        written(run, tmp_path / "two", True, integer_tolerance=-1.0)
+    assert not (tmp_path / "two").exists()
+
+
 def test_a_folder_of_something_else_is_left_alone(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     about = written(run, out, False)

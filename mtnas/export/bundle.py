@@ -22,6 +22,7 @@ from mtnas.export.card import card
 from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.plotting import plot_tree, save_figure
+from mtnas.quantizing import fake_quantized, gather_ranges
 from mtnas.results import Results
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -73,6 +74,7 @@ def export(
     *,
     targets: Sequence[Target] = (),
     tolerance: float = 1e-3,
+    integer_tolerance: float = 1e-2,
 ) -> Bundle:
     """Write a network under its policy, and check that the file does what the network does.
 
@@ -84,6 +86,8 @@ def export(
         results: names the space and the budgets, and draws the tree.
         targets: where its latency is measured.
         tolerance: most that a float output may differ from torch's, as a share of its task's largest.
+        integer_tolerance: most that outputs in integers may differ from their simulation in torch, on average: a single
+            value may round to another step on the way.
 
     Raises:
         ExportError: if the folder holds something else, the network has no ONNX form, the file's outputs differ from
@@ -98,10 +102,17 @@ def export(
             f"the file's outputs differ from torch's by {seen.largest:.2g} of the largest output, more than"
             f" {tolerance:g}; a module may compute otherwise when it is traced"
         )
-    content, integer = graph.content, frozenset[str]()
+    content, integer, simulated = graph.content, frozenset[str](), None
     if candidate.policy.nodes:
         quantized = quantize(graph, candidate, calibrate(graph, (x for x, _ in data.range_batches())))
         content, integer = quantized.content, audit(graph, quantized).integer
+        with fake_quantized(network, candidate.policy, gather_ranges(network, data.range_batches())):
+            simulated = agreement(SessionNetwork(graph, open_session(content)), network, data.valid_batches())
+        if simulated.mean > integer_tolerance:
+            raise ExportError(
+                f"the integer file's outputs differ from their simulation in torch by {simulated.mean:.2g} of the"
+                f" largest output on average, more than {integer_tolerance:g}; a module may round otherwise there"
+            )
     errors = task_errors(SessionNetwork(graph, open_session(content)), space.tasks, data.valid_batches())
     costs = {name: value for name, value in origin.costs.items() if not name.startswith("error/")}
     places = {place: name for name, place in network.places.items()}
@@ -131,6 +142,7 @@ def export(
             "mean_difference": seen.mean,
             "of": "the float file against torch, as a share of the largest output",
         },
+        "checked_integer": None if simulated is None else {"mean_difference": simulated.mean, "of": "the simulation"},
         "latency": [_measured(target, network, candidate, example) for target in targets],
         "seed": origin.seed,
         "data": data.fingerprint,

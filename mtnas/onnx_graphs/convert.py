@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey
 from mtnas.onnx_graphs.packages import onnx
+from mtnas.quantizing import folded, wire
 from mtnas.space.shapes import Input, to_device
 from mtnas.supernet import BranchedNetwork
 
@@ -53,12 +54,15 @@ class _Flat(nn.Module):
 
     def __init__(self, network: nn.Module, example: Input) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network).eval().cpu()
+        example = to_device(example, torch.device("cpu"))
+        # The exporter folds the batch norms of convolutions by itself, but not those of linear layers.
+        evaluated = copy.deepcopy(network).eval().cpu()
+        self.network = folded(evaluated, wire(evaluated, example))
         if isinstance(self.network, BranchedNetwork):
             self.network.average_gradients = False
         self.keys = tuple(example) if isinstance(example, Mapping) else None
         with torch.no_grad():
-            self.outputs = tuple(self.network(to_device(example, torch.device("cpu"))))
+            self.outputs = tuple(self.network(example))
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))

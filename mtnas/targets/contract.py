@@ -103,7 +103,7 @@ def _numbers(target: Target, outputs: object) -> list[NDArray[Any]]:
             for one in value:
                 collect(one)
         elif isinstance(value, torch.Tensor):
-            found.append(value.detach().cpu().to(torch.float64).numpy().copy())
+            found.append(value.detach().cpu().to(torch.float64, copy=True).numpy())
         elif isinstance(value, (np.ndarray, np.generic, float, int)):
             found.append(np.array(value))
         else:

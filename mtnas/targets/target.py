@@ -88,9 +88,10 @@ class Target(ABC):
     def reference(self) -> Runnable:
         """Fixed work to measure beside networks: a small network on this same target, in float.
 
-        Measured on a machine with 2 processors, quiet and beside other work: a reference on the same runtime left 2 %
-        (onnxruntime) and 4 to 5 % (torch) of differences between calls of 4 to 22 %; a matrix product of numpy or a
-        reference on the other runtime left 6 to 19 %.
+        In 12 calls on a machine with 2 processors, 6 of them beside two idle loops, the CPU times of three networks
+        had a standard deviation of 14 to 21 % on torch and 4 to 17 % on onnxruntime. Over the time of this network on
+        the same runtime it was 4 to 5 % and 2 to 9 %; over that of a matrix product, or of this network on the other
+        runtime, 7 to 19 % on torch.
         """
         return self.prepare(ReferenceNetwork(), QuantizationPolicy(), reference_example())
 

@@ -1,0 +1,25 @@
+"""Quantization policies on a torch network: what its quantized file would compute, and how large it would be."""
+
+from mtnas.quantizing.bytes import network_bytes, operator_bytes
+from mtnas.quantizing.fake import fake_quantized
+from mtnas.quantizing.folding import folded
+from mtnas.quantizing.ranges import Ranges, gather_ranges
+from mtnas.quantizing.scheme import Affine, activation_affine, weight_limits, weight_scales
+from mtnas.quantizing.wiring import Call, Leaf, Place, wire
+
+__all__ = [
+    "Affine",
+    "Call",
+    "Leaf",
+    "Place",
+    "Ranges",
+    "activation_affine",
+    "fake_quantized",
+    "folded",
+    "gather_ranges",
+    "network_bytes",
+    "operator_bytes",
+    "weight_limits",
+    "weight_scales",
+    "wire",
+]

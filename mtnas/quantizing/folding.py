@@ -1,0 +1,74 @@
+"""Batch norm folded into the layer before it, as in an exported file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mtnas.errors import QuantizationError
+from mtnas.quantizing.wiring import Leaf
+from mtnas.space.elastic import Sliced
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def folded_weights(weight: Tensor, bias: Tensor | None, norm: nn.Module | None) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a layer followed by a batch norm with fixed statistics (arXiv 1712.05877, eq. 14).
+
+    Operations follow one another as in torch's ONNX exporter, so that the same bits come out.
+
+    Args:
+        weight: (C, ...), output channels first.
+        bias: (C,).
+        norm: of C channels; None: nothing to fold.
+    """
+    if norm is None:
+        return weight, bias
+    assert isinstance(norm, _BatchNorm) and norm.running_mean is not None and norm.running_var is not None
+    mean, inverse = norm.running_mean, torch.rsqrt(norm.running_var + norm.eps)
+    gain = torch.ones_like(mean) if norm.weight is None else norm.weight
+    offset = torch.zeros_like(mean) if norm.bias is None else norm.bias
+    before = torch.zeros_like(mean) if bias is None else bias
+    shape = (-1, *[1] * (weight.dim() - 1))
+    return weight * (gain * inverse).reshape(shape), (before - mean) * inverse * gain + offset
+
+
+@torch.no_grad()
+def folded(module: Module, leaves: Iterable[Leaf]) -> Module:
+    """A copy in evaluation mode without the batch norms that fold into the layer before them.
+
+    torch's ONNX exporter folds those of convolutions by itself, but not those of linear layers. A layer or norm that is
+    called more than once keeps its norm.
+
+    Args:
+        module: its batch-norm statistics are final.
+        leaves: as `wire` found them in it.
+    """
+    if any(isinstance(part, Sliced) for part in module.modules()):
+        raise QuantizationError(
+            "a view of the supernetwork has no weights of its own to fold; take supernet.extract(architecture)"
+        )
+    copied = copy.deepcopy(module).eval()
+    for leaf in leaves:
+        if leaf.norm is None or leaf.call.of > 1 or leaf.norm.of > 1:
+            continue
+        layer, norm = copied.get_submodule(leaf.call.module), copied.get_submodule(leaf.norm.module)
+        assert isinstance(layer.weight, Tensor)
+        weight, bias = folded_weights(layer.weight, _bias(layer), norm)
+        assert bias is not None
+        layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
+        layer.bias = nn.Parameter(bias, layer.weight.requires_grad)
+        parent, _, name = leaf.norm.module.rpartition(".")
+        setattr(copied.get_submodule(parent), name, nn.Identity())
+    return copied
+
+
+def _bias(layer: nn.Module) -> Tensor | None:
+    bias = layer.bias
+    assert bias is None or isinstance(bias, Tensor)
+    return bias
