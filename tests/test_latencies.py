@@ -16,7 +16,7 @@ from mtnas.architecture import Candidate, QuantizationPolicy
 from mtnas.errors import RunError, TargetError
 from mtnas.evaluation import latencies
 from mtnas.runs import read_results
-from mtnas.runs.latencies import FILE, keep_latencies, read_latencies
+from mtnas.runs.latencies import FILE, keep_latencies, read_latencies, read_reference
 from mtnas.supernet import BranchedNetwork, SuperNetwork
 from mtnas.targets import Latency, MeasureSettings, TorchEager, check_target
 
@@ -99,14 +99,15 @@ def test_every_candidate_is_measured_in_groups_of_any_size() -> None:
     branched = [network(seed) for seed in range(3)]
     wanted = [Candidate(one.architecture, all_int8(one)) for one in branched]
     for together in (2, 10):
-        found = dict(latencies(SUPERNET, wanted, OnnxRuntime(), toy_x(3), QUICK, together=together))
+        found = dict(latencies(SUPERNET, wanted, OnnxRuntime(), toy_x(3), QUICK, anchor=1.0, together=together))
         assert list(found) == wanted
         assert all(latency.ms > 0 and latency.rounds == 4 for latency in found.values())
 
 
 def test_bits_that_a_target_lacks_are_refused() -> None:
     branched = network()
-    found = latencies(SUPERNET, [Candidate(branched.architecture, all_int8(branched))], TorchEager(), toy_x(3), QUICK)
+    wanted = [Candidate(branched.architecture, all_int8(branched))]
+    found = latencies(SUPERNET, wanted, TorchEager(), toy_x(3), QUICK, anchor=1.0)
     with pytest.raises(TargetError, match="W8A8"):
         list(found)
 
@@ -118,16 +119,17 @@ def test_latencies_are_kept_by_candidate_and_target(tmp_path: Path) -> None:
     run = searched_run(tmp_path / "run")
     one, other = (row.candidate for row in read_results(run).rows[:2])
     slow, fast = Latency(2.0, 0.1, 4, "a clock", False), Latency(1.0, 0.1, 4, "a clock", True)
-    keep_latencies(run, {"threads": 1}, {one: slow, other: slow})
-    keep_latencies(run, {"threads": 2}, {one: slow})
-    keep_latencies(run, {"threads": 1}, {one: fast})
+    keep_latencies(run, {"threads": 1}, 3.0, {one: slow, other: slow})
+    keep_latencies(run, {"threads": 2}, 4.0, {one: slow})
+    keep_latencies(run, {"threads": 1}, 3.0, {one: fast})
     kept = [(found.candidate, found.target["threads"], found.latency) for found in read_latencies(run)]
     assert kept == [(one, 1, fast), (other, 1, slow), (one, 2, slow)]
+    assert [read_reference(run, {"threads": count}) for count in (1, 2, 3)] == [3.0, 4.0, None]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     run = searched_run(tmp_path / "run")
-    for text in ("[", '[{"candidate": 1}]', '{"a": 1}'):
+    for text in ("[", '{"rows": [{"candidate": 1}], "references": []}', '{"a": 1}', "[]"):
         (run.path / FILE).write_text(text)
         with pytest.raises(RunError, match=r"latencies\.json is damaged .* delete it and measure again"):
             read_latencies(run)
@@ -145,8 +147,12 @@ def test_the_command_measures_members_of_the_front(tmp_path: Path) -> None:
         assert one.candidate.architecture in {candidate.architecture for candidate in floats}
         assert one.target["runtime"] == "onnxruntime"
     assert "int8" in found.out and "noise" in found.out
+    anchor = read_reference(run, kept[0].target)
+    call("measure", run.path, "-c", "#0", "--rounds", "4", "--space", TOY_FILE)
+    assert anchor is not None and read_reference(run, kept[0].target) == anchor
+    known = len(read_latencies(run))
     call("measure", run.path, "-c", "#0", "--torch", "--rounds", "4", "--space", TOY_FILE)
-    assert len(read_latencies(run)) == 5 and read_latencies(run)[-1].target["runtime"] == "torch"
+    assert len(read_latencies(run)) == known + 1 and read_latencies(run)[-1].target["runtime"] == "torch"
 
 
 def test_the_command_refuses_integers_in_torch(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_what_runs_in_integers_is_what_the_policy_says(seed: int) -> None:
 
 def test_integers_give_nearly_the_outputs_of_floats_but_not_the_same() -> None:
     architecture, network, graph = pieces(0)
-    policy = QuantizationPolicy.of({node: (8, 8) for node in network.places.values()})
+    policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (8, 8)))
     quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(64, 3)]))
     x = images(40, 3)
     found = SessionNetwork(graph, open_session(quantized.content))(x)
@@ -176,10 +176,10 @@ def test_an_operator_that_runs_otherwise_is_named() -> None:
     architecture, network, graph = pieces(0)
     policy = QuantizationPolicy.of({(0, 0): (8, 8)})
     quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(8)]))
-    name = quantized.integer[0, 0][0]
-    with pytest.raises(ExportError, match=rf"{re.escape(name)} .*should run in integers, but onnxruntime runs it in float"):
+    name = re.escape(quantized.integer[0, 0][0])
+    with pytest.raises(ExportError, match=rf"{name} .*should run in integers, but onnxruntime runs it in float"):
         audit(graph, replace(quantized, content=graph.content))
-    with pytest.raises(ExportError, match=rf"{re.escape(name)} should run in float, but onnxruntime runs it in integers"):
+    with pytest.raises(ExportError, match=rf"{name} should run in float, but onnxruntime runs it in integers"):
         audit(graph, replace(quantized, integer={}))
 
 

@@ -600,8 +600,12 @@ class Random(Own):
 class OneShared(Own):
     """Writes every run's outputs into the same memory."""
 
+    def __init__(self, zeros: Callable[[int], Any]) -> None:
+        super().__init__()
+        self.zeros = zeros
+
     def load(self, network: nn.Module, policy: QuantizationPolicy, example: Any) -> Runnable:
-        memory = np.zeros(1)
+        memory = self.zeros(1)
 
         def run(x: Any) -> object:
             memory[:] += 1
@@ -664,7 +668,11 @@ def test_checking_a_target_leaves_the_threads_of_torch(network: nn.Module, examp
         (Nameless(), "the name of a target must be text, but is ''"),
         (NoFloat(), "must run float"),
         (Random(), "must return equal outputs for equal inputs, but two runs differ"),
-        (OneShared(), "must return equal outputs for equal inputs, but two runs differ"),
+        (OneShared(np.zeros), "must return equal outputs for equal inputs, but two runs differ"),
+        (
+            OneShared(lambda size: torch.zeros(size, dtype=torch.float64)),
+            "must return equal outputs for equal inputs, but two runs differ",
+        ),
         (Shapeless(), "must return equal outputs for equal inputs, but two runs differ"),
         (Silent(), "must return tensors or arrays, but returns a NoneType"),
         (Empty(), "must return the network's outputs, but returns none"),

@@ -204,8 +204,8 @@ def measure_step(
     work: Work, rows: Sequence[Row], target: Target, *, int8: bool, rounds: int
 ) -> list[tuple[Row, Candidate, Latency]]:
     """Measure rows as they are, and with ``int8`` in integers too, and keep the latencies in the run."""
-    from mtnas.evaluation import latencies
-    from mtnas.runs.latencies import keep_latencies
+    from mtnas.evaluation import latencies, reference_ms
+    from mtnas.runs.latencies import keep_latencies, read_reference
     from mtnas.supernet import SuperNetwork
     from mtnas.targets import MeasureSettings
 
@@ -213,12 +213,13 @@ def measure_step(
     supernet = SuperNetwork(work.file.space, example)
     asked = [(row, one) for row in rows for one in (row.candidate, *([all_int8(row.candidate)] if int8 else []))]
     every = list(dict.fromkeys(candidate for _, candidate in asked))
-    found = {}
+    found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
+    anchor = read_reference(work.run, where) or reference_ms(target, settings)
     with progress("latencies", len(every)) as advance:
-        for candidate, latency in latencies(supernet, every, target, example, MeasureSettings(rounds=rounds)):
+        for candidate, latency in latencies(supernet, every, target, example, settings, anchor=anchor):
             found[candidate] = latency
             advance(str(latency))
-    keep_latencies(work.run, target.describe(), found)
+    keep_latencies(work.run, where, anchor, found)
     return [(row, candidate, found[candidate]) for row, candidate in asked]
 
 

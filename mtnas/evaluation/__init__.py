@@ -4,6 +4,6 @@ from mtnas.evaluation.calibration import recalibrate
 from mtnas.evaluation.errors import task_errors
 from mtnas.evaluation.evaluator import InheritedErrors
 from mtnas.evaluation.extraction import extract
-from mtnas.evaluation.latencies import latencies
+from mtnas.evaluation.latencies import latencies, reference_ms
 
-__all__ = ["InheritedErrors", "extract", "latencies", "recalibrate", "task_errors"]
+__all__ = ["InheritedErrors", "extract", "latencies", "recalibrate", "reference_ms", "task_errors"]

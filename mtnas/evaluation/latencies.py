@@ -11,12 +11,21 @@ from mtnas.supernet import SuperNetwork
 from mtnas.targets import Latency, MeasureSettings, Target, measure
 
 
+def reference_ms(target: Target, settings: MeasureSettings | None = None) -> float:
+    """What the target's reference takes: latencies that are set against it can be compared between calls."""
+    with closing(target.reference()) as reference:
+        found = measure({"reference": reference}, None, settings or MeasureSettings(), target.clock())
+    return found["reference"].ms
+
+
 def latencies(
     supernet: SuperNetwork,
     candidates: Sequence[Candidate],
     target: Target,
     example: Input,
     settings: MeasureSettings | None = None,
+    *,
+    anchor: float,
     together: int = 32,
 ) -> Iterator[tuple[Candidate, Latency]]:
     """Measure candidates, interleaved with each other and with the target's reference.
@@ -25,14 +34,13 @@ def latencies(
 
     Args:
         example: a batch of inputs, for shapes.
-        together: candidates that are loaded and interleaved at a time; of more, each group is set against what the
-            reference took in the first, so that all can be compared.
+        anchor: what `reference_ms` once gave for this target: times are told as if the reference took that.
+        together: candidates that are loaded and interleaved at a time.
 
     Raises:
         TargetError: if a policy has bits that the target does not run.
     """
     settings = settings or MeasureSettings()
-    reference_ms: float | None = None
     with closing(target.reference()) as reference:
         for begin in range(0, len(candidates), together):
             with ExitStack() as stack:
@@ -42,7 +50,4 @@ def latencies(
                     )
                     for candidate in candidates[begin : begin + together]
                 }
-                if reference_ms is None:
-                    alone = measure({"reference": reference}, None, settings, target.clock())
-                    reference_ms = alone["reference"].ms
-                yield from measure(runnables, reference, settings, target.clock(), reference_ms=reference_ms).items()
+                yield from measure(runnables, reference, settings, target.clock(), reference_ms=anchor).items()

@@ -36,28 +36,54 @@ def read_latencies(run: Run) -> tuple[MeasuredLatency, ...]:
     Raises:
         RunError: if the file is damaged.
     """
+    return _read(run)[0]
+
+
+def read_reference(run: Run, target: Mapping[str, Any]) -> float | None:
+    """What the target's reference took when the run was first measured there, in ms; None: it was not."""
+    return _read(run)[1].get(_place(target))
+
+
+def keep_latencies(
+    run: Run, target: Mapping[str, Any], reference_ms: float, found: Mapping[Candidate, Latency]
+) -> None:
+    """Add latencies to those of the run; of a candidate on the same target the newest stays.
+
+    Args:
+        reference_ms: what they were set against.
+    """
+    with run.hold():
+        rows, references = _read(run)
+        known = {(_place(one.target), one.candidate): one for one in rows}
+        known.update({(_place(target), one): MeasuredLatency(one, target, latency) for one, latency in found.items()})
+        references[_place(target)] = reference_ms
+        content = {
+            "references": [{"target": json.loads(place), "ms": ms} for place, ms in references.items()],
+            "rows": [
+                {"candidate": one.candidate.to_json(), "target": dict(one.target), "latency": one.latency.to_json()}
+                for one in known.values()
+            ],
+        }
+        run.write_text(FILE, json.dumps(content, indent=1))
+
+
+def _place(target: Mapping[str, Any]) -> str:
+    return json.dumps(dict(target), sort_keys=True)
+
+
+def _read(run: Run) -> tuple[tuple[MeasuredLatency, ...], dict[str, float]]:
+    """Latencies, and what the reference took by target."""
     path = run.path / FILE
     if not path.exists():
-        return ()
+        return (), {}
     try:
-        return tuple(
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(
             MeasuredLatency(
                 Candidate.from_json(entry["candidate"]), dict(entry["target"]), Latency.from_json(entry["latency"])
             )
-            for entry in json.loads(path.read_text(encoding="utf-8"))
+            for entry in content["rows"]
         )
+        return rows, {_place(entry["target"]): float(entry["ms"]) for entry in content["references"]}
     except (ValueError, KeyError, TypeError, MtnasError) as error:
         raise RunError(f"{path} is damaged ({error}); delete it and measure again") from error
-
-
-def keep_latencies(run: Run, target: Mapping[str, Any], found: Mapping[Candidate, Latency]) -> None:
-    """Add latencies to those of the run; of a candidate on the same target the newest stays."""
-    with run.hold():
-        known = {(json.dumps(dict(one.target), sort_keys=True), one.candidate): one for one in read_latencies(run)}
-        place = json.dumps(dict(target), sort_keys=True)
-        known.update({(place, one): MeasuredLatency(one, target, latency) for one, latency in found.items()})
-        entries = [
-            {"candidate": one.candidate.to_json(), "target": dict(one.target), "latency": one.latency.to_json()}
-            for one in known.values()
-        ]
-        run.write_text(FILE, json.dumps(entries, indent=1))
