@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, QuantizationPolicy, Tree
     from mtnas.errors import MtnasError
     from mtnas.evaluation import InheritedErrors, extract, recalibrate, task_errors
-    from mtnas.export import load_network, save_network
+    from mtnas.exporting import Origin, export, load_network, save_network
     from mtnas.plotting import plot_front, plot_predictors, plot_tree
     from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
     from mtnas.results import Results, Row, pick
@@ -53,6 +53,7 @@ _HOMES = {
     "ErrorMeter": "space.task",
     "InheritedErrors": "evaluation",
     "MtnasError": "errors",
+    "Origin": "exporting",
     "PCGrad": "training.weighting",
     "PredictorSampler": "searching",
     "Plateau": "searching",
@@ -78,7 +79,8 @@ _HOMES = {
     "compare": "refining",
     "elastic": "space.elastic",
     "extract": "evaluation",
-    "load_network": "export",
+    "export": "exporting",
+    "load_network": "exporting",
     "load_space_file": "space.file",
     "load_supernetwork": "training",
     "on_all": "space.task",
@@ -92,7 +94,7 @@ _HOMES = {
     "read_results": "runs",
     "recalibrate": "evaluation",
     "refine": "refining",
-    "save_network": "export",
+    "save_network": "exporting",
     "search": "searching",
     "task_errors": "evaluation",
     "train": "training",
@@ -113,6 +115,7 @@ __all__ = [
     "ErrorMeter",
     "InheritedErrors",
     "MtnasError",
+    "Origin",
     "PCGrad",
     "Plateau",
     "QuantizationPolicy",
@@ -136,6 +139,7 @@ __all__ = [
     "check_elastic",
     "compare",
     "elastic",
+    "export",
     "extract",
     "load_network",
     "load_space_file",

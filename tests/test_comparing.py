@@ -23,7 +23,7 @@ from mtnas import Comparison, Data, RefineSettings, Run, SearchSpace, TrainingSe
 from mtnas.architecture import Architecture, Candidate, CostTable, QuantizationPolicy, Tree, split_tree
 from mtnas.errors import ArchitectureError, RunError, SpaceError, TrainingError
 from mtnas.evaluation import task_errors
-from mtnas.export import load_network
+from mtnas.exporting import load_network
 from mtnas.refining.fresh import fresh_network
 from mtnas.refining.job import Job
 from mtnas.refining.widening import Widths

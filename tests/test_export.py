@@ -25,8 +25,8 @@ from mtnas.training import load_supernetwork
 
 pytest.importorskip("onnxruntime")
 
-from mtnas.export import Origin, export
-from mtnas.export.snippet import SNIPPET
+from mtnas.exporting import Origin, export
+from mtnas.exporting.snippet import SNIPPET
 
 DATA = toy_space.data(None)
 

@@ -131,9 +131,7 @@ def test_operators_are_named_by_the_node_they_belong_to() -> None:
 
 
 def test_depthwise_convolutions_stay_float_unless_asked_for() -> None:
-    architecture = Architecture(
-        Tree(((0, 0),) * 3), (("channels8_kernel3",), ("expansion3",), ("channels4_kernel1",))
-    )
+    architecture = Architecture(Tree(((0, 0),) * 3), (("channels8_kernel3",), ("expansion3",), ("channels4_kernel1",)))
     graph = convert(network_of(architecture), images(4))
     assert len(graph.linear((1, 0), depthwise=True)) == 3 and len(graph.linear((1, 0), depthwise=False)) == 2
 
@@ -173,7 +171,7 @@ def test_the_empty_policy_leaves_the_file_as_it_is() -> None:
 
 
 def test_an_operator_that_runs_otherwise_is_named() -> None:
-    architecture, network, graph = pieces(0)
+    architecture, _, graph = pieces(0)
     policy = QuantizationPolicy.of({(0, 0): (8, 8)})
     quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(8)]))
     name = re.escape(quantized.integer[0, 0][0])

@@ -334,6 +334,7 @@ def test_what_functions_do_is_seen_too() -> None:
     assert second.reads == (first.writes,)
     assert second.clip == (0, math.inf)
     assert last.norm is None and last.clip is None  # its output is used twice
+    assert last.reads == (Place(last.call, "input"),)  # it pads by what it reads
     assert not module.norms[0].num_batches_tracked and module.training  # looked at, not touched
 
 
@@ -354,12 +355,31 @@ def test_the_place_of_a_module_that_is_called_twice_names_the_call() -> None:
     assert first.reads == (Place(first.call, "input"),) and second.reads == (Place(second.call, "input"),)
 
 
+def test_a_norm_folds_only_if_nothing_else_reads_what_is_normalised() -> None:
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.layer(x)
+            normalised: Tensor = self.norm(y) + y
+            return normalised
+
+    (leaf,) = wire(Layer(), torch.randn(2, 4))
+    assert leaf.norm is None and leaf.writes == Place(Call("layer"))
+
+
 def test_what_two_modules_do_alike_is_one_tensor_as_in_an_exported_graph() -> None:
     network = image_network("twins")
     leaves = {leaf.node: leaf for leaf in wire(network, images(2, 0)) if "first" in leaf.call.module}
     assert len(leaves) == 3 and len({leaf.reads for leaf in leaves.values()}) == 1
     assert {place.call.module.split(".")[1] for place in leaves[2, 0].reads} == {"high/a", "high/b", "high/c"}
     assert len({leaf.writes for leaf in leaves.values()}) == 3
+    pooled = SuperNetwork(image_space(), images(2, 0)).extract(Architecture.uniform(BRANCHED, ("conv", "pool", "conv")))
+    for leaf in wire(pooled, images(2, 0)):
+        if leaf.node is not None and leaf.node[0] == 2:
+            assert leaf.reads == tuple(Place(Call(f"nodes.middle/{tasks}")) for tasks in ("a+c", "b"))
 
 
 @pytest.mark.parametrize(
@@ -449,18 +469,21 @@ def test_a_network_is_left_as_it_was_by_an_exception() -> None:
         outputs(network, x.repeat(1, 3, 1, 1))
     assert unchanged(before, state_of(network)) and same(outputs(network, x), expected)
     with fake_quantized(network, policy, image_ranges("all")):
-        broken = network.heads["head/a"].register_forward_pre_hook(lambda *_: 1 / 0)
+        calls: list[int] = []
+        twice = network.nodes["middle/a+c"].relu
+        assert isinstance(twice, nn.ReLU)
+        broken = twice.register_forward_pre_hook(lambda *_: calls.append(1 // (1 - len(calls))))
         with pytest.raises(ZeroDivisionError):
             outputs(network, x)
         broken.remove()
-        assert same(outputs(network, x), rounded)  # a pass that broke off does not shift the calls of the next
+        assert len(calls) == 1 and same(outputs(network, x), rounded)  # the next pass begins with the first call
 
 
 def test_training_mode_is_given_back_and_statistics_stay() -> None:
-    network = copy.deepcopy(image_network()).train()
+    network = copy.deepcopy(image_network("all")).train()
     network.heads.eval()
     before = state_of(network)
-    gather_ranges(network, batches(images))
+    assert gather_ranges(network, batches(images)) == image_ranges("all")  # without dropout
     assert unchanged(before, state_of(network))
 
 

@@ -41,7 +41,7 @@ def chosen(run: Run) -> dict[str, Candidate]:
 
 
 def test_the_kept_weights_have_the_errors_that_are_told(run: Run, space: SearchSpace, data: Data) -> None:
-    from mtnas.export import load_network
+    from mtnas.exporting import load_network
 
     hard = chosen(run)["hard sharing, largest"]
     (row,) = refine(space, data, run, [hard], HOW, show_progress=False).rows

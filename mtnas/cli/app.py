@@ -205,7 +205,7 @@ def extract(
     """Cut one candidate out of the supernetwork, with batch-norm statistics of its own, and save it."""
     from mtnas.cli import steps
     from mtnas.evaluation import extract as cut_out
-    from mtnas.export import save_network
+    from mtnas.exporting import save_network
     from mtnas.runs import read_results
     from mtnas.training import load_supernetwork
 

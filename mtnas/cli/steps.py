@@ -13,7 +13,7 @@ from mtnas.progress import progress
 
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate
-    from mtnas.export import Bundle
+    from mtnas.exporting import Bundle
     from mtnas.refining.rows import RefinedRow
     from mtnas.results import Results, Row
     from mtnas.runs import Run
@@ -172,7 +172,7 @@ def export_step(
 ) -> Bundle:
     """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
     from mtnas.evaluation import extract
-    from mtnas.export import Origin, export, load_network
+    from mtnas.exporting import Origin, export, load_network
     from mtnas.targets import OnnxRuntime
     from mtnas.training import load_supernetwork
 

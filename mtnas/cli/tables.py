@@ -15,7 +15,7 @@ from mtnas.results.predictor_report import BUDGET
 
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate
-    from mtnas.export import Bundle
+    from mtnas.exporting import Bundle
     from mtnas.refining import Comparison, RefinedRows
     from mtnas.targets import Latency
 

@@ -25,6 +25,9 @@ from mtnas.quantizing.scheme import (
 from mtnas.quantizing.wiring import Leaf, Place
 from mtnas.supernet import BranchedNetwork
 
+FLOAT = (FLOAT_BITS, FLOAT_BITS)
+"""Bits of a layer that is left alone."""
+
 
 @contextmanager
 def fake_quantized(
@@ -62,9 +65,6 @@ def fake_quantized(
     changes: dict[Place, Change] = {place: partial(_rounded, found) for place, found in affine.items()}
     with rewired(network, weights, changes):
         yield network
-
-
-FLOAT = (FLOAT_BITS, FLOAT_BITS)
 
 
 def check_policy(network: BranchedNetwork, policy: QuantizationPolicy) -> None:

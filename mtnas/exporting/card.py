@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtnas.export.snippet import SNIPPET
+from mtnas.exporting.snippet import SNIPPET
 
 
 def card(about: Mapping[str, Any]) -> str:

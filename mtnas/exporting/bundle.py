@@ -17,8 +17,8 @@ from mtnas.architecture import Candidate
 from mtnas.atomic import write_atomic, write_text
 from mtnas.errors import ExportError
 from mtnas.evaluation import task_errors
-from mtnas.export.agreement import agreement
-from mtnas.export.card import card
+from mtnas.exporting.agreement import agreement
+from mtnas.exporting.card import card
 from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.plotting import plot_tree, save_figure
