@@ -41,7 +41,7 @@ def test_space_files_load_without_data(path: Path, monkeypatch: pytest.MonkeyPat
 
 @EVERY_FILE
 def test_space_files_fit_their_data(path: Path) -> None:
-    if DATA_DIR is None and path.stem != "digits":
+    if DATA_DIR is None and path.stem not in ("digits", "vit_digits"):
         pytest.skip("needs data files: name their directory in MTNAS_DATA")
     module = load(path)
     data, space = module.data(DATA_DIR), module.space
@@ -64,12 +64,13 @@ def test_labels_follow_from_the_classes_that_are_seen(path: Path) -> None:
     """Where a space asks a fine and a coarse question about one thing, the fine answer decides the coarse one."""
     pairs = {
         "digits": [("left_digit", "left_even"), ("right_digit", "right_even")],
+        "vit_digits": [("left_digit", "left_even"), ("right_digit", "right_even")],
         "multifashion": [("left_item", "left_group"), ("right_item", "right_group")],
         "mnist_fashion": [("digit", "even"), ("item", "group")],
     }
     if path.stem not in pairs:
         pytest.skip("asks no two questions about one thing")
-    if DATA_DIR is None and path.stem != "digits":
+    if DATA_DIR is None and path.stem not in ("digits", "vit_digits"):
         pytest.skip("needs data files: name their directory in MTNAS_DATA")
     batches = list(load(path).data(DATA_DIR).valid_batches())
     for fine, coarse in pairs[path.stem]:
