@@ -169,3 +169,26 @@ def test_exports_tell_their_latency_and_where_it_was_measured(tmp_path: Path) ->
     (told,) = json.loads((tmp_path / "out" / "model.json").read_text())["latency"]
     assert told["ms"] > 0 and told["target"] == OnnxRuntime().describe()
     assert "Latency: " in (tmp_path / "out" / "README.md").read_text()
+
+
+# Picking ----------------------------------------------------------------------------------------------------------
+
+
+def test_pick_looks_among_what_was_measured_when_asked_for_latency(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    refused(call("pick", run.path, "-b", "latency_ms=5"), "no candidate's latency was measured", "mtnas measure")
+    where = {"runtime": "mine", "version": "1", "device": "cpu", "threads": 1, "batch": 1}
+    rows = sorted(read_results(run).rows, key=lambda row: row.costs["error/mean"])
+    best, middle, worst = rows[0], rows[len(rows) // 2], rows[-1]
+    times = {best.candidate: 9.0, middle.candidate: 4.0, worst.candidate: 3.0}
+    keep_latencies(run, where, 1.0, {one: Latency(ms, 0.1, 4, "c", False) for one, ms in times.items()})
+    for limit, wanted in ((10, best), (5, middle), (3.5, worst)):
+        picked = json.loads(call("pick", run.path, "-b", f"latency_ms={limit}", "--json").out)
+        assert picked["id"] == wanted.id and picked["costs"]["latency_ms"] == times[wanted.candidate]
+    assert "4.00 ms" in call("pick", run.path, "-b", "latency_ms=5").out
+    refused(call("pick", run.path, "-b", "latency_ms=1"), "latency_ms <= 1", "smallest measured: latency_ms 3")
+    keep_latencies(run, {**where, "threads": 2}, 1.0, {worst.candidate: Latency(1.0, 0.1, 4, "c", False)})
+    refused(call("pick", run.path, "-b", "latency_ms=5"), "several targets", "threads 1", "threads 2")
+    for threads, wanted in ((1, middle), (2, worst)):
+        arguments = ("-b", "latency_ms=5", "--target", f"threads {threads}", "--json")
+        assert json.loads(call("pick", run.path, *arguments).out)["id"] == wanted.id

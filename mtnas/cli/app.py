@@ -176,6 +176,12 @@ def pick(
     run: options.RunArgument,
     weight: options.WeightOption = None,
     budget: options.BudgetOption = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", help="Part of a target's text, e.g. 'threads 1': look among what was measured there only."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Print the best measured candidate under a preference over tasks and budgets. Measures nothing, runs no code."""
@@ -183,10 +189,14 @@ def pick(
     from mtnas.results import pick as pick_row
     from mtnas.results import task_weights
     from mtnas.runs import read_results
+    from mtnas.runs.latencies import LATENCY, read_latencies, with_latencies
 
     results = read_results(steps.existing_run(run))
     weights = task_weights(results.space.tasks, options.parse_weights(weight or ()))
-    row = pick_row(results, weights, options.parse_budgets(budget or ()))
+    budgets = options.parse_budgets(budget or ())
+    if target is not None or LATENCY in budgets:
+        results = with_latencies(results, read_latencies(steps.existing_run(run)), target or "")
+    row = pick_row(results, weights, budgets)
     if as_json:
         typer.echo(tables.picked_json(row, weights))
     else:

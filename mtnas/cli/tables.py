@@ -12,6 +12,7 @@ from rich.table import Table
 
 from mtnas.results import MEAN_ERROR, PredictorReport, Results, Row, weighted_error
 from mtnas.results.predictor_report import BUDGET
+from mtnas.runs.latencies import LATENCY
 
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate
@@ -90,10 +91,13 @@ def print_picked(row: Row, weights: Mapping[str, float]) -> None:
     table.add_column("id", no_wrap=True)
     for column in (*(f"error {task}" for task in weights), "mean", "weighted", "params", "macs"):
         table.add_column(column, justify="right")
+    latency = [f"{row.costs[LATENCY]:#.3g} ms"] if LATENCY in row.costs else []
+    if latency:
+        table.add_column("latency", justify="right")
     table.add_column("tree", no_wrap=True)
     errors = [*(row.costs[f"error/{task}"] for task in weights), row.costs[MEAN_ERROR], weighted_error(row, weights)]
     shown = [*(f"{error:.4f}" for error in errors), *(f"{row.costs[name]:,.0f}" for name in ("params", "macs"))]
-    table.add_row(row.id, *shown, str(row.candidate.architecture.tree))
+    table.add_row(row.id, *shown, *latency, str(row.candidate.architecture.tree))
     _console().print(table)
 
 

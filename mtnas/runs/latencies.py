@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mtnas.architecture import Candidate
-from mtnas.errors import MtnasError, RunError
+from mtnas.errors import MtnasError, RunError, SearchError
+from mtnas.latency import Latency
+from mtnas.results import Results
 from mtnas.runs.run import Run
-from mtnas.targets.latency import Latency
 
 FILE = "latencies.json"
+
+LATENCY = "latency_ms"
+"""Name of the cost."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,45 @@ def read_latencies(run: Run) -> tuple[MeasuredLatency, ...]:
 def read_reference(run: Run, target: Mapping[str, Any]) -> float | None:
     """What the target's reference took when the run was first measured there, in ms; None: it was not."""
     return _read(run)[1].get(_place(target))
+
+
+def with_latencies(results: Results, measured: Sequence[MeasuredLatency], target: str = "") -> Results:
+    """The rows whose latency was measured, with it among their costs as ``latency_ms``.
+
+    Args:
+        measured: as `read_latencies` gives them; those under a policy that a row does not have are left out.
+        target: part of what `told` says of the target; needed where there are several.
+
+    Raises:
+        SearchError: if no row was measured there, or the text fits several targets.
+    """
+    fitting = [one for one in measured if target in told(one.target)]
+    places = sorted({told(one.target) for one in fitting})
+    if len(places) > 1:
+        raise SearchError(
+            f"latencies were measured on several targets; name one by part of its text: {'; '.join(places)}"
+        )
+    found = {one.candidate: one.latency.ms for one in fitting}
+    rows = [
+        replace(row, costs={**row.costs, LATENCY: found[row.candidate]})
+        for row in results.rows
+        if row.candidate in found
+    ]
+    if not rows:
+        where = f" on a target like '{target}'" if target else ""
+        raise SearchError(f"no candidate's latency was measured{where}; run mtnas measure first")
+    return replace(results, rows=tuple(rows))
+
+
+def told(target: Mapping[str, Any]) -> str:
+    """A target in words.
+
+    >>> told({"runtime": "torch", "version": "2.13", "device": "cpu", "threads": 1, "batch": 8, "compiled": False})
+    'torch 2.13, cpu, threads 1, batch 8, compiled False'
+    """
+    first = f"{target['runtime']} {target['version']}, {target['device']}"
+    rest = {name: value for name, value in target.items() if name not in ("runtime", "version", "device", "hardware")}
+    return ", ".join([first, *(f"{name} {value}" for name, value in rest.items())])
 
 
 def keep_latencies(

@@ -1,10 +1,10 @@
 """Where latency is measured, and how so that it repeats."""
 
+from mtnas.latency import Latency
 from mtnas.targets.busy import Reading, is_busy, read_machine
 from mtnas.targets.clock import Clock, CudaClock, ThreadCpuClock, WallClock, clock_for
 from mtnas.targets.contract import check_target
 from mtnas.targets.eager import TorchEager
-from mtnas.targets.latency import Latency
 from mtnas.targets.measuring import measure
 from mtnas.targets.onnx_runtime import OnnxRuntime
 from mtnas.targets.reference import ReferenceNetwork, reference_example

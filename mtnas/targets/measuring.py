@@ -11,12 +11,12 @@ from typing import TypeVar
 import numpy as np
 
 from mtnas.errors import TargetError
+from mtnas.latency import Latency
 from mtnas.limits import check_number
 from mtnas.space.threads import cpu_threads
 from mtnas.targets.block import Work
 from mtnas.targets.busy import Reading, is_busy, read_machine
 from mtnas.targets.clock import Clock
-from mtnas.targets.latency import Latency
 from mtnas.targets.noise import Floats, central, split_half_noise
 from mtnas.targets.settings import MeasureSettings
 
