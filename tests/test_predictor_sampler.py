@@ -19,11 +19,13 @@ from optuna.study import Study
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, MultiObjectiveSamplerTestCase, RelativeSamplerTestCase
 from optuna.trial import TrialState
 from sklearn.ensemble import RandomForestRegressor
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mtnas.errors import SearchError
-from mtnas.predicting import PlanSettings, RegressorModel
+from mtnas.predicting import PlanSettings, RegressorModel, plan
 from mtnas.searching import PredictorSampler
 from mtnas.searching.predictor_sampler import PREDICTORS
+from mtnas.searching.predictor_sampler import sampler as sampler_module
 from mtnas.searching.predictor_sampler.axis import Axis
 
 SPACE: dict[str, BaseDistribution] = {
@@ -259,6 +261,20 @@ def test_every_batch_keeps_the_figures_of_its_predictors() -> None:
         assert set(figures) == {"0", "1"}
         assert {"tau", "mape", "coverage", "rows", "model", "trusted"} <= set(figures["0"])
     assert figures["1"]["tau"] > 0.8 and figures["1"]["trusted"]
+
+
+def test_plans_do_not_depend_on_the_number_of_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spied(*arguments: Any, **more: Any) -> Any:
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return plan(*arguments, **more)
+
+    monkeypatch.setattr(sampler_module, "plan", spied)
+    with threadpool_limits(2, user_api="blas"):
+        go_on(new_study(), 12)
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {2}
+    assert seen and set(seen) == {1}
 
 
 def test_an_unpredictable_study_falls_back_and_says_so() -> None:

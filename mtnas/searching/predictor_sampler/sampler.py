@@ -24,6 +24,7 @@ from mtnas.results.predictor_report import PREDICTORS
 from mtnas.searching.predictor_sampler.axis import Axis
 from mtnas.searching.predictor_sampler.common import CommonParameters
 from mtnas.searching.predictor_sampler.history import History, directions_of
+from mtnas.searching.predictor_sampler.threads import one_thread
 from mtnas.seeds import derive_seed
 
 GeneticsOf = Callable[[Mapping[str, BaseDistribution]], Genetics]
@@ -140,7 +141,8 @@ class PredictorSampler(BaseSampler):
         history = History(search_space, genetics, self.levels)
         earlier = history.rows_of(self.earlier, directions_of(study))
         if len(earlier) >= self.startup:
-            history.genetics = Advised(genetics, earlier, self.settings.models, self.settings.most_rows)
+            with one_thread():
+                history.genetics = Advised(genetics, earlier, self.settings.models, self.settings.most_rows)
         return history
 
     # Proposals --------------------------------------------------------------------------------------------------
@@ -206,12 +208,25 @@ class PredictorSampler(BaseSampler):
         pending: Sequence[Genes],
         count: int,
     ) -> Plan:
-        history = memory.the_history
         if self.reference is not None and len(self.reference) != rows.costs.shape[1]:
             raise SearchError(
                 f"the reference {list(self.reference)} has {len(self.reference)} numbers,"
                 f" but the study has {rows.costs.shape[1]} objectives; give one for each"
             )
+        with one_thread():
+            return self._planned(study, memory, rows, begin, known, pending, count)
+
+    def _planned(
+        self,
+        study: Study,
+        memory: _Memory,
+        rows: Rows,
+        begin: int,
+        known: NDArray[np.uint64],
+        pending: Sequence[Genes],
+        count: int,
+    ) -> Plan:
+        history = memory.the_history
         return plan(
             rows,
             history.genetics,
