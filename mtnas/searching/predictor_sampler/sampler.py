@@ -213,31 +213,19 @@ class PredictorSampler(BaseSampler):
                 f"the reference {list(self.reference)} has {len(self.reference)} numbers,"
                 f" but the study has {rows.costs.shape[1]} objectives; give one for each"
             )
-        with one_thread():
-            return self._planned(study, memory, rows, begin, known, pending, count)
-
-    def _planned(
-        self,
-        study: Study,
-        memory: _Memory,
-        rows: Rows,
-        begin: int,
-        known: NDArray[np.uint64],
-        pending: Sequence[Genes],
-        count: int,
-    ) -> Plan:
         history = memory.the_history
-        return plan(
-            rows,
-            history.genetics,
-            memory.tuned_on(rows, self._last_tuning(len(rows)), self.settings.models),
-            self.settings,
-            known=known,
-            pending=history.stack(pending),
-            count=count,
-            seed=derive_seed(self.seed, "plan", begin, len(memory.batch_at(begin).genes)),
-            reference=None if self.reference is None else directions_of(study) * np.asarray(self.reference),
-        )
+        with one_thread():
+            return plan(
+                rows,
+                history.genetics,
+                memory.tuned_on(rows, self._last_tuning(len(rows)), self.settings.models),
+                self.settings,
+                known=known,
+                pending=history.stack(pending),
+                count=count,
+                seed=derive_seed(self.seed, "plan", begin, len(memory.batch_at(begin).genes)),
+                reference=None if self.reference is None else directions_of(study) * np.asarray(self.reference),
+            )
 
     def _last_tuning(self, rows: int) -> int:
         """Number of rows that the weights of predictors were last fitted on."""
