@@ -9,6 +9,7 @@ from mtnas.architecture import Architecture, TaskPath
 from mtnas.errors import SearchError
 from mtnas.evaluation.calibration import recalibrate
 from mtnas.evaluation.errors import judge, task_errors
+from mtnas.evaluation.memory import free_mib
 from mtnas.evaluation.prefixes import PrefixActivations
 from mtnas.space.data import Batch, Data
 from mtnas.space.shapes import to_device
@@ -27,10 +28,12 @@ class InheritedErrors:
         data: calibration uses training samples, judging the validation samples.
         keep_mib: calibration and validation batches are kept in memory up to this size each; beyond it they are read
             anew for each candidate, and no activations are kept.
-        cache_mib: memory for the activations of prefixes.
+        cache_mib: memory for the activations of prefixes; None: a quarter of what is free. Figures do not depend on it.
     """
 
-    def __init__(self, supernet: SuperNetwork, data: Data, *, keep_mib: float = 1024, cache_mib: float = 1024) -> None:
+    def __init__(
+        self, supernet: SuperNetwork, data: Data, *, keep_mib: float = 1024, cache_mib: float | None = None
+    ) -> None:
         self.supernet = supernet
         self.data = data
         self._known: dict[tuple[int, TaskPath], float] = {}
@@ -40,7 +43,8 @@ class InheritedErrors:
         valid = _kept(data.valid_batches(), keep_mib) if calibration is not None else None
         if calibration is not None and valid is not None:
             inputs = [[to_device(x, device) for x, _ in batches] for batches in (calibration, valid)]
-            self._prefixes = PrefixActivations(supernet, *inputs, cache_mib=cache_mib)
+            room = free_mib(device) / 4 if cache_mib is None else cache_mib
+            self._prefixes = PrefixActivations(supernet, *inputs, cache_mib=room)
             self._valid = valid
 
     def remember(self, architecture: Architecture, errors: Mapping[str, float]) -> None:

@@ -136,7 +136,7 @@ class _Loop:
         earlier = EarlierRows.of(run, parameters, warm_start)
         study = RunStudy.open(run, objectives, settings.budgets)
         proposals = Proposals(study, parameters, supernet.found.costs, settings.budgets, settings.tries)
-        errors = InheritedErrors(supernet, data)
+        errors = InheritedErrors(supernet, data, cache_mib=settings.cache_mib)
         rows = list(study.rows())
         for row in rows:
             measured = {task: row.costs[f"error/{task}"] for task in space.architectures.tasks}

@@ -29,6 +29,8 @@ class SearchSettings:
         threads: CPU threads of torch; 0: torch's default.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.
+        cache_mib: memory for activations of sub-networks that later ones share; None: a quarter of what is free when
+            the search begins. What is found does not depend on it, only how fast.
         tries: proposals of the sampler that may be known or over a budget before one is repaired instead.
         stop_when: rules that may end the search before `evaluations` is reached, such as
             ``(Plateau(evaluations=50), TimeLimit(minutes=30))``; the first that holds ends it.
@@ -43,6 +45,7 @@ class SearchSettings:
     planning: PlanSettings = field(default_factory=PlanSettings)
     threads: int = 0
     device: str = "auto"
+    cache_mib: float | None = None
     tries: int = 5
     stop_when: Sequence[StopRule] = ()
 
@@ -54,6 +57,8 @@ class SearchSettings:
             check_number(SearchError, name, getattr(self, name), at_least=least, whole=True)
         if self.batch is not None:
             check_number(SearchError, "batch", self.batch, at_least=1, whole=True)
+        if self.cache_mib is not None:
+            check_number(SearchError, "cache_mib", self.cache_mib, at_least=0)
         for what, values in (("budget", self.budgets), ("reference", self.reference)):
             for name, value in values.items():
                 check_number(SearchError, f"the {what} of {name}", value, above=0)
