@@ -87,17 +87,17 @@ class _Work:
     def __init__(self, supernet: SuperNetwork) -> None:
         self._space, self._costs = supernet.space.architectures, supernet.found.costs
         self._seen: set[TaskPath] = set()
-        self.all = self.distinct = 0
+        self.all = self.distinct = 0.0
 
     def add(self, architecture: Architecture) -> None:
         paths = [architecture.path(task) for task in range(len(self._space.tasks))]
         for prefix in {path[:length] for path in paths for length in range(1, len(path) + 1)}:
             macs = self._macs(prefix)
             self.all += macs
-            self.distinct += macs if prefix not in self._seen else 0
+            self.distinct += macs if prefix not in self._seen else 0.0
             self._seen.add(prefix)
 
-    def _macs(self, prefix: TaskPath) -> int:
+    def _macs(self, prefix: TaskPath) -> float:
         """MACs of the last node of a prefix."""
         block, option = len(prefix) - 1, prefix[-1][1]
         entering = self._costs.shapes_along(self._space, [name for _, name in prefix])[-2]

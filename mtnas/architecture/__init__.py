@@ -2,24 +2,30 @@
 
 from mtnas.architecture.architecture import Architecture, Step, TaskPath
 from mtnas.architecture.candidate import Candidate
-from mtnas.architecture.costs import EXACT_COSTS, CostTable, split_tree
+from mtnas.architecture.costs import EXACT_COSTS, SIZE, CostTable, split_tree
 from mtnas.architecture.features import feature_names, features
 from mtnas.architecture.genome import Genome, crossover, decode, encode, mutate
 from mtnas.architecture.graph import to_graph
-from mtnas.architecture.policy import FLOAT_BITS, QuantizationPolicy
+from mtnas.architecture.joint import JointSpace
+from mtnas.architecture.policy import FLOAT, FLOAT_BITS, INT8, Bits, QuantizationPolicy, notation
 from mtnas.architecture.space import ArchitectureSpace, BlockChoices
 from mtnas.architecture.tree import Group, Tree
 
 __all__ = [
     "EXACT_COSTS",
+    "FLOAT",
     "FLOAT_BITS",
+    "INT8",
+    "SIZE",
     "Architecture",
     "ArchitectureSpace",
+    "Bits",
     "BlockChoices",
     "Candidate",
     "CostTable",
     "Genome",
     "Group",
+    "JointSpace",
     "TaskPath",
     "QuantizationPolicy",
     "Step",
@@ -30,6 +36,7 @@ __all__ = [
     "feature_names",
     "features",
     "mutate",
+    "notation",
     "split_tree",
     "to_graph",
 ]

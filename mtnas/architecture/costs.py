@@ -12,15 +12,18 @@ from mtnas.architecture.tree import Tree
 from mtnas.errors import ArchitectureError
 
 EXACT_COSTS = ("params", "macs")
-"""Names of the costs that are counted, never measured or predicted. 1 MAC = 1 (not 2)."""
+"""Names of the costs that are counted of every space, never measured or predicted. 1 MAC = 1 (not 2)."""
 
-Amounts = tuple[int, ...]
-"""One number per name in `EXACT_COSTS`."""
+SIZE = "size_kib"
+"""Name of the exact cost that depends on the bits of the weights, too: what they take in an exported file."""
+
+Amounts = tuple[float, ...]
+"""One number per name of a table's costs; those in `EXACT_COSTS` are whole."""
 
 
 @dataclass(frozen=True)
 class CostTable:
-    """Costs of the stem, of every option of every block, and of every head, in the order of `EXACT_COSTS`.
+    """Costs of the stem, of every option of every block, and of every head, in the order of `names`.
 
     A block may be entered by several shapes (elastic widths); they are numbered, and an option's costs and the shape
     that it gives depend on the one that enters. Where all options of a block give one shape, that is number 0.
@@ -30,12 +33,14 @@ class CostTable:
         options: ``[block][entering shape][option]``.
         leads_to: number of the shape that leaves, ``[block][entering shape][option]``.
         heads: ``[entering shape][task]``.
+        names: of the costs.
     """
 
     stem: Amounts
     options: tuple[tuple[tuple[Amounts, ...], ...], ...]
     leads_to: tuple[tuple[tuple[int, ...], ...], ...]
     heads: tuple[tuple[Amounts, ...], ...]
+    names: tuple[str, ...] = EXACT_COSTS
 
     @classmethod
     def plain(cls, stem: Amounts, options: Sequence[Sequence[Amounts]], heads: Sequence[Amounts]) -> CostTable:
@@ -72,21 +77,21 @@ class CostTable:
         """Costs of a task's head."""
         return self.heads[self.shapes_along(space, [option for _, option in architecture.path(task)])[-1]][task]
 
-    def of(self, space: ArchitectureSpace, architecture: Architecture) -> dict[str, int]:
+    def of(self, space: ArchitectureSpace, architecture: Architecture) -> dict[str, float]:
         """Costs of an architecture by name."""
         heads = [self.head(space, architecture, task) for task in range(len(space.tasks))]
         parts = [self.stem, *heads, *self.nodes(space, architecture).values()]
-        return dict(zip(EXACT_COSTS, _add(parts), strict=True))
+        return dict(zip(self.names, _add(parts), strict=True))
 
     # Extremes ---------------------------------------------------------------------------------------------------
 
     def uniform(self, space: ArchitectureSpace, tree: Tree, cost: str, *, largest: bool) -> Architecture:
         """The cheapest (or most expensive) architecture of a tree in which the nodes of a block have equal options."""
-        column, sign = EXACT_COSTS.index(cost), -1 if largest else 1
+        column, sign = self.names.index(cost), -1 if largest else 1
         # Best sum so far of (cost, names) by the shape that it ends in.
-        best: dict[int, tuple[int, tuple[str, ...]]] = {0: (0, ())}
+        best: dict[int, tuple[float, tuple[str, ...]]] = {0: (0, ())}
         for block, choices in enumerate(space.blocks):
-            nodes, following = len(tree.groups(block)), dict[int, tuple[int, tuple[str, ...]]]()
+            nodes, following = len(tree.groups(block)), dict[int, tuple[float, tuple[str, ...]]]()
             for shape, (total, names) in best.items():
                 for option, name in enumerate(choices.options):
                     after = self.leads_to[block][shape][option]
@@ -97,12 +102,12 @@ class CostTable:
         ends = {s: total + sign * sum(head[column] for head in self.heads[s]) for s, (total, _) in best.items()}
         return Architecture.uniform(tree, best[min(ends, key=ends.__getitem__)][1])
 
-    def smallest(self, space: ArchitectureSpace, cost: str) -> int:
+    def smallest(self, space: ArchitectureSpace, cost: str) -> float:
         """Smallest reachable cost: one shared tree of cheapest options, since splitting only adds nodes."""
         tree = Tree.shared(len(space.tasks), len(space.blocks))
         return self.of(space, self.uniform(space, tree, cost, largest=False))[cost]
 
-    def largest(self, space: ArchitectureSpace, cost: str) -> int:
+    def largest(self, space: ArchitectureSpace, cost: str) -> float:
         """Largest reachable cost: split as early as branching allows, with the most expensive options."""
         return self.of(space, self.uniform(space, split_tree(space), cost, largest=True))[cost]
 
@@ -112,7 +117,7 @@ class CostTable:
         Splitting only adds nodes, so if any tree meets them, hard sharing does. Over its blocks, only sums of options
         that no other sum beats in every cost need to be followed. Names that are not exact costs are ignored.
         """
-        limits = [budgets.get(name, float("inf")) for name in EXACT_COSTS]
+        limits = [budgets.get(name, float("inf")) for name in self.names]
         reached: dict[tuple[int, Amounts], tuple[str, ...]] = {(0, self.stem): ()}
         for block, choices in enumerate(space.blocks):
             sums = {
@@ -135,7 +140,7 @@ class CostTable:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "names": list(EXACT_COSTS),
+            "names": list(self.names),
             "stem": list(self.stem),
             "options": [[[list(amounts) for amounts in shape] for shape in block] for block in self.options],
             "leads_to": [[list(shape) for shape in block] for block in self.leads_to],
@@ -149,7 +154,7 @@ class CostTable:
             table = cls(
                 _amounts(value["stem"]),
                 tuple(tuple(tuple(map(_amounts, shape)) for shape in block) for block in value["options"]),
-                tuple(tuple(_amounts(shape) for shape in block) for block in value["leads_to"]),
+                tuple(tuple(tuple(map(int, shape)) for shape in block) for block in value["leads_to"]),
                 tuple(tuple(map(_amounts, shape)) for shape in value["heads"]),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -172,7 +177,7 @@ def _add(parts: Iterable[Amounts]) -> Amounts:
 
 
 def _amounts(value: Iterable[Any]) -> Amounts:
-    return tuple(int(number) for number in value)
+    return tuple(float(number) if isinstance(number, float) else int(number) for number in value)
 
 
 def _within(total: Amounts, limits: Sequence[float]) -> bool:

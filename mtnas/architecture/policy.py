@@ -10,6 +10,21 @@ from mtnas.errors import ArchitectureError
 
 FLOAT_BITS = 32
 
+Bits = tuple[int, int]
+"""Bits of a node's weights, and of the activations that its layers read and write."""
+
+FLOAT: Bits = (FLOAT_BITS, FLOAT_BITS)
+INT8: Bits = (8, 8)
+
+
+def notation(bits: Bits) -> str:
+    """Bits as people write them.
+
+    >>> notation((8, 16)), notation((32, 32))
+    ('W8A16', 'float')
+    """
+    return "float" if bits == FLOAT else f"W{bits[0]}A{bits[1]}"
+
 
 @dataclass(frozen=True, order=True)
 class QuantizationPolicy:
@@ -19,7 +34,7 @@ class QuantizationPolicy:
     equal: an entry of (32, 32) is dropped.
     """
 
-    entries: tuple[tuple[tuple[int, int], tuple[int, int]], ...] = ()
+    entries: tuple[tuple[tuple[int, int], Bits], ...] = ()
 
     def __post_init__(self) -> None:
         for node, bits in self.entries:
@@ -29,11 +44,11 @@ class QuantizationPolicy:
                 )
         if len({node for node, _ in self.entries}) != len(self.entries):
             raise ArchitectureError(f"a policy names a node twice: {self.entries}")
-        kept = tuple(sorted((node, bits) for node, bits in self.entries if bits != (FLOAT_BITS, FLOAT_BITS)))
+        kept = tuple(sorted((node, bits) for node, bits in self.entries if bits != FLOAT))
         object.__setattr__(self, "entries", kept)
 
     @classmethod
-    def of(cls, bits: Mapping[tuple[int, int], tuple[int, int]]) -> QuantizationPolicy:
+    def of(cls, bits: Mapping[tuple[int, int], Bits]) -> QuantizationPolicy:
         """Policy from ``{(block, leader): (weight bits, activation bits)}``."""
         return cls(tuple(bits.items()))
 
@@ -47,9 +62,9 @@ class QuantizationPolicy:
         """Nodes that are not float, as (block, leader)."""
         return tuple(node for node, _ in self.entries)
 
-    def bits(self, block: int, leader: int) -> tuple[int, int]:
+    def bits(self, block: int, leader: int) -> Bits:
         """(weight bits, activation bits) of a node."""
-        return dict(self.entries).get((block, leader), (FLOAT_BITS, FLOAT_BITS))
+        return dict(self.entries).get((block, leader), FLOAT)
 
     def to_json(self) -> list[dict[str, int]]:
         return [

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mtnas.architecture import FLOAT_BITS, Candidate
+from mtnas.architecture import FLOAT, INT8, Candidate
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.calibrate import Ranges
 from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, QuantizedGraph
 from mtnas.onnx_graphs.packages import onnx, onnxruntime
 
-INT8 = (8, 8)
-"""Weights of 8 bits, a scale for each output channel, and activations of 8 bits without a sign."""
-
 
 def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwise: bool = False) -> QuantizedGraph:
     """The network with the operators of the policy's nodes in integers.
+
+    Weights have a scale for each output channel, activations no sign.
 
     Args:
         graph: of the candidate's architecture.
@@ -38,7 +37,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
     for node, bits in candidate.policy.entries:
         if bits != INT8:
             raise ExportError(
-                f"node {node} is given bits {bits}, but the file format runs {INT8} or {(FLOAT_BITS, FLOAT_BITS)} only"
+                f"node {node} is given bits {bits}, but the file format runs {INT8} or {FLOAT} only"
             )
     integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
     integer = {node: names for node, names in integer.items() if names}

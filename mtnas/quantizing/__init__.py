@@ -5,11 +5,13 @@ from mtnas.quantizing.fake import fake_quantized
 from mtnas.quantizing.folding import folded
 from mtnas.quantizing.ranges import Ranges, gather_ranges
 from mtnas.quantizing.scheme import Affine, activation_affine, weight_limits, weight_scales
+from mtnas.quantizing.sizes import JointCosts, joint_costs
 from mtnas.quantizing.wiring import Call, Leaf, Place, wire
 
 __all__ = [
     "Affine",
     "Call",
+    "JointCosts",
     "Leaf",
     "Place",
     "Ranges",
@@ -17,6 +19,7 @@ __all__ = [
     "fake_quantized",
     "folded",
     "gather_ranges",
+    "joint_costs",
     "network_bytes",
     "operator_bytes",
     "weight_limits",

@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from mtnas.architecture import FLOAT_BITS, QuantizationPolicy
+from mtnas.architecture import FLOAT, FLOAT_BITS, Bits, QuantizationPolicy
 from mtnas.errors import QuantizationError
 from mtnas.quantizing.ranges import Ranges
 from mtnas.quantizing.rewiring import Change, Weights, check_fit, rewired
@@ -24,9 +24,6 @@ from mtnas.quantizing.scheme import (
 )
 from mtnas.quantizing.wiring import Leaf, Place
 from mtnas.supernet import BranchedNetwork
-
-FLOAT = (FLOAT_BITS, FLOAT_BITS)
-"""Bits of a layer that is left alone."""
 
 
 @contextmanager
@@ -83,14 +80,14 @@ def check_policy(network: BranchedNetwork, policy: QuantizationPolicy) -> None:
         check_bits(activation_bits, f"the activation of node {node}")
 
 
-def leaf_bits(leaf: Leaf, policy: QuantizationPolicy, *, depthwise: bool = False) -> tuple[int, int]:
+def leaf_bits(leaf: Leaf, policy: QuantizationPolicy, *, depthwise: bool = False) -> Bits:
     """(weight bits, activation bits) of a layer."""
     if leaf.node is None or (leaf.depthwise and not depthwise):
         return FLOAT
     return policy.bits(*leaf.node)
 
 
-def _fewest(bits: Iterable[tuple[Leaf, tuple[int, int]]]) -> dict[Place, int]:
+def _fewest(bits: Iterable[tuple[Leaf, Bits]]) -> dict[Place, int]:
     """Bits of every tensor that is rounded."""
     found: dict[Place, int] = {}
     for leaf, (_, activation_bits) in bits:

@@ -63,7 +63,7 @@ class Widths:
     def costs(self, factor: float, architecture: Architecture) -> dict[str, int]:
         """Exact costs by name of an architecture of ``widened(1)`` with all widths multiplied by a factor."""
         space, placed = self.place(factor, architecture)
-        return self.at(factor)[1].costs.of(space.architectures, placed)
+        return {name: int(cost) for name, cost in self.at(factor)[1].costs.of(space.architectures, placed).items()}
 
     def factor_for(
         self,

@@ -12,20 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mtnas.architecture import FLOAT_BITS, QuantizationPolicy
+from mtnas.architecture import FLOAT, QuantizationPolicy, notation
 from mtnas.errors import TargetError
 from mtnas.space.shapes import Input
 from mtnas.space.threads import cpu_threads
-from mtnas.targets.target import USUAL_BITS, Target, notation
+from mtnas.targets.target import USUAL_BITS, Target
 
 DESCRIBED = ("runtime", "version", "device", "threads", "batch")
 """What a description names at least."""
 
-FLOAT = QuantizationPolicy()
+IN_FLOAT = QuantizationPolicy()
 
 
 def check_target(
-    target: Target, network: nn.Module, example: Input, policies: Sequence[QuantizationPolicy] = (FLOAT,)
+    target: Target, network: nn.Module, example: Input, policies: Sequence[QuantizationPolicy] = (IN_FLOAT,)
 ) -> None:
     """Check that a target keeps its promises.
 
@@ -44,8 +44,8 @@ def check_target(
     if not (isinstance(target.name, str) and target.name):
         raise TargetError(f"the name of a target must be text, but is {target.name!r}")
     before = _description(target)
-    if not target.can_run((FLOAT_BITS, FLOAT_BITS)):
-        raise TargetError(f"target {target.name} must run float: can_run({(FLOAT_BITS, FLOAT_BITS)}) is False")
+    if not target.can_run(FLOAT):
+        raise TargetError(f"target {target.name} must run float: can_run({FLOAT}) is False")
     with cpu_threads(0):
         for policy in policies:
             with closing(target.prepare(network, policy, example)) as runnable:

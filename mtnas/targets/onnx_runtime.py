@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtnas.architecture import FLOAT_BITS, Architecture, Candidate, QuantizationPolicy
+from mtnas.architecture import FLOAT, INT8, Architecture, Candidate, QuantizationPolicy
 from mtnas.errors import TargetError
 from mtnas.limits import check_number
 from mtnas.onnx_graphs import FloatGraph, Ranges, audit, calibrate, convert, open_session, quantize
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.onnx_graphs.packages import onnxruntime
-from mtnas.onnx_graphs.quantize import INT8
 from mtnas.onnx_graphs.session import CPU
 from mtnas.space.shapes import Input
 from mtnas.supernet import BranchedNetwork
@@ -80,7 +79,7 @@ class OnnxRuntime(Target):
         }
 
     def can_run(self, bits: tuple[int, int]) -> bool:
-        return bits in (INT8, (FLOAT_BITS, FLOAT_BITS))
+        return bits in (INT8, FLOAT)
 
     def load(self, network: nn.Module, policy: QuantizationPolicy, example: Input) -> Runnable:
         x = batch_of(example, self.batch)

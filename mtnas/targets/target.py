@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from mtnas.architecture import FLOAT_BITS, QuantizationPolicy
+from mtnas.architecture import Bits, QuantizationPolicy, notation
 from mtnas.errors import TargetError
 from mtnas.space.shapes import Input
 from mtnas.targets.clock import Clock, clock_for
@@ -46,7 +46,7 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def can_run(self, bits: tuple[int, int]) -> bool:
+    def can_run(self, bits: Bits) -> bool:
         """Whether it executes nodes of (weight bits, activation bits). Float, (32, 32), it must.
 
         Simulating them in float is not executing them.
@@ -94,12 +94,3 @@ class Target(ABC):
         runtime, 7 to 19 % on torch.
         """
         return self.prepare(ReferenceNetwork(), QuantizationPolicy(), reference_example())
-
-
-def notation(bits: tuple[int, int]) -> str:
-    """Bits as people write them.
-
-    >>> notation((8, 16)), notation((32, 32))
-    ('W8A16', 'float')
-    """
-    return "float" if bits == (FLOAT_BITS, FLOAT_BITS) else f"W{bits[0]}A{bits[1]}"

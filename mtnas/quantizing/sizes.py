@@ -1,0 +1,122 @@
+"""Exact costs of a space in which nodes have bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from mtnas.architecture import FLOAT, SIZE, Bits, CostTable, JointSpace
+from mtnas.architecture.costs import Amounts
+from mtnas.quantizing.bytes import operator_bytes
+from mtnas.quantizing.scheme import check_bits
+from mtnas.quantizing.wiring import wire
+from mtnas.space.dry_run import DryRun
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Input, InputShape, head_of, input_shape
+from mtnas.space.threads import cpu_threads
+
+
+@dataclass(frozen=True)
+class JointCosts:
+    """A space with bits, and what its members cost: ``params``, ``macs`` and ``size_kib``."""
+
+    space: JointSpace
+    table: CostTable
+
+
+def joint_costs(
+    space: SearchSpace, found: DryRun, example: Input, precisions: Sequence[Bits], *, depthwise: bool = False
+) -> JointCosts:
+    """The space of candidates whose nodes have one of some precisions, with its costs.
+
+    The size is that of the weights as `network_bytes` counts them, in KiB: what an exported file holds beside the
+    description of its graph.
+
+    Args:
+        found: by a dry run of the space.
+        example: a batch of inputs.
+        precisions: bits of weights and activations that a node may have; float is among them.
+        depthwise: whether bits are those of depthwise convolutions, too.
+
+    Raises:
+        QuantizationError: for bits that integers do not have.
+    """
+    for bits in precisions:
+        for of, number in zip(("a weight", "an activation"), bits, strict=True):
+            check_bits(number, of)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), cpu_threads(1):
+        x = head_of(example, 2)
+        stem = space.make_stem(input_shape(x)).eval()
+        # Inputs of every block by the shape that enters, made of each other as in a network.
+        values = [stem(x)]
+        stem_kib = _kib(stem, x, FLOAT)
+        able: list[tuple[bool, ...]] = []
+        sizes: list[list[list[dict[Bits, float]]]] = []  # [block][entering shape][option]
+        for block, shapes, following in zip(space.blocks, found.shapes[:-1], found.shapes[1:], strict=True):
+            leaving: dict[InputShape, Tensor] = {}
+            rows, quantizable = [], [False] * len(block.options)
+            for value in _ordered(values, shapes):
+                row = []
+                for number, make in enumerate(block.options.values()):
+                    operator = make(tuple(value.shape[1:])).eval()
+                    quantizable[number] |= _has_bits(operator, value, depthwise=depthwise)
+                    row.append({bits: _kib(operator, value, bits, depthwise=depthwise) for bits in precisions})
+                    output = operator(value)
+                    leaving.setdefault(tuple(output.shape[1:]), output)
+                rows.append(row)
+            able.append(tuple(quantizable))
+            sizes.append(rows)
+            values = _ordered(list(leaving.values()), following)
+        heads = [[_kib(task.head(tuple(v.shape[1:])).eval(), v, FLOAT) for task in space.tasks] for v in values]
+    joint = JointSpace(space.architectures, tuple(precisions), tuple(able))
+    return JointCosts(joint, _joined(joint, found.costs, stem_kib, sizes, heads))
+
+
+def _joined(
+    joint: JointSpace,
+    costs: CostTable,
+    stem: float,
+    sizes: Sequence[Sequence[Sequence[dict[Bits, float]]]],
+    heads: Sequence[Sequence[float]],
+) -> CostTable:
+    """The table of the joint space, with sizes in the last column."""
+    options = tuple(
+        tuple(
+            tuple((*amounts[option], row[option][bits]) for option, bits in choices)
+            for amounts, row in zip(of_block, rows, strict=True)
+        )
+        for choices, of_block, rows in zip(joint.choices, costs.options, sizes, strict=True)
+    )
+    leads_to = tuple(
+        tuple(tuple(row[option] for option, _ in choices) for row in of_block)
+        for choices, of_block in zip(joint.choices, costs.leads_to, strict=True)
+    )
+    of_heads: tuple[tuple[Amounts, ...], ...] = tuple(
+        tuple((*amounts, kib) for amounts, kib in zip(row, kibs, strict=True))
+        for row, kibs in zip(costs.heads, heads, strict=True)
+    )
+    return replace(
+        costs,
+        stem=(*costs.stem, stem),
+        options=options,
+        leads_to=leads_to,
+        heads=of_heads,
+        names=(*costs.names, SIZE),
+    )
+
+
+def _ordered(values: Sequence[Tensor], shapes: Sequence[InputShape]) -> list[Tensor]:
+    """The values in the order of their shapes."""
+    by_shape = {tuple(value.shape[1:]): value for value in values}
+    return [by_shape[shape] for shape in shapes if isinstance(shape, tuple)]
+
+
+def _has_bits(operator: nn.Module, x: Input, *, depthwise: bool) -> bool:
+    return any(depthwise or not leaf.depthwise for leaf in wire(operator, x))
+
+
+def _kib(operator: nn.Module, x: Input, bits: Bits, *, depthwise: bool = False) -> float:
+    return operator_bytes(operator, x, bits[0], depthwise=depthwise) / 1024
