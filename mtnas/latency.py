@@ -9,6 +9,9 @@ from typing import Any
 from mtnas.errors import TargetError
 from mtnas.limits import check_number
 
+LATENCY = "latency_ms"
+"""Name of the cost."""
+
 
 @dataclass(frozen=True)
 class Latency:

@@ -422,7 +422,7 @@ def test_objectives_by_default_are_errors_and_exact_costs(tmp_path: Path) -> Non
         ("objectives", ("error/totl",), "objectives: there is no cost 'error/totl', did you mean 'error/total'?"),
         ("objectives", ("params", "params"), "objectives: 'params' is named twice"),
         ("budgets", {"parms": 500}, "budgets: there is no cost 'parms', did you mean 'params'?"),
-        ("budgets", {"latency_ms": 5}, "budgets: there is no cost 'latency_ms'"),
+        ("budgets", {"latency": 5}, "budgets: there is no cost 'latency', did you mean 'latency_ms'?"),
         ("budgets", {"params": 185}, "the budget params <= 185: the smallest reachable params is 186"),
         ("reference", {"mac": 5}, "reference: there is no cost 'mac', did you mean 'macs'?"),
     ],

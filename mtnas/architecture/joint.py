@@ -64,10 +64,7 @@ class JointSpace:
     @cached_property
     def _split(self) -> tuple[dict[str, tuple[str, Bits]], ...]:
         return tuple(
-            {
-                name: (block.options[option], bits)
-                for name, (option, bits) in zip(joined.options, choices, strict=True)
-            }
+            {name: (block.options[option], bits) for name, (option, bits) in zip(joined.options, choices, strict=True)}
             for block, joined, choices in zip(self.base.blocks, self.product.blocks, self.choices, strict=True)
         )
 

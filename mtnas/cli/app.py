@@ -76,8 +76,8 @@ def run(
     """Train, search, print the front and draw it. The same command goes on where it stopped."""
     from mtnas.cli import steps, tables
     from mtnas.runs import read_predictors
-    from mtnas.searching import check_settings
     from mtnas.searching import search as search_candidates
+    from mtnas.searching import searched_space
     from mtnas.space.check import check
     from mtnas.training import train as train_supernetwork
 
@@ -86,7 +86,8 @@ def run(
     searching = work.searching(
         evaluations, budget, objective, device, keep=False, time_limit=time_limit, plateau=plateau
     )
-    check_settings(searching, work.file.space.architectures, check(work.file.space, work.data).costs)
+    example, _ = work.data.example()
+    searched_space(searching, work.file.space, check(work.file.space, work.data), example)
     with work.run.hold():
         work.claim(training)
         supernet = train_supernetwork(work.file.space, work.data, work.run, training)
@@ -186,10 +187,11 @@ def pick(
 ) -> None:
     """Print the best measured candidate under a preference over tasks and budgets. Measures nothing, runs no code."""
     from mtnas.cli import steps, tables
+    from mtnas.latency import LATENCY
     from mtnas.results import pick as pick_row
     from mtnas.results import task_weights
     from mtnas.runs import read_results
-    from mtnas.runs.latencies import LATENCY, read_latencies, with_latencies
+    from mtnas.runs.latencies import read_latencies, with_latencies
 
     results = read_results(steps.existing_run(run))
     weights = task_weights(results.space.tasks, options.parse_weights(weight or ()))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from mtnas.latency import LATENCY
 from mtnas.results import MEAN_ERROR, PredictorReport, Results, Row, weighted_error
 from mtnas.results.predictor_report import BUDGET
-from mtnas.runs.latencies import LATENCY
 
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from mtnas.errors import DataError
+from mtnas.errors import DataError, SearchError
 from mtnas.space.data import Batch
 from mtnas.space.elastic import device_of
 from mtnas.space.shapes import to_device
@@ -67,3 +68,11 @@ def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Bat
                 if task.name in outputs:
                     found.setdefault(task.name, _Judge(task)).update(outputs[task.name], labels)
     return {name: one.compute() for name, one in found.items()}
+
+
+def finite(errors: dict[str, float]) -> dict[str, float]:
+    """The errors by task name; SearchError if one is not a finite number."""
+    for name, error in errors.items():
+        if not math.isfinite(error):
+            raise SearchError(f"the error of task '{name}' is {error}; an error must be a finite number")
+    return errors

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from mtnas.architecture import Architecture, TaskPath
-from mtnas.errors import SearchError
 from mtnas.evaluation.calibration import recalibrate
-from mtnas.evaluation.errors import judge, task_errors
+from mtnas.evaluation.errors import finite, judge, task_errors
 from mtnas.evaluation.memory import free_mib
 from mtnas.evaluation.prefixes import PrefixActivations
 from mtnas.space.data import Batch, Data
@@ -60,11 +58,8 @@ class InheritedErrors:
         if unknown:
             whole = self._prefixes is None
             measured = self._by_network(architecture, unknown) if whole else self._by_prefix(paths, unknown)
-            for index, error in measured.items():
-                if not math.isfinite(error):
-                    name = tasks[index].name
-                    raise SearchError(f"the error of task '{name}' is {error}; an error must be a finite number")
-                self._known[index, paths[index]] = error
+            finite({tasks[index].name: error for index, error in measured.items()})
+            self._known.update({(index, paths[index]): error for index, error in measured.items()})
         return {task.name: self._known[index, paths[index]] for index, task in enumerate(tasks)}
 
     def _by_prefix(self, paths: Sequence[TaskPath], unknown: Sequence[int]) -> dict[int, float]:

@@ -36,9 +36,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
         raise ExportError("the ranges were gathered for another network; calibrate this one")
     for node, bits in candidate.policy.entries:
         if bits != INT8:
-            raise ExportError(
-                f"node {node} is given bits {bits}, but the file format runs {INT8} or {FLOAT} only"
-            )
+            raise ExportError(f"node {node} is given bits {bits}, but the file format runs {INT8} or {FLOAT} only")
     integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
     integer = {node: names for node, names in integer.items() if names}
     wanted = {name for names in integer.values() for name in names}

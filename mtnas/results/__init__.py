@@ -1,7 +1,7 @@
 """The table of measured rows, its Pareto front and hypervolume, the corner networks, and the pick of a preference."""
 
 from mtnas.results.corners import corners
-from mtnas.results.cost_names import MEAN_ERROR, cost_names
+from mtnas.results.cost_names import MEAN_ERROR, cost_names, possible_cost_names
 from mtnas.results.front import hypervolume, non_dominated
 from mtnas.results.pick import pick, task_weights, weighted_error
 from mtnas.results.predictor_report import PredictorFigures, PredictorReport
@@ -21,6 +21,7 @@ __all__ = [
     "mean_error",
     "non_dominated",
     "pick",
+    "possible_cost_names",
     "task_weights",
     "weighted_error",
 ]

@@ -9,14 +9,11 @@ from typing import Any
 
 from mtnas.architecture import Candidate
 from mtnas.errors import MtnasError, RunError, SearchError
-from mtnas.latency import Latency
+from mtnas.latency import LATENCY, Latency
 from mtnas.results import Results
 from mtnas.runs.run import Run
 
 FILE = "latencies.json"
-
-LATENCY = "latency_ms"
-"""Name of the cost."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mtnas.architecture import Candidate
 from mtnas.errors import RunError
-from mtnas.results import Results, Row, cost_names
+from mtnas.latency import LATENCY
+from mtnas.results import Results, Row, possible_cost_names
+from mtnas.runs.latencies import read_latencies
 from mtnas.runs.run import Run
 from mtnas.runs.study_file import reading_study
 
@@ -29,7 +32,7 @@ def read_results(run: Run) -> Results:
     if "study" not in manifest:
         raise RunError(f"the run {run.path} has no results yet; search first")
     space, costs = run.architectures()
-    known = cost_names(space.tasks)
+    known = possible_cost_names(space.tasks)
     try:
         objectives = tuple(manifest["search"]["objectives"])
         budgets, reference = dict(manifest["study"]["budgets"]), dict(manifest.get("reference", {}))
@@ -43,7 +46,19 @@ def read_results(run: Run) -> Results:
             f"the manifest {run.manifest.path} is damaged (search, study or reference);"
             " restore it, or use another run directory"
         )
-    return Results(space, costs, objectives, budgets, reference, read_rows(run))
+    rows = _with_confirmed(run, manifest["search"].get("target"), read_rows(run))
+    return Results(space, costs, objectives, budgets, reference, rows)
+
+
+def _with_confirmed(run: Run, target: Mapping[str, Any] | None, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows with the latencies that were measured on the search's target since."""
+    if target is None:
+        return rows
+    found = {one.candidate: one.latency.ms for one in read_latencies(run) if one.target == target}
+    return tuple(
+        replace(row, costs={**row.costs, LATENCY: found[row.candidate]}) if row.candidate in found else row
+        for row in rows
+    )
 
 
 def read_rows(run: Run, *, patience_s: float = 30.0) -> tuple[Row, ...]:

@@ -2,7 +2,7 @@
 
 from mtnas.results import cost_names
 from mtnas.runs import read_results, read_rows
-from mtnas.searching.checks import check_settings, default_objectives
+from mtnas.searching.checks import check_settings, default_objectives, searched_space
 from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
@@ -27,4 +27,5 @@ __all__ = [
     "read_results",
     "read_rows",
     "search",
+    "searched_space",
 ]

@@ -4,19 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mtnas.architecture import EXACT_COSTS, ArchitectureSpace, CostTable
+from mtnas.architecture import SIZE, ArchitectureSpace, Bits, CostTable, JointSpace, notation
 from mtnas.errors import SearchError, unknown_name
-from mtnas.results import cost_names
+from mtnas.latency import LATENCY
+from mtnas.quantizing import JointCosts, joint_costs
+from mtnas.results import possible_cost_names
 from mtnas.searching.settings import SearchSettings
+from mtnas.space.dry_run import DryRun
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Input
+from mtnas.targets import OnnxRuntime, Target
 
 
-def default_objectives(tasks: Iterable[str]) -> tuple[str, ...]:
-    """Every task's error, params and macs."""
-    return (*(f"error/{task}" for task in tasks), *EXACT_COSTS)
+def default_objectives(tasks: Iterable[str], settings: SearchSettings | None = None) -> tuple[str, ...]:
+    """Every task's error, params and macs; with other bits than float the size, and on a target the latency instead."""
+    settings = settings or SearchSettings()
+    size = SIZE if settings.searches_bits else "params"
+    return (*(f"error/{task}" for task in tasks), size, "macs" if settings.target is None else LATENCY)
+
+
+def target_of(settings: SearchSettings, tasks: Iterable[str]) -> Target | None:
+    """Where latency is measured; None if no cost asks for it.
+
+    Raises:
+        ExportError: if that needs a package that is not installed, with how to install it.
+    """
+    objectives = settings.objectives or default_objectives(tasks, settings)
+    if LATENCY not in (*objectives, *settings.budgets):
+        return None
+    return settings.target or OnnxRuntime()
+
+
+def searched_space(settings: SearchSettings, space: SearchSpace, found: DryRun, example: Input) -> JointCosts:
+    """The space of candidates that a search with these settings looks at, with its exact costs.
+
+    Args:
+        found: by a dry run of the space.
+        example: a batch of inputs.
+
+    Raises:
+        SearchError: before anything is trained or measured, for what this space or the target cannot give.
+    """
+    _check_precisions(settings.precisions, target_of(settings, space.architectures.tasks))
+    if settings.searches_bits or SIZE in (*settings.objectives, *settings.budgets):
+        costs = joint_costs(space, found, example, settings.precisions)
+    else:
+        costs = JointCosts(JointSpace.in_float(space.architectures), found.costs)
+    check_settings(settings, costs.space.product, costs.table)
+    return costs
 
 
 def check_settings(settings: SearchSettings, space: ArchitectureSpace, costs: CostTable) -> None:
-    """Raise SearchError, before anything is trained or measured, for what this space cannot give."""
+    """Raise SearchError, before anything is trained or measured, for costs and budgets that a space cannot give."""
     for what, names in (
         ("objectives", settings.objectives),
         ("budgets", settings.budgets),
@@ -28,7 +67,7 @@ def check_settings(settings: SearchSettings, space: ArchitectureSpace, costs: Co
 
 def _check_names(names: Iterable[str], tasks: Iterable[str], what: str) -> None:
     """Raise SearchError for a name that is no cost, or that is there twice."""
-    known, seen = cost_names(tasks), set()
+    known, seen = possible_cost_names(tasks), set()
     for name in names:
         if name not in known:
             raise SearchError(f"{what}: {unknown_name('cost', name, known)}")
@@ -37,15 +76,25 @@ def _check_names(names: Iterable[str], tasks: Iterable[str], what: str) -> None:
         seen.add(name)
 
 
-def _check_budgets(budgets: Mapping[str, float], space: ArchitectureSpace, costs: CostTable) -> None:
+def _check_precisions(precisions: Iterable[Bits], target: Target | None) -> None:
+    """Raise SearchError for bits that the target does not run: their latency could not be measured."""
+    for bits in precisions:
+        if target is not None and not target.can_run(bits):
+            raise SearchError(
+                f"precisions: target {target.name} does not run {notation(bits)}, so that its latency cannot be"
+                f" measured; leave it out, or search without {LATENCY}"
+            )
+
+
+def _check_budgets(budgets: Mapping[str, float], space: ArchitectureSpace, table: CostTable) -> None:
     """Raise SearchError for budgets on exact costs that no candidate meets, naming the smallest reachable value."""
     for name, limit in budgets.items():
-        if name in EXACT_COSTS and limit < (smallest := costs.smallest(space, name)):
+        if name in table.names and limit < (smallest := table.smallest(space, name)):
             raise SearchError(
-                f"no candidate meets the budget {name} <= {limit:g}: the smallest reachable {name} is {smallest}"
+                f"no candidate meets the budget {name} <= {limit:g}: the smallest reachable {name} is {smallest:.10g}"
             )
-    if costs.meeting(space, budgets) is None:
-        reachable = ", ".join(f"{name} {costs.smallest(space, name)}" for name in EXACT_COSTS)
+    if table.meeting(space, budgets) is None:
+        reachable = ", ".join(f"{name} {table.smallest(space, name):.10g}" for name in table.names)
         raise SearchError(
             f"no candidate meets the budgets {dict(budgets)} together, though each alone can be met"
             f" (smallest reachable: {reachable}); raise one of them"

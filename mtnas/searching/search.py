@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
 
-from mtnas.architecture import EXACT_COSTS, Architecture, Candidate
-from mtnas.evaluation import InheritedErrors
+from mtnas.architecture import Candidate, JointSpace
+from mtnas.evaluation import CandidateErrors
+from mtnas.latency import LATENCY
 from mtnas.progress import progress
+from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 from mtnas.runs import Run, read_results
-from mtnas.searching.checks import check_settings, default_objectives
+from mtnas.searching.checks import default_objectives, searched_space, target_of
+from mtnas.searching.latency import SearchLatency
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.proposals import Proposals
@@ -28,6 +32,7 @@ from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
+from mtnas.targets import Target
 from mtnas.training import cpu_threads, load_supernetwork
 
 SamplerOf = Callable[[int], BaseSampler]
@@ -49,7 +54,9 @@ def search(
 
     A rule in `SearchSettings.stop_when` may end it earlier; then the reason is printed.
 
-    The corner networks (hard sharing and single-task) are measured first, whatever the budgets, as baselines.
+    The corner networks (hard sharing and single-task, in float) are measured first, whatever the budgets, as baselines.
+    Where latency is a cost, the front is measured again at the end, all members interleaved, until every member of it
+    has been.
 
     Args:
         space: the search space that the run was trained on.
@@ -71,15 +78,19 @@ def search(
         RunError: if the run belongs to another space, data or objectives, or is not trained.
     """
     settings = settings or SearchSettings()
-    objectives = tuple(settings.objectives) or default_objectives(space.architectures.tasks)
+    tasks = space.architectures.tasks
+    objectives = tuple(settings.objectives) or default_objectives(tasks, settings)
     with run.hold(), cpu_threads(settings.threads):
         supernet = supernet or load_supernetwork(space, data, run, settings.device)
-        check_settings(settings, space.architectures, supernet.found.costs)
-        run.manifest.claim("search", {"objectives": list(objectives)})
+        example, _ = data.example()
+        joint = searched_space(settings, space, supernet.found, example)
+        target = target_of(settings, tasks)
+        run.manifest.claim("search", claim_of(settings, objectives, target))
+        latency = None if target is None else SearchLatency(run, supernet, data, target, settings)
         optuna_level = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            loop = _Loop.start(space, data, run, settings, objectives, supernet, warm_start)
+            loop = _Loop.start(space, data, run, settings, objectives, supernet, joint, latency, warm_start)
             watch = Watch(settings.stop_when, objectives, settings.budgets)
             with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
                 loop.fix_reference()
@@ -94,9 +105,22 @@ def search(
                 watch.tell(len(loop.rows))
         finally:
             optuna.logging.set_verbosity(optuna_level)
-        results = read_results(run)
+        if latency is None:
+            results = read_results(run)
+        else:
+            results = latency.confirm(lambda: read_results(run), show_progress=show_progress)
         run.write_text("results.csv", results.to_frame().to_csv(index=False))
     return results
+
+
+def claim_of(settings: SearchSettings, objectives: Sequence[str], target: Target | None) -> dict[str, Any]:
+    """What makes a search another one: rows of the two could not stand in one table."""
+    claim: dict[str, Any] = {"objectives": list(objectives)}
+    if settings.searches_bits:
+        claim["precisions"] = [list(bits) for bits in settings.precisions]
+    if target is not None:
+        claim["target"] = target.describe()
+    return claim
 
 
 @dataclass
@@ -106,6 +130,7 @@ class _Loop:
     Attributes:
         corners: the corner networks.
         first: what is measured before anything is proposed: the corner networks, and the best of the earlier rows.
+        latency: measures it; None: it is no cost of this search.
     """
 
     space: SearchSpace
@@ -113,10 +138,11 @@ class _Loop:
     settings: SearchSettings
     study: RunStudy
     proposals: Proposals
-    errors: InheritedErrors
+    errors: CandidateErrors
+    latency: SearchLatency | None
     earlier: EarlierRows
-    corners: list[Architecture]
-    first: list[Architecture]
+    corners: list[Candidate]
+    first: list[Candidate]
     rows: list[Row]
     known: set[Candidate]
     _predicting: PredictorSampler | None = None
@@ -130,30 +156,29 @@ class _Loop:
         settings: SearchSettings,
         objectives: tuple[str, ...],
         supernet: SuperNetwork,
+        joint: JointCosts,
+        latency: SearchLatency | None,
         warm_start: Results | None,
     ) -> _Loop:
-        parameters = Parameters(space.architectures)
-        earlier = EarlierRows.of(run, parameters, warm_start)
+        earlier = EarlierRows.of(run, joint, objectives, warm_start)
         study = RunStudy.open(run, objectives, settings.budgets)
-        proposals = Proposals(study, parameters, supernet.found.costs, settings.budgets, settings.tries)
-        errors = InheritedErrors(supernet, data, cache_mib=settings.cache_mib)
+        proposals = Proposals(study, Parameters(joint.space.product), joint, settings.budgets, settings.tries)
+        errors = CandidateErrors(supernet, data, cache_mib=settings.cache_mib)
         rows = list(study.rows())
         for row in rows:
             measured = {task: row.costs[f"error/{task}"] for task in space.architectures.tasks}
-            errors.remember(row.candidate.architecture, measured)
-        costs = supernet.found.costs
-        corner = list(corners(space.architectures, costs).values())
+            errors.remember(row.candidate, measured)
+        corner = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
         left = settings.startup - len(set(corner))
-        first = [*corner, *earlier.best(parameters, costs, objectives, settings.budgets, left)]
+        first = [*corner, *earlier.best(objectives, settings.budgets, left)]
         known = {row.candidate for row in rows}
-        return cls(space, run, settings, study, proposals, errors, earlier, corner, first, rows, known)
+        return cls(space, run, settings, study, proposals, errors, latency, earlier, corner, first, rows, known)
 
     def step(self, sampler: SamplerOf) -> bool:
         """Measure one more candidate; False if there is none left."""
-        for architecture in self.first:
-            candidate = Candidate(architecture)
+        for candidate in self.first:
             if candidate not in self.known:
-                self._measure(self.proposals.fixed(architecture), candidate)
+                self._measure(self.proposals.fixed(candidate), candidate)
                 return True
         found = self.proposals.next(
             self.known,
@@ -167,14 +192,13 @@ class _Loop:
 
     def fix_reference(self) -> None:
         """Settle the reference point once the corners are measured; it never changes after that."""
-        wanted = {Candidate(architecture) for architecture in self.corners}
-        if wanted <= self.known and "reference" not in self.run.manifest.read():
+        if set(self.corners) <= self.known and "reference" not in self.run.manifest.read():
             self.run.manifest.write("reference", self._reference())
 
     def predicting(self) -> BaseSampler:
         """The sampler of this run: it knows the trees, the exact costs and the reference point."""
         if self._predicting is None:
-            architectures, settings = self.space.architectures, self.settings
+            joint, settings = self.proposals.joint, self.settings
             reference = self.run.manifest.section("reference")
             self._predicting = PredictorSampler(
                 seed=derive_seed(self.run.seed, "search"),
@@ -182,33 +206,45 @@ class _Loop:
                 batch=settings.batch,
                 settings=settings.planning,
                 genetics=lambda names: TreeGenes(
-                    architectures, self.proposals.costs, [*names], self.study.objectives, settings.budgets
+                    joint.space.product,
+                    joint.table,
+                    [*names],
+                    self.study.objectives,
+                    settings.budgets,
+                    parts=_parts(joint.space),
                 ),
                 reference=[reference[name] for name in self.study.objectives],
-                earlier=self.earlier.trials(self.proposals.parameters, self.study.objectives),
+                earlier=self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
             )
         return self._predicting
 
     def _measure(self, trial: optuna.Trial, candidate: Candidate) -> None:
-        errors = self.errors(candidate.architecture)
+        errors, joint = self.errors(candidate), self.proposals.joint
         costs = {
             **{f"error/{task}": error for task, error in errors.items()},
             MEAN_ERROR: mean_error(errors),
-            **self.proposals.costs.of(self.space.architectures, candidate.architecture),
+            **joint.table.of(joint.space.product, joint.space.join(candidate)),
         }
-        self.study.tell(trial, candidate, costs, self.settings.budgets)
+        notes: dict[str, Any] = {}
+        if self.latency is not None:
+            latency = self.latency(candidate)
+            costs[LATENCY], notes["latency"] = latency.ms, latency.to_json()
+        self.study.tell(trial, candidate, costs, self.settings.budgets, notes)
         self.rows.append(Row(len(self.rows), candidate, costs))
         self.known.add(candidate)
 
     def _reference(self) -> dict[str, float]:
         """Reference point by cost name: stated by the user or the task, else from the corners just measured."""
-        architectures, costs = self.space.architectures, self.proposals.costs
-        point: dict[str, float] = {name: float(costs.largest(architectures, name)) for name in EXACT_COSTS}
+        joint = self.proposals.joint
+        point = {name: float(joint.table.largest(joint.space.product, name)) for name in joint.table.names}
+        if self.latency is not None:
+            point[LATENCY] = 1.1 * max(row.costs[LATENCY] for row in self.rows)
         for task in self.space.tasks:
             worst = max(row.costs[f"error/{task.name}"] for row in self.rows)
             stated = task.reference_error
             point[f"error/{task.name}"] = stated if stated is not None else 1.1 * worst or 1.0
-        point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in architectures.tasks) / len(architectures.tasks)
+        tasks = self.space.architectures.tasks
+        point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in tasks) / len(tasks)
         return {**point, **self.settings.reference}
 
     def text(self) -> str:
@@ -217,4 +253,12 @@ class _Loop:
         if not within:
             return "none within the budgets yet"
         best = min(within, key=lambda row: row.costs[MEAN_ERROR])
-        return f"best mean error within budgets {best.costs[MEAN_ERROR]:.4f} at {best.costs['params']:,.0f} params"
+        at = f"{best.costs[LATENCY]:#.3g} ms" if LATENCY in best.costs else f"{best.costs['params']:,.0f} params"
+        return f"best mean error within budgets {best.costs[MEAN_ERROR]:.4f} at {at}"
+
+
+def _parts(joint: JointSpace) -> list[list[tuple[int, ...]]]:
+    """Operator and bits of every option, ``[block][option][part]``; the operator alone where there are no others."""
+    if len(joint.precisions) == 1:
+        return [[(option,) for option, _ in block] for block in joint.choices]
+    return [[(option, joint.precisions.index(bits)) for option, bits in block] for block in joint.choices]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mtnas.architecture import FLOAT, Bits
 from mtnas.errors import SearchError
 from mtnas.limits import check_number
 from mtnas.predicting import PlanSettings
 from mtnas.searching.stopping import StopRule
+from mtnas.targets import MeasureSettings, Target
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,15 @@ class SearchSettings:
         objectives: names of the costs to minimise. Empty: every task's error, params and macs.
         budgets: hard upper limits by cost name. Candidates whose exact costs exceed one are not evaluated; only the
             corner networks always are, as baselines.
+        precisions: bits of weights and activations that a node may have: ``(FLOAT, INT8)`` searches a quantization
+            policy along with the architecture. Float must be among them.
+        target: where ``latency_ms`` is measured, if an objective or a budget names it; None: onnxruntime on one
+            thread, one sample at a time.
+        measuring: how latency is measured during the search.
+        confirming: how that of the front is measured again at the end, all members interleaved.
         reference: reference point of the hypervolume by cost name, for those that should differ from the default: a
             task's `reference_error`, or 1.1 times its worst error among the corner networks; the largest reachable
-            params and macs.
+            params, macs and size; 1.1 times the largest latency of a corner network.
         startup: candidates measured before the first prediction, corner networks included.
         batch: candidates that one fit of the predictors serves; None: 10, or more once there are many rows.
         planning: how predictors choose a batch.
@@ -39,6 +47,10 @@ class SearchSettings:
     evaluations: int = 100
     objectives: Sequence[str] = ()
     budgets: Mapping[str, float] = field(default_factory=dict)
+    precisions: Sequence[Bits] = (FLOAT,)
+    target: Target | None = None
+    measuring: MeasureSettings = field(default_factory=lambda: MeasureSettings(rounds=12))
+    confirming: MeasureSettings = field(default_factory=MeasureSettings)
     reference: Mapping[str, float] = field(default_factory=dict)
     startup: int = 10
     batch: int | None = None
@@ -53,6 +65,16 @@ class SearchSettings:
         object.__setattr__(self, "objectives", tuple(self.objectives))
         object.__setattr__(self, "budgets", dict(self.budgets))
         object.__setattr__(self, "reference", dict(self.reference))
+        object.__setattr__(
+            self, "precisions", tuple((weights, activations) for weights, activations in self.precisions)
+        )
+        if FLOAT not in self.precisions or len(set(self.precisions)) < len(self.precisions):
+            raise SearchError(
+                f"precisions must differ and hold {FLOAT} (float), which the baselines have, but are"
+                f" {list(self.precisions)}"
+            )
+        if self.target is not None and not isinstance(self.target, Target):
+            raise SearchError(f"target must be a mtnas.targets.Target such as OnnxRuntime(), but is {self.target!r}")
         for name, least in (("evaluations", 1), ("startup", 2), ("tries", 1), ("threads", 0)):
             check_number(SearchError, name, getattr(self, name), at_least=least, whole=True)
         if self.batch is not None:
@@ -63,6 +85,11 @@ class SearchSettings:
             for name, value in values.items():
                 check_number(SearchError, f"the {what} of {name}", value, above=0)
         object.__setattr__(self, "stop_when", _rules(self.stop_when))
+
+    @property
+    def searches_bits(self) -> bool:
+        """Whether a node may have other bits than float."""
+        return len(self.precisions) > 1
 
 
 def _rules(given: object) -> tuple[StopRule, ...]:

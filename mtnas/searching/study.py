@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -93,11 +94,22 @@ class RunStudy:
         return cls(study, run.study, objectives)
 
     def tell(
-        self, trial: optuna.Trial, candidate: Candidate, costs: Mapping[str, float], budgets: Mapping[str, float]
+        self,
+        trial: optuna.Trial,
+        candidate: Candidate,
+        costs: Mapping[str, float],
+        budgets: Mapping[str, float],
+        notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record an evaluation."""
+        """Record an evaluation.
+
+        Args:
+            notes: more that is kept with it, as JSON by name.
+        """
         trial.set_user_attr(CANDIDATE, candidate.to_json())
         trial.set_user_attr(COSTS, dict(costs))
+        for name, note in (notes or {}).items():
+            trial.set_user_attr(name, note)
         for name, limit in budgets.items():
             trial.set_constraint(name, costs[name] - limit)
         self._stored.add_trial(self.study.tell(trial, [costs[name] for name in self.objectives]))

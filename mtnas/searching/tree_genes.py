@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mtnas.architecture import EXACT_COSTS, ArchitectureSpace, CostTable
+from mtnas.architecture import ArchitectureSpace, CostTable
+from mtnas.latency import LATENCY
 from mtnas.predicting import Exact, Genetics
 from mtnas.predicting.genetics import Floats, Genes
 
@@ -32,6 +33,8 @@ class TreeGenes(Genetics):
         objectives: names of the costs that are minimised, by number.
         limits: budgets by cost name; the constraints of the study are the costs less these.
         prior: draws half of what `draw` gives; None: all are drawn evenly.
+        parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
+            options have in common is then seen as such. None: options have nothing in common.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class TreeGenes(Genetics):
         objectives: Sequence[str],
         limits: Mapping[str, float],
         prior: Prior | None = None,
+        parts: Sequence[Sequence[Sequence[int]]] | None = None,
     ) -> None:
         self.space, self.objectives, self.limits, self.prior = space, tuple(objectives), dict(limits), prior
         self.tasks, self.blocks = len(space.tasks), len(space.blocks)
@@ -61,10 +65,15 @@ class TreeGenes(Genetics):
                 self.levels[self._depth[task]] = len(self.split_depths)
         for block in range(self.blocks):
             self.levels[self._option[block][self._option[block] >= 0]] = self.options[block]
-        self._stem = np.array(costs.stem, dtype=np.int64)
-        self._costs = [np.array(block, dtype=np.int64) for block in costs.options]  # (entering, option, costs)
+        self._names = costs.names
+        self._stem = np.array(costs.stem, dtype=np.float64)
+        self._costs = [np.array(block, dtype=np.float64) for block in costs.options]  # (entering, option, costs)
         self._leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
-        self._heads = np.array(costs.heads, dtype=np.int64)  # (entering, task, costs)
+        self._heads = np.array(costs.heads, dtype=np.float64)  # (entering, task, costs)
+        alone = [[(option,) for option in range(count)] for count in self.options.tolist()]
+        self._parts = [np.array(block, dtype=np.int64) for block in parts or alone]  # (option, parts)
+        self._coded = [_coded(block) for block in self._parts]
+        self._near = [_near(block) for block in self._parts]
 
     # Networks ---------------------------------------------------------------------------------------------------
 
@@ -130,10 +139,23 @@ class TreeGenes(Genetics):
             passed = np.cumsum(weights[still], axis=1) > rng.random((len(still), 1)) * (1 - 1e-9)
             changed[still, passed.argmax(1)] = True
         row, gene = np.nonzero(changed)
-        levels = self.levels[gene]
-        step = 1 + (rng.random(len(row)) * (levels - 1)).astype(np.int64)
-        children[row, gene] = (children[row, gene] + step) % levels
+        children[row, gene] = self._moved(children[row, gene], gene, rng)
         return children
+
+    def _moved(self, values: Ints, gene: Ints, rng: np.random.Generator) -> Ints:
+        """Another value for each; of an option with several parts, half of the new ones differ in one part only."""
+        levels = self.levels[gene]
+        moved: Ints = (values + 1 + (rng.random(len(values)) * (levels - 1)).astype(np.int64)) % levels
+        for block, near in enumerate(self._near):
+            if not near.shape[1]:
+                continue
+            here = np.flatnonzero(np.isin(gene, self._option[block][self._option[block] >= 0]))
+            here = here[rng.random(len(here)) < 0.5]
+            choices = near[values[here]]  # (n, most), -1 where there are fewer
+            here, choices = here[choices[:, 0] >= 0], choices[choices[:, 0] >= 0]
+            place = (rng.random(len(here)) * (choices >= 0).sum(1)).astype(np.int64)
+            moved[here] = choices[np.arange(len(here)), place]
+        return moved
 
     def _settled(self, genes: Genes) -> Genes:
         """With the options of tasks that follow another set to those of their nodes."""
@@ -160,14 +182,18 @@ class TreeGenes(Genetics):
     # What predictors see ----------------------------------------------------------------------------------------
 
     def view(self, cost: int | str) -> int:
-        """0: the whole network; t + 1: the path of task t."""
+        """0: the whole network; t + 1: the path of task t; T + 1: how many nodes there are of each kind."""
         name = self.objectives[cost] if isinstance(cost, int) else cost
+        if name == LATENCY:
+            return self.tasks + 1
         kind, _, task = name.partition("/")
         return self.space.tasks.index(task) + 1 if kind == "error" and task in self.space.tasks else 0
 
     def features(self, genes: Genes, view: int) -> Floats:
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
+        if view == self.tasks + 1:
+            return self._of_kinds(leaders, options)
         if view:
             return self._of_path(leaders[:, :, view - 1], options[:, :, view - 1])
         parts = [
@@ -176,24 +202,65 @@ class TreeGenes(Genetics):
         for block in range(self.blocks):
             for task in range(self.tasks):
                 led = leaders[:, block, task] == task
-                parts.append(led[:, None] * np.eye(self.options[block])[options[:, block, task]] / np.sqrt(2))
+                parts.append(led[:, None] * self._coded[block][options[:, block, task]])
         return np.concatenate(parts, axis=1)
 
     def groups(self, view: int) -> Ints:
-        if view:
-            widths = [width for block in range(self.blocks) for width in (self.tasks, int(self.options[block]))]
+        coded = [[int(values.max()) + 1 for values in block.T] for block in self._parts]
+        if view == self.tasks + 1:
+            widths = [*self.options.tolist(), *self._parts_of_work]
+        elif view:
+            widths = [width for of_block in coded for width in (self.tasks, *of_block)]
         else:
             widths = [self.blocks] * (self.tasks * (self.tasks - 1) // 2)
-            widths += [int(self.options[block]) for block in range(self.blocks) for _ in range(self.tasks)]
+            widths += [width for of_block in coded for _ in range(self.tasks) for width in of_block]
         return np.repeat(np.arange(len(widths)), widths)
 
     def _of_path(self, leaders: Ints, options: Ints) -> Floats:
-        """One-hot leaders and options of every block, (n, features)."""
+        """One-hot leaders and parts of the options of every block, (n, features)."""
         parts = []
         for block in range(self.blocks):
             parts.append(np.eye(self.tasks)[leaders[:, block]] / np.sqrt(2))
-            parts.append(np.eye(self.options[block])[options[:, block]] / np.sqrt(2))
+            parts.append(self._coded[block][options[:, block]])
         return np.concatenate(parts, axis=1)
+
+    @property
+    def _parts_of_work(self) -> list[int]:
+        """Widths of what `_of_kinds` tells besides counts: MACs by the last part of an option, and changes of it."""
+        kinds = self._last_parts
+        return [kinds] if kinds == 1 else [kinds, 1]
+
+    @property
+    def _last_parts(self) -> int:
+        """Values of the last part of options: the bits, where there are some."""
+        return max(int(block[:, -1].max()) + 1 for block in self._parts) if self._parts[0].shape[1] > 1 else 1
+
+    def _of_kinds(self, leaders: Ints, options: Ints) -> Floats:
+        """What the time of a network adds up from, (n, features): it is the same whichever tasks a node serves.
+
+        For every block the nodes with each option; MACs by bits, as a share of the largest; and how often a node's bits
+        are not those of the node before it, for tensors are converted there.
+        """
+        count, kinds = len(leaders), self._last_parts
+        last = [block[:, -1] if kinds > 1 else np.zeros(len(block), dtype=np.int64) for block in self._parts]
+        leads = leaders == np.arange(self.tasks)  # (n, blocks, tasks)
+        column = self._names.index("macs")
+        counts, macs, changes = [], np.zeros((count, kinds)), np.zeros((count, 1))
+        entering = np.zeros((count, self.tasks), dtype=np.int64)
+        for block in range(self.blocks):
+            chosen = options[:, block]  # (n, tasks)
+            led = leads[:, block]
+            counts.append((led[..., None] * np.eye(self.options[block])[chosen]).sum(1) / np.sqrt(2))
+            work = led * self._costs[block][entering, chosen, column]
+            kind = last[block][chosen]
+            for number in range(kinds):
+                macs[:, number] += (work * (kind == number)).sum(1)
+            if block:
+                changes[:, 0] += (led & (kind != last[block - 1][options[:, block - 1]])).sum(1)
+            entering = self._leads_to[block][entering, chosen]
+        most = self.tasks * sum(float(block[..., column].max()) for block in self._costs)
+        shares = 2 * macs / (most or 1.0)
+        return np.concatenate([*counts, shares, *([changes / np.sqrt(2)] if kinds > 1 else [])], axis=1)
 
     # What is known ----------------------------------------------------------------------------------------------
 
@@ -207,7 +274,7 @@ class TreeGenes(Genetics):
         """Exact costs by name, (n,) each."""
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
-        total = np.broadcast_to(self._stem, (len(genes), len(EXACT_COSTS))).copy()
+        total = np.broadcast_to(self._stem, (len(genes), len(self._names))).copy()
         for task in range(self.tasks):
             entering = np.zeros(len(genes), dtype=np.int64)
             for block in range(self.blocks):
@@ -216,4 +283,22 @@ class TreeGenes(Genetics):
                 total += leads[:, None] * self._costs[block][entering, option]
                 entering = self._leads_to[block][entering, option]
             total += self._heads[entering, task]
-        return {name: total[:, column].astype(np.float64) for column, name in enumerate(EXACT_COSTS)}
+        return {name: total[:, column] for column, name in enumerate(self._names)}
+
+
+def _coded(parts: Ints) -> Floats:
+    """One-hot parts of every option, (options, columns): one that differs in a part is at a squared distance of 1."""
+    coded: Floats = np.concatenate([np.eye(int(values.max()) + 1)[values] for values in parts.T], axis=1) / np.sqrt(2)
+    return coded
+
+
+def _near(parts: Ints) -> Ints:
+    """Options that differ in one of several parts, (options, most), filled up with -1; none where there is one part."""
+    if parts.shape[1] < 2:
+        return np.full((len(parts), 0), -1, dtype=np.int64)
+    differ = (parts[:, None] != parts[None]).sum(-1) == 1  # (options, options)
+    found = np.full((len(parts), int(differ.sum(1).max(initial=0))), -1, dtype=np.int64)
+    for option, others in enumerate(differ):
+        near = np.flatnonzero(others)
+        found[option, : len(near)] = near
+    return found

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from optuna.trial import FrozenTrial, create_trial
 
-from mtnas.architecture import EXACT_COSTS, Architecture, CostTable
+from mtnas.architecture import Candidate
 from mtnas.errors import ArchitectureError, RunError, SearchError
 from mtnas.predicting.spread import evenly_spread
+from mtnas.quantizing import JointCosts
 from mtnas.results import Results, Row
 from mtnas.results.front import non_dominated
 from mtnas.runs import Run
@@ -25,18 +27,18 @@ class EarlierRows:
     """Rows that were measured with another supernetwork: good to begin from, never taken for rows of this run.
 
     Attributes:
-        rows: those whose architecture is a member of this run's space.
+        rows: those whose candidate is a member of this run's space, with that space's exact costs.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = tuple(rows)
 
     @classmethod
-    def of(cls, run: Run, parameters: Parameters, given: Results | None) -> EarlierRows:
+    def of(cls, run: Run, joint: JointCosts, objectives: Sequence[str], given: Results | None) -> EarlierRows:
         """Those that this run began from, or now begins from. They are copied, so that the other run may go.
 
         Raises:
-            SearchError: if the other run has no row in this space.
+            SearchError: if the other run has no row in this space, or did not measure one of the objectives.
             RunError: if this run began from other rows, or has measured candidates without any.
         """
         path, manifest = run.path / FILE, run.manifest.read()
@@ -45,57 +47,62 @@ class EarlierRows:
                 return cls(())
             if not path.exists():
                 raise RunError(f"the run {run.path} has lost {FILE}; restore it, or use another run directory")
-            return cls([as_row(number, entry) for number, entry in enumerate(json.loads(path.read_text("utf-8")))])
-        rows = [row for row in given.rows if _is_member(parameters, given, row.candidate.architecture)]
+            rows = [as_row(number, entry) for number, entry in enumerate(json.loads(path.read_text("utf-8")))]
+            return cls([_with_exact(joint, row) for row in rows])
+        rows = [row for row in given.rows if _is_member(joint, given, row.candidate)]
         if not rows:
             raise SearchError(
                 f"none of the {len(given.rows)} rows to begin from is in this space, which needs the same tasks and"
                 " blocks, and options of the same names; begin without them"
+            )
+        missing = sorted(set(objectives) - {*rows[0].costs, *joint.table.names})
+        if missing:
+            raise SearchError(
+                f"the rows to begin from have no {' and no '.join(missing)}, which is an objective here; begin without"
+                " them"
             )
         content = [{CANDIDATE: row.candidate.to_json(), COSTS: dict(row.costs)} for row in rows]
         if "study" in manifest and "earlier" not in manifest:
             raise RunError(f"the run {run.path} was searched without rows to begin from; use another run directory")
         run.manifest.claim("earlier", {"rows": len(rows), "first": content[0], "last": content[-1]})
         run.write_text(FILE, json.dumps(content))
-        return cls(rows)
+        return cls([_with_exact(joint, row) for row in rows])
 
-    def trials(self, parameters: Parameters, objectives: Sequence[str]) -> list[FrozenTrial]:
+    def trials(self, parameters: Parameters, joint: JointCosts, objectives: Sequence[str]) -> list[FrozenTrial]:
         """As trials for a sampler."""
         return [
             create_trial(
-                params=parameters.encode(row.candidate.architecture),
+                params=parameters.encode(joint.space.join(row.candidate)),
                 distributions=parameters.distributions,
                 values=[row.costs[name] for name in objectives],
             )
             for row in self.rows
         ]
 
-    def best(
-        self,
-        parameters: Parameters,
-        costs: CostTable,
-        objectives: Sequence[str],
-        budgets: Mapping[str, float],
-        count: int,
-    ) -> list[Architecture]:
+    def best(self, objectives: Sequence[str], budgets: Mapping[str, float], count: int) -> list[Candidate]:
         """At most ``count`` members of their front that meet the budgets, spread from the smallest to the largest."""
-        space = parameters.space
-        rows = [(row, {**row.costs, **costs.of(space, row.candidate.architecture)}) for row in self.rows]
-        rows = [(row, found) for row, found in rows if all(found[name] <= limit for name, limit in budgets.items())]
+        rows = [row for row in self.rows if all(row.costs[name] <= limit for name, limit in budgets.items())]
         if not rows or count < 1:
             return []
-        front = non_dominated(np.array([[found[name] for name in objectives] for _, found in rows]))
-        members = [pair for pair, on_it in zip(rows, front, strict=True) if on_it]
-        members.sort(key=lambda pair: (pair[1][EXACT_COSTS[0]], pair[0].number))
-        return [members[place][0].candidate.architecture for place in evenly_spread(len(members), count)]
+        front = non_dominated(np.array([[row.costs[name] for name in objectives] for row in rows]))
+        members = [row for row, on_it in zip(rows, front, strict=True) if on_it]
+        members.sort(key=lambda row: (row.costs["params"], row.number))
+        return [members[place].candidate for place in evenly_spread(len(members), count)]
 
 
-def _is_member(parameters: Parameters, given: Results, architecture: Architecture) -> bool:
-    here, there = parameters.space, given.space
+def _is_member(joint: JointCosts, given: Results, candidate: Candidate) -> bool:
+    here, there = joint.space.base, given.space
     if here.tasks != there.tasks or [b.name for b in here.blocks] != [b.name for b in there.blocks]:
         return False
     try:
-        here.check(architecture)
+        joint.space.join(candidate)
     except ArchitectureError:
         return False
     return True
+
+
+def _with_exact(joint: JointCosts, row: Row) -> Row:
+    """A row whose exact costs are those of this space, and whose candidate is named as here."""
+    member = joint.space.join(row.candidate)
+    costs = {**row.costs, **joint.table.of(joint.space.product, member)}
+    return replace(row, candidate=joint.space.split(member), costs=costs)
