@@ -67,6 +67,7 @@ def run(
     evaluations: options.EvaluationsOption = None,
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
+    int8: options.Int8Option = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
     rows: options.RowsOption = 15,
@@ -84,7 +85,7 @@ def run(
     work = steps.Work.new(run, space, data_dir, seed)
     training = work.training(epochs, device, tensorboard=tensorboard)
     searching = work.searching(
-        evaluations, budget, objective, device, keep=False, time_limit=time_limit, plateau=plateau
+        evaluations, budget, objective, device, keep=False, time_limit=time_limit, plateau=plateau, int8=int8
     )
     example, _ = work.data.example()
     searched_space(searching, work.file.space, check(work.file.space, work.data), example)
@@ -128,6 +129,7 @@ def search(
     evaluations: options.EvaluationsOption = None,
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
+    int8: options.Int8Option = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
     warm_start: options.WarmStartOption = None,
@@ -141,7 +143,9 @@ def search(
 
     earlier = None if warm_start is None else read_results(steps.existing_run(warm_start))
     work = steps.Work.existing(run, space, data_dir)
-    settings = work.searching(evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau)
+    settings = work.searching(
+        evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau, int8=int8
+    )
     results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier)
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))
@@ -196,7 +200,8 @@ def pick(
     results = read_results(steps.existing_run(run))
     weights = task_weights(results.space.tasks, options.parse_weights(weight or ()))
     budgets = options.parse_budgets(budget or ())
-    if target is not None or LATENCY in budgets:
+    searched = all(LATENCY in row.costs for row in results.rows)
+    if target is not None or (LATENCY in budgets and not searched):
         results = with_latencies(results, read_latencies(steps.existing_run(run)), target or "")
     row = pick_row(results, weights, budgets)
     if as_json:

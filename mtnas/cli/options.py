@@ -88,6 +88,14 @@ ObjectiveOption = Annotated[
     list[str] | None,
     typer.Option("--objective", "-o", metavar="COST", help="Cost to minimise, e.g. error/mean or macs. Repeatable."),
 ]
+Int8Option = Annotated[
+    bool | None,
+    typer.Option(
+        "--int8/--float",
+        help="Search which nodes are in 8-bit integers, too, or architectures in float alone. Default: the space"
+        " file's. Objectives then are best latency_ms and size_kib, beside errors.",
+    ),
+]
 RowsOption = Annotated[int, typer.Option("--rows", min=1, help="Largest number of front members to print.")]
 
 

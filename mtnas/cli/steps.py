@@ -83,27 +83,34 @@ class Work:
         keep: bool,
         time_limit: float | None = None,
         plateau: int | None = None,
+        int8: bool | None = None,
     ) -> SearchSettings:
         """The space file's search settings, with what the command line changes.
 
         Args:
+            int8: whether nodes may be in 8-bit integers; None: as the run or the space file has it.
             keep: whether objectives and budgets that are not given stay as the run has them, rather than as the space
                 file says.
             time_limit: minutes in place of the space file's `TimeLimit`; 0: no such rule.
             plateau: evaluations in place of those of the space file's `Plateau`, whose gain stays; 0: no such rule.
         """
+        from mtnas.architecture import FLOAT, INT8
         from mtnas.searching import SearchSettings
 
         settings = self.file.setting("searching", SearchSettings())
         known = self.run.manifest.read()
         if keep and "study" in known:
-            settings = replace(settings, objectives=known["search"]["objectives"], budgets=known["study"]["budgets"])
+            search = known["search"]
+            settings = replace(settings, objectives=search["objectives"], budgets=known["study"]["budgets"])
+            settings = replace(settings, precisions=search.get("precisions", [FLOAT]))
         if evaluations is not None:
             settings = replace(settings, evaluations=evaluations)
         if budgets:
             settings = replace(settings, budgets=parse_budgets(budgets))
         if objectives:
             settings = replace(settings, objectives=objectives)
+        if int8 is not None:
+            settings = replace(settings, precisions=(FLOAT, INT8) if int8 else (FLOAT,))
         settings = replace(settings, stop_when=_stop_when(settings.stop_when, time_limit, plateau))
         if device is not None:
             settings = replace(settings, device=device)

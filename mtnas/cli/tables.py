@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from mtnas.architecture import SIZE
 from mtnas.latency import LATENCY
 from mtnas.results import MEAN_ERROR, PredictorReport, Results, Row, weighted_error
 from mtnas.results.predictor_report import BUDGET
@@ -233,13 +234,33 @@ def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[st
     for task in results.space.tasks:
         table.add_column(f"error {task}", justify="right")
     table.add_column("mean", justify="right")
-    for name in ("params", "macs"):
+    device = [name for name in (LATENCY, SIZE) if rows and all(name in row.costs for row in rows)]
+    for name in ("params", "macs", *(_heading(name) for name in device)):
         table.add_column(name, justify="right")
+    bits = any(row.candidate.policy.nodes for row in results.rows)
+    if bits:
+        table.add_column("integer nodes", justify="right")
     for index, row in enumerate(rows):
         tree = row.candidate.architecture.tree
         over = any(row.costs[name] > limit for name, limit in results.budgets.items())
         first = [names[index] + (" (over budget)" if over else ""), row.id] if names else [row.id, str(tree)]
         errors = [f"{row.costs[f'error/{task}']:.4f}" for task in results.space.tasks]
         exact = [f"{row.costs[name]:,.0f}" for name in ("params", "macs")]
+        exact += [f"{row.costs[name]:#.4g}".rstrip(".") for name in device]
+        exact += [_policy(row.candidate)] if bits else []
         table.add_row(*first, str(tree.node_count), *errors, f"{row.costs[MEAN_ERROR]:.4f}", *exact)
     return table
+
+
+def _policy(candidate: Candidate) -> str:
+    """The nodes that are not float, each told by its lowest task, block after block: ``0.2|-|0`` are three."""
+    blocks = [
+        ".".join(str(leader) for block, leader in candidate.policy.nodes if block == number) or "-"
+        for number in range(candidate.architecture.tree.blocks)
+    ]
+    return "|".join(blocks) if candidate.policy.nodes else "none"
+
+
+def _heading(cost: str) -> str:
+    """``latency_ms`` -> ``latency ms``"""
+    return cost.replace("_", " ").replace("kib", "KiB")
