@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mtnas.predicting.model import Model
 
 Genes = NDArray[np.int64]
 """Genomes of shape (n, genes): the number of the value of every gene."""
@@ -58,6 +62,10 @@ class Genetics(ABC):
     def view(self, cost: int | str) -> int:
         """The view that predicts an objective (by number) or constraint (by name) best. Views are numbered freely."""
         return 0
+
+    def models(self, view: int) -> Sequence[Model]:
+        """Ways to predict through a view that compete with those of the settings."""
+        return ()
 
     def identity(self, genes: Genes) -> Genes:
         """Rows that are equal where, and only where, two genomes mean the same thing. (n, any)."""

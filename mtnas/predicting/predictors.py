@@ -69,9 +69,10 @@ class Tuned:
             view = genetics.view(cost)
             X, groups = genetics.features(rows.genes, view), genetics.groups(view)
             keep = evenly_spread(len(X), compare[1])
+            rivals = (*models, *genetics.models(view))
             model = models[0]
-            if len(models) > 1 and len(X) >= compare[0]:
-                model = most_foresighted(models, X[keep], values[keep], groups)
+            if len(rivals) > 1 and len(X) >= compare[0]:
+                model = most_foresighted(rivals, X[keep], values[keep], groups)
             validated = None
             if folds <= len(X) <= few:
                 validated = quality(model.name, model.cross_validated(X, values, groups, folds), values)

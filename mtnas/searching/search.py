@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler
 
-from mtnas.architecture import Candidate, JointSpace
+from mtnas.architecture import FLOAT, Candidate, JointSpace
 from mtnas.evaluation import CandidateErrors
 from mtnas.latency import LATENCY
 from mtnas.progress import progress
@@ -258,7 +258,8 @@ class _Loop:
 
 
 def _parts(joint: JointSpace) -> list[list[tuple[int, ...]]]:
-    """Operator and bits of every option, ``[block][option][part]``; the operator alone where there are no others."""
+    """Operator and bits of every option, ``[block][option][part]``, float as 0; the operator alone without bits."""
     if len(joint.precisions) == 1:
         return [[(option,) for option, _ in block] for block in joint.choices]
-    return [[(option, joint.precisions.index(bits)) for option, bits in block] for block in joint.choices]
+    numbers = {bits: number for number, bits in enumerate(sorted(joint.precisions, key=lambda bits: bits != FLOAT))}
+    return [[(option, numbers[bits]) for option, bits in block] for block in joint.choices]

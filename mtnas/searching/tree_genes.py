@@ -7,11 +7,13 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
 
 from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.latency import LATENCY
-from mtnas.predicting import Exact, Genetics
+from mtnas.predicting import Exact, Genetics, Model, RegressorModel
 from mtnas.predicting.genetics import Floats, Genes
+from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
 
@@ -22,9 +24,9 @@ Prior = Callable[[int, np.random.Generator], Genes]
 class TreeGenes(Genetics):
     """The genes that `Parameters` names: of every task a parent and a depth, of every block and task an option.
 
-    Predictors of a task's error see its own path: under inherited weights it depends on nothing else. Others see which
-    pairs of tasks share a block, and the options of the nodes that are there. Costs that add up over nodes are
-    computed.
+    Predictors of a task's error see its own path: under inherited weights it depends on nothing else. Those of latency
+    see the work that is done, whichever tasks it is for. Others see which pairs of tasks share a block, and the options
+    of the nodes that are there. Costs that add up over nodes are computed.
 
     Args:
         space: of the architectures.
@@ -74,6 +76,7 @@ class TreeGenes(Genetics):
         self._parts = [np.array(block, dtype=np.int64) for block in parts or alone]  # (option, parts)
         self._coded = [_coded(block) for block in self._parts]
         self._near = [_near(block) for block in self._parts]
+        self._work = WorkFeatures(costs, self._parts, self.tasks)
 
     # Networks ---------------------------------------------------------------------------------------------------
 
@@ -182,18 +185,21 @@ class TreeGenes(Genetics):
     # What predictors see ----------------------------------------------------------------------------------------
 
     def view(self, cost: int | str) -> int:
-        """0: the whole network; t + 1: the path of task t; T + 1: how many nodes there are of each kind."""
+        """0: the whole network; t + 1: the path of task t; T + 1: the work that it does."""
         name = self.objectives[cost] if isinstance(cost, int) else cost
         if name == LATENCY:
             return self.tasks + 1
         kind, _, task = name.partition("/")
         return self.space.tasks.index(task) + 1 if kind == "error" and task in self.space.tasks else 0
 
+    def models(self, view: int) -> Sequence[Model]:
+        return (RegressorModel(RidgeCV(np.logspace(-4, 3, 15))),) if view == self.tasks + 1 else ()
+
     def features(self, genes: Genes, view: int) -> Floats:
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
         if view == self.tasks + 1:
-            return self._of_kinds(leaders, options)
+            return self._work(leaders, options)
         if view:
             return self._of_path(leaders[:, :, view - 1], options[:, :, view - 1])
         parts = [
@@ -206,10 +212,10 @@ class TreeGenes(Genetics):
         return np.concatenate(parts, axis=1)
 
     def groups(self, view: int) -> Ints:
-        coded = [[int(values.max()) + 1 for values in block.T] for block in self._parts]
         if view == self.tasks + 1:
-            widths = [*self.options.tolist(), *self._parts_of_work]
-        elif view:
+            return self._work.groups()
+        coded = [[int(values.max()) + 1 for values in block.T] for block in self._parts]
+        if view:
             widths = [width for of_block in coded for width in (self.tasks, *of_block)]
         else:
             widths = [self.blocks] * (self.tasks * (self.tasks - 1) // 2)
@@ -223,44 +229,6 @@ class TreeGenes(Genetics):
             parts.append(np.eye(self.tasks)[leaders[:, block]] / np.sqrt(2))
             parts.append(self._coded[block][options[:, block]])
         return np.concatenate(parts, axis=1)
-
-    @property
-    def _parts_of_work(self) -> list[int]:
-        """Widths of what `_of_kinds` tells besides counts: MACs by the last part of an option, and changes of it."""
-        kinds = self._last_parts
-        return [kinds] if kinds == 1 else [kinds, 1]
-
-    @property
-    def _last_parts(self) -> int:
-        """Values of the last part of options: the bits, where there are some."""
-        return max(int(block[:, -1].max()) + 1 for block in self._parts) if self._parts[0].shape[1] > 1 else 1
-
-    def _of_kinds(self, leaders: Ints, options: Ints) -> Floats:
-        """What the time of a network adds up from, (n, features): it is the same whichever tasks a node serves.
-
-        For every block the nodes with each option; MACs by bits, as a share of the largest; and how often a node's bits
-        are not those of the node before it, for tensors are converted there.
-        """
-        count, kinds = len(leaders), self._last_parts
-        last = [block[:, -1] if kinds > 1 else np.zeros(len(block), dtype=np.int64) for block in self._parts]
-        leads = leaders == np.arange(self.tasks)  # (n, blocks, tasks)
-        column = self._names.index("macs")
-        counts, macs, changes = [], np.zeros((count, kinds)), np.zeros((count, 1))
-        entering = np.zeros((count, self.tasks), dtype=np.int64)
-        for block in range(self.blocks):
-            chosen = options[:, block]  # (n, tasks)
-            led = leads[:, block]
-            counts.append((led[..., None] * np.eye(self.options[block])[chosen]).sum(1) / np.sqrt(2))
-            work = led * self._costs[block][entering, chosen, column]
-            kind = last[block][chosen]
-            for number in range(kinds):
-                macs[:, number] += (work * (kind == number)).sum(1)
-            if block:
-                changes[:, 0] += (led & (kind != last[block - 1][options[:, block - 1]])).sum(1)
-            entering = self._leads_to[block][entering, chosen]
-        most = self.tasks * sum(float(block[..., column].max()) for block in self._costs)
-        shares = 2 * macs / (most or 1.0)
-        return np.concatenate([*counts, shares, *([changes / np.sqrt(2)] if kinds > 1 else [])], axis=1)
 
     # What is known ----------------------------------------------------------------------------------------------
 
