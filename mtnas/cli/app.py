@@ -152,6 +152,19 @@ def search(
     _say_written([work.run.results])
 
 
+@app.command(epilog=_example("mtnas fork runs/digits runs/digits-int8"))
+def fork(
+    run: options.RunArgument,
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Directory of the new run.")],
+) -> None:
+    """Begin another run with the same trained supernetwork: for other objectives, precisions or targets."""
+    from mtnas.cli import steps
+    from mtnas.runs import fork_run
+
+    fork_run(steps.existing_run(run), new)
+    typer.echo(f"forked; go on with: mtnas search {new}")
+
+
 @app.command(epilog=_example("mtnas plot runs/digits"))
 def plot(
     run: options.RunArgument,
