@@ -1,0 +1,1 @@
+"""Architecture and bits searched together, against one after the other."""
