@@ -65,14 +65,7 @@ class SearchSettings:
         object.__setattr__(self, "objectives", tuple(self.objectives))
         object.__setattr__(self, "budgets", dict(self.budgets))
         object.__setattr__(self, "reference", dict(self.reference))
-        object.__setattr__(
-            self, "precisions", tuple((weights, activations) for weights, activations in self.precisions)
-        )
-        if FLOAT not in self.precisions or len(set(self.precisions)) < len(self.precisions):
-            raise SearchError(
-                f"precisions must differ and hold {FLOAT} (float), which the baselines have, but are"
-                f" {list(self.precisions)}"
-            )
+        object.__setattr__(self, "precisions", _precisions(self.precisions))
         if self.target is not None and not isinstance(self.target, Target):
             raise SearchError(f"target must be a mtnas.targets.Target such as OnnxRuntime(), but is {self.target!r}")
         for name, least in (("evaluations", 1), ("startup", 2), ("tries", 1), ("threads", 0)):
@@ -90,6 +83,20 @@ class SearchSettings:
     def searches_bits(self) -> bool:
         """Whether a node may have other bits than float."""
         return len(self.precisions) > 1
+
+
+def _precisions(given: object) -> tuple[Bits, ...]:
+    """The precisions as a tuple of pairs; SearchError for anything else."""
+    pairs = []
+    for bits in given if isinstance(given, (tuple, list)) else [given]:
+        if not (isinstance(bits, (tuple, list)) and len(bits) == 2 and all(isinstance(one, int) for one in bits)):
+            raise SearchError(
+                f"precisions must be pairs of bits of weights and activations, such as (8, 8), but hold {bits!r}"
+            )
+        pairs.append((bits[0], bits[1]))
+    if FLOAT not in pairs or len(set(pairs)) < len(pairs):
+        raise SearchError(f"precisions must differ and hold {FLOAT} (float), which the baselines have, but are {pairs}")
+    return tuple(pairs)
 
 
 def _rules(given: object) -> tuple[StopRule, ...]:
