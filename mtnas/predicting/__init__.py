@@ -5,7 +5,7 @@ from mtnas.predicting.evolution import evolve
 from mtnas.predicting.gaussian_process import ChoiceProcess
 from mtnas.predicting.genetics import Exact, Genetics
 from mtnas.predicting.independent_genes import IndependentGenes
-from mtnas.predicting.model import Fitted, Model, ProcessModel, RegressorModel
+from mtnas.predicting.model import Fitted, MeanModel, Model, ProcessModel, RegressorModel
 from mtnas.predicting.plan import Plan, PlanSettings, plan
 from mtnas.predicting.predictors import Predictors, Tuned
 from mtnas.predicting.quality import Quality
@@ -18,6 +18,7 @@ __all__ = [
     "Fitted",
     "Genetics",
     "IndependentGenes",
+    "MeanModel",
     "Model",
     "Plan",
     "PlanSettings",

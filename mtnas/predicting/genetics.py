@@ -64,7 +64,7 @@ class Genetics(ABC):
         return 0
 
     def models(self, view: int) -> Sequence[Model]:
-        """Ways to predict through a view that compete with those of the settings."""
+        """Ways to predict through a view instead of those of the settings; none: those."""
         return ()
 
     def identity(self, genes: Genes) -> Genes:

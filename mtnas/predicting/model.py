@@ -139,3 +139,48 @@ class _FittedRegressor(Fitted):
 
     def held_out(self) -> HeldOut:
         return self._held_out, self._held_out - self._spread, self._held_out + self._spread
+
+
+class MeanModel(Model):
+    """The mean of two models, with the spread of the first.
+
+    Args:
+        first: knows how unsure it is of each row.
+        second: any other.
+        name: None: those of the two.
+    """
+
+    def __init__(self, first: Model, second: Model, name: str | None = None) -> None:
+        self.first, self.second = first, second
+        self.name = name or f"mean of {first.name} and {second.name}"
+
+    def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
+        first, second = (model.tuned(X, y, groups) for model in (self.first, self.second))
+        return lambda X, y: _FittedMean(first(X, y), second(X, y))
+
+
+class _FittedMean(Fitted):
+    def __init__(self, first: Fitted, second: Fitted) -> None:
+        self.first, self.second = first, second
+
+    def mean(self, X: Floats) -> Floats:
+        mean: Floats = (self.first.mean(X) + self.second.mean(X)) / 2
+        return mean
+
+    def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
+        return self.first.samples(X, count, rng) + self._shift(X)
+
+    def interval(self, X: Floats, width: float) -> tuple[Floats, Floats]:
+        low, high = self.first.interval(X, width)
+        shift = self._shift(X)
+        return low + shift, high + shift
+
+    def held_out(self) -> HeldOut:
+        mean, low, high = self.first.held_out()
+        shift = (self.second.held_out()[0] - mean) / 2
+        return mean + shift, low + shift, high + shift
+
+    def _shift(self, X: Floats) -> Floats:
+        """From the first one's mean to that of both."""
+        shift: Floats = (self.second.mean(X) - self.first.mean(X)) / 2
+        return shift

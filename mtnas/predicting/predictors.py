@@ -69,8 +69,8 @@ class Tuned:
             view = genetics.view(cost)
             X, groups = genetics.features(rows.genes, view), genetics.groups(view)
             keep = evenly_spread(len(X), compare[1])
-            rivals = (*models, *genetics.models(view))
-            model = models[0]
+            rivals = tuple(genetics.models(view)) or tuple(models)
+            model = rivals[0]
             if len(rivals) > 1 and len(X) >= compare[0]:
                 model = most_foresighted(rivals, X[keep], values[keep], groups)
             validated = None

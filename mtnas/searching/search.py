@@ -211,7 +211,7 @@ class _Loop:
                     [*names],
                     self.study.objectives,
                     settings.budgets,
-                    parts=_parts(joint.space),
+                    parts=parts_of(joint.space),
                 ),
                 reference=[reference[name] for name in self.study.objectives],
                 earlier=self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
@@ -257,7 +257,7 @@ class _Loop:
         return f"best mean error within budgets {best.costs[MEAN_ERROR]:.4f} at {at}"
 
 
-def _parts(joint: JointSpace) -> list[list[tuple[int, ...]]]:
+def parts_of(joint: JointSpace) -> list[list[tuple[int, ...]]]:
     """Operator and bits of every option, ``[block][option][part]``, float as 0; the operator alone without bits."""
     if len(joint.precisions) == 1:
         return [[(option,) for option, _ in block] for block in joint.choices]

@@ -11,11 +11,17 @@ from sklearn.linear_model import RidgeCV
 
 from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.latency import LATENCY
-from mtnas.predicting import Exact, Genetics, Model, RegressorModel
+from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel
 from mtnas.predicting.genetics import Floats, Genes
 from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
+
+WORK_MODEL = MeanModel(
+    ProcessModel(False, iterations=20, spread=2.0), RegressorModel(RidgeCV(alphas=np.logspace(-4, 3, 15)))
+)
+"""How latency is predicted. A linear model is best where rows are many, a process where they are few; their mean is
+never far from the better one."""
 
 Prior = Callable[[int, np.random.Generator], Genes]
 """Draws genomes that are thought to be good, (count, genes)."""
@@ -193,7 +199,7 @@ class TreeGenes(Genetics):
         return self.space.tasks.index(task) + 1 if kind == "error" and task in self.space.tasks else 0
 
     def models(self, view: int) -> Sequence[Model]:
-        return (RegressorModel(RidgeCV(np.logspace(-4, 3, 15))),) if view == self.tasks + 1 else ()
+        return (WORK_MODEL,) if view == self.tasks + 1 else ()
 
     def features(self, genes: Genes, view: int) -> Floats:
         leaders = self.leaders(genes)

@@ -1,0 +1,1 @@
+"""Do measured latencies repeat, and can they be foreseen?"""
