@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from toys import toy_tasks
 
 from mtnas import Data, RefineSettings, Run, SearchSpace, TrainingSettings, refine, train
 from mtnas.architecture import Candidate, QuantizationPolicy
-from mtnas.errors import ArchitectureError, RunError, TrainingError
+from mtnas.errors import QuantizationError, RunError, TrainingError
 from mtnas.evaluation import task_errors
+from mtnas.quantizing import fake_quantized, gather_ranges
 from mtnas.refining import read_refined
+from mtnas.refining.candidate_job import CandidateJob
 from mtnas.refining.job import Job
-from mtnas.refining.refine import _Job
+from mtnas.refining.quantized_job import QuantizedJob
 from mtnas.results import corners, mean_error
 from mtnas.supernet import BranchedNetwork
 
@@ -74,15 +77,15 @@ def test_an_interrupted_refinement_ends_as_an_uninterrupted_one(
     expected = refine(space, data, whole, [hard], how, show_progress=False).rows
 
     epochs = []
-    usual = _Job._train_epoch
+    usual = CandidateJob._train_epoch
 
-    def stops(self: _Job, *given: object) -> None:
+    def stops(self: CandidateJob, *given: object) -> None:
         epochs.append(given)
         if len(epochs) == 2:
             raise KeyboardInterrupt
         usual(self, *given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_Job, "_train_epoch", stops)
+    monkeypatch.setattr(CandidateJob, "_train_epoch", stops)
     with pytest.raises(KeyboardInterrupt):
         refine(space, data, run, [hard], how, show_progress=False)
     assert refine(space, data, run, [hard], how, show_progress=False).rows == expected
@@ -128,7 +131,7 @@ def test_small_settings_start_from_scratch_at_their_own_scale(tmp_path: Path, da
     train(space, data, run, TrainingSettings(epochs=1, threads=1), show_progress=False)
     small, how = chosen(run)["hard sharing, smallest"], replace(HOW, from_scratch=True)
     supernet = load_supernetwork(space, data, run)
-    network = _Job(space, data, run, supernet, small, how, torch.device("cpu"))._network()
+    network = CandidateJob(space, data, run, supernet, small, how, torch.device("cpu"))._network()
     weight = next(p for name, p in network.named_parameters() if p.shape == (4, 4))
     assert weight.abs().max() > 1 / 8
 
@@ -150,12 +153,104 @@ def test_training_stops_when_errors_no_longer_fall(
     assert row.epoch == 1 and set(row.valid.values()) == {0.4}
 
 
-def test_quantized_candidates_are_refused(run: Run, space: SearchSpace, data: Data) -> None:
-    candidate = chosen(run)["hard sharing, largest"]
-    policy = QuantizationPolicy.of({(0, 0): (8, 8)})
-    for from_scratch in (False, True):
-        with pytest.raises(ArchitectureError, match="quantization policy"):
-            refine(space, data, run, [replace(candidate, policy=policy)], replace(HOW, from_scratch=from_scratch))
+# Candidates under a policy -----------------------------------------------------------------------------------------
+
+
+def in_int8(candidate: Candidate, bits: tuple[int, int] = (8, 8)) -> Candidate:
+    nodes = [(block, group[0]) for block, group in candidate.architecture.tree.nodes()]
+    return replace(candidate, policy=QuantizationPolicy.uniform(nodes, *bits))
+
+
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_a_policy_s_row_says_what_the_integer_file_computes(
+    run: Run, space: SearchSpace, data: Data, from_scratch: bool
+) -> None:
+    from mtnas.exporting import load_network
+
+    candidate = in_int8(chosen(run)["hard sharing, largest"])
+    how = replace(HOW, from_scratch=from_scratch, quantized_epochs=2)
+    rows = {row.candidate: row for row in refine(space, data, run, [candidate], how, show_progress=False).rows}
+    assert set(rows) == {candidate, Candidate(candidate.architecture)}
+    row = rows[candidate]
+    network, note = load_network(run.path / "refined" / row.key, space, data.example()[0])
+    assert note["quantization_aware"] and row.how == ("from scratch" if from_scratch else "fine-tuned")
+    with fake_quantized(network, candidate.policy, gather_ranges(network, data.range_batches())):
+        assert task_errors(network, space.tasks, data.valid_batches()) == row.valid == row.test
+
+
+def test_few_bits_are_won_back_by_training_with_them(tmp_path: Path, space: SearchSpace, data: Data) -> None:
+    """At 2 bits rounding hurts a network that fits its samples; one that was trained with its roundings hurts less."""
+    data = replace(data, valid=data.train, test=None)
+    run = Run(tmp_path / "run", 0)
+    train(space, data, run, TrainingSettings(epochs=1), show_progress=False)
+    candidate = in_int8(chosen(run)["hard sharing, largest"], (2, 8))
+    how = replace(HOW, epochs=40, patience=40)
+
+    def refined(epochs: int) -> tuple[float, float]:
+        copy = Run(shutil.copytree(run.path, tmp_path / str(epochs)))
+        settings = replace(how, quantized_epochs=epochs, quantized_learning_rate=1e-2)
+        rows = refine(space, data, copy, [candidate], settings, show_progress=False).rows
+        errors = {row.candidate: mean_error(row.valid) for row in rows}
+        return errors[Candidate(candidate.architecture)], errors[candidate]
+
+    (in_float, rounded), (same, aware) = refined(0), refined(30)
+    assert in_float == same and rounded > 1.2 * in_float
+    assert aware - in_float < 0.7 * (rounded - in_float)
+
+
+def test_training_under_a_policy_goes_on_where_it_stopped(
+    run: Run, space: SearchSpace, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate = in_int8(chosen(run)["hard sharing, smallest"])
+    how = replace(HOW, epochs=1, quantized_epochs=3)
+    other = Run(shutil.copytree(run.path, run.path.parent / "uninterrupted"))
+    whole = refine(space, data, other, [candidate], how, show_progress=False)
+    usual, seen = QuantizedJob._train_epoch, []
+
+    def stops(self: QuantizedJob, network: BranchedNetwork, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+        if epoch == 2 and epoch not in seen:
+            seen.append(epoch)
+            raise KeyboardInterrupt
+        usual(self, network, optimizer, epoch)
+
+    monkeypatch.setattr(QuantizedJob, "_train_epoch", stops)
+    with pytest.raises(KeyboardInterrupt):
+        refine(space, data, run, [candidate], how, show_progress=False)
+    assert refine(space, data, run, [candidate], how, show_progress=False) == whole
+    assert seen == [2]
+    for row in whole.rows:
+        one, two = ((place.path / "refined" / row.key / "network.safetensors").read_bytes() for place in (run, other))
+        assert one == two
+
+
+def test_other_settings_for_policies_leave_float_rows_alone(run: Run, space: SearchSpace, data: Data) -> None:
+    candidate = in_int8(chosen(run)["hard sharing, smallest"])
+    refine(space, data, run, [candidate], HOW, show_progress=False)
+    changed = replace(HOW, quantized_epochs=1)
+    refine(space, data, run, [Candidate(candidate.architecture)], changed, show_progress=False)
+    with pytest.raises(RunError, match="quantized_epochs"):
+        refine(space, data, run, [candidate], changed, show_progress=False)
+
+
+def test_a_table_tells_nodes_in_integers_and_compares_with_float_networks(
+    run: Run, space: SearchSpace, data: Data
+) -> None:
+    single = chosen(run)["single-task, largest"]
+    refined = refine(space, data, run, [in_int8(single)], replace(HOW, quantized_epochs=0), show_progress=False)
+    frame = refined.to_frame().set_index("id")
+    nodes = len(single.architecture.tree.nodes())
+    assert frame.loc[single.id, "integer_nodes"] == 0 and frame.loc[in_int8(single).id, "integer_nodes"] == nodes
+    assert frame.loc[single.id, "delta_m"] == 0
+
+
+def test_bits_that_integers_do_not_have_are_refused(run: Run, space: SearchSpace, data: Data) -> None:
+    candidate = in_int8(chosen(run)["hard sharing, largest"], (16, 8))
+    with pytest.raises(QuantizationError, match="the weight of node .* is given 16 bits"):
+        refine(space, data, run, [candidate], HOW)
+    assert not (run.path / "refined").exists()
+
+
+# Settings ----------------------------------------------------------------------------------------------------------
 
 
 def test_starting_from_scratch_ignores_inherited_weights(run: Run, space: SearchSpace, data: Data) -> None:
@@ -164,11 +259,12 @@ def test_starting_from_scratch_ignores_inherited_weights(run: Run, space: Search
     hard, how = chosen(run)["hard sharing, largest"], replace(HOW, from_scratch=True)
     supernet = load_supernetwork(space, data, run)
     before = [
-        p.clone() for p in _Job(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
+        p.clone()
+        for p in CandidateJob(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
     ]
     for parameter in supernet.parameters():
         parameter.data.zero_()
-    after = _Job(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
+    after = CandidateJob(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 

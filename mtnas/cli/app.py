@@ -243,7 +243,7 @@ def extract(
     work = steps.Work.existing(run, space, data_dir)
     names = list(work.file.space.architectures.tasks)
     supernet = load_supernetwork(work.file.space, work.data, work.run, device or "auto")
-    network = cut_out(supernet, row.candidate, work.data)
+    network = cut_out(supernet, row.candidate.architecture, work.data)
     save_network(out, network, row.candidate, {"tasks": names, "costs": dict(row.costs)})
     _say_written([out / "network.safetensors", out / "network.json"])
 

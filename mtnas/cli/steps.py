@@ -186,7 +186,7 @@ def export_step(
     refined = _refined(work.run, row.candidate, weights)
     if refined is None:
         supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
-        network = extract(supernet, row.candidate, work.data)
+        network = extract(supernet, row.candidate.architecture, work.data)
         origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
     else:
         example, _ = work.data.example()

@@ -130,6 +130,7 @@ def print_refined(refined: RefinedRows, results: Results) -> None:
         errors += [row.test.get(task, float("nan")) for task in refined.space.tasks]
         shown = [f"{100 * error:.2f}" for error in (*errors, line["delta_m"])]
         name = line["corner"] or line["tree"]
+        name += f", {line['integer_nodes']} nodes int" if line["integer_nodes"] else ""
         table.add_row(line["id"], name, row.how, f"{line['params']:,}", f"{line['macs']:,}", *shown)
     _console().print(table)
 

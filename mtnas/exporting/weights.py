@@ -39,7 +39,7 @@ def load_network(directory: Path, space: SearchSpace, example: Input) -> tuple[B
     """
     tensors, note = load_checkpoint(directory / "network.safetensors")
     candidate = Candidate.from_json(note["candidate"])
-    network = SuperNetwork(space, example).extract(candidate)
+    network = SuperNetwork(space, example).extract(candidate.architecture)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

@@ -4,7 +4,7 @@ from mtnas.quantizing.bytes import network_bytes, operator_bytes
 from mtnas.quantizing.fake import fake_quantized
 from mtnas.quantizing.folding import folded
 from mtnas.quantizing.ranges import Ranges, gather_ranges
-from mtnas.quantizing.scheme import Affine, activation_affine, weight_limits, weight_scales
+from mtnas.quantizing.scheme import Affine, activation_affine, check_bits, weight_limits, weight_scales
 from mtnas.quantizing.sizes import JointCosts, joint_costs
 from mtnas.quantizing.wiring import Call, Leaf, Place, wire
 
@@ -16,6 +16,7 @@ __all__ = [
     "Place",
     "Ranges",
     "activation_affine",
+    "check_bits",
     "fake_quantized",
     "folded",
     "gather_ranges",

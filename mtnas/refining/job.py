@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mtnas.refining.settings import RefineSettings
 from mtnas.refining.state import TrainingState, weights
 from mtnas.results import mean_error
 from mtnas.runs import save_checkpoint, write_text
-from mtnas.space.data import Data
+from mtnas.space.data import Batch, Data
 from mtnas.space.task import Task
 from mtnas.supernet import BranchedNetwork
 from mtnas.training.alone import train_epoch
@@ -50,6 +50,21 @@ class Job(ABC):
         self.tasks, self.data, self.settings = tasks, data, settings
         self.seed, self.folder, self.device = seed, folder, device
 
+    @property
+    def epochs(self) -> int:
+        """Largest number of epochs."""
+        return self.settings.epochs
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak rate."""
+        return self.settings.learning_rate
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The settings that determine the result, as JSON."""
+        return self.settings.to_json()
+
     @abstractmethod
     def _network(self) -> BranchedNetwork:
         """The network as it is before training, on the device."""
@@ -72,9 +87,9 @@ class Job(ABC):
             known = json.loads(path.read_text(encoding="utf-8"))["settings"]
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path} is damaged ({error}); delete its folder to train that network again") from error
-        if known != self.settings.to_json():
+        if known != self.asked:
             raise RunError(
-                f"{self._sentence} with settings {known}, but now they are {self.settings.to_json()};"
+                f"{self._sentence} with settings {known}, but now they are {self.asked};"
                 f" use the same, or delete {self.folder}"
             )
         return True
@@ -88,41 +103,45 @@ class Job(ABC):
         network = self._network()
         optimizer = torch.optim.AdamW(
             network.parameters(),
-            lr=self.settings.learning_rate,
+            lr=self.learning_rate,
             weight_decay=self.settings.weight_decay,
             fused=True,
         )
         checkpoint = self.folder / "checkpoint.safetensors"
-        state = TrainingState.load(checkpoint, network, optimizer, self.settings)
+        state = TrainingState.load(checkpoint, network, optimizer, self.asked)
         if state is None:
             state = TrainingState(0, 0, self._errors(network), weights(network))
-        with progress(title, self.settings.epochs, state.epoch, show=show_progress) as advance:
-            while state.epoch < self.settings.epochs and state.epoch - state.best_epoch < self.settings.patience:
+        with progress(title, self.epochs, state.epoch, show=show_progress) as advance:
+            while state.epoch < self.epochs and state.epoch - state.best_epoch < self.settings.patience:
                 self._train_epoch(network, optimizer, state.epoch)
                 state.epoch += 1
                 errors = self._errors(network)
                 if mean_error(errors) < mean_error(state.best_errors):
                     state.best_epoch, state.best_errors, state.best = state.epoch, errors, weights(network)
-                state.save(checkpoint, network, optimizer, self.settings)
+                state.save(checkpoint, network, optimizer, self.asked)
                 advance(f"mean error {mean_error(errors):.4f}, best {mean_error(state.best_errors):.4f}")
         network.load_state_dict(state.best)
         self._finish(network.eval(), state)
         checkpoint.unlink(missing_ok=True)
 
     def _finish(self, network: BranchedNetwork, state: TrainingState) -> None:
-        test = task_errors(network, self.tasks, self.data.test_batches()) if self.data.has_test else {}
+        test = self._judged(network, self.data.test_batches()) if self.data.has_test else {}
         save_checkpoint(self.folder / "network.safetensors", network.state_dict(), self._about())
         row = {
             **self._about(),
             "valid": state.best_errors,
             "test": test,
             "epoch": state.best_epoch,
-            "settings": self.settings.to_json(),
+            "settings": self.asked,
         }
         write_text(self.folder / "row.json", json.dumps(row, indent=1))
 
     def _errors(self, network: BranchedNetwork) -> dict[str, float]:
-        return task_errors(network.eval(), self.tasks, self.data.valid_batches())
+        return self._judged(network, self.data.valid_batches())
+
+    def _judged(self, network: BranchedNetwork, batches: Iterable[Batch]) -> dict[str, float]:
+        """Errors by task on some samples."""
+        return task_errors(network.eval(), self.tasks, batches)
 
     def _train_epoch(self, network: BranchedNetwork, optimizer: torch.optim.Optimizer, epoch: int) -> None:
         train_epoch(
@@ -131,9 +150,9 @@ class Job(ABC):
             self.data,
             optimizer,
             epoch=epoch,
-            epochs=self.settings.epochs,
+            epochs=self.epochs,
             seed=self.seed,
-            learning_rate=self.settings.learning_rate,
+            learning_rate=self.learning_rate,
             warmup_share=self.settings.warmup_share,
             gradient_clip=self.settings.gradient_clip,
             device=self.device,

@@ -59,6 +59,7 @@ class RefinedRows:
                     "corner": names.get(architecture, ""),
                     "tree": str(architecture.tree),
                     "how": row.how,
+                    "integer_nodes": len(row.candidate.policy.nodes),
                     **self.cost_table.of(self.space, architecture),
                     "epoch": row.epoch,
                     **{f"valid/{task}": error for task, error in row.valid.items()},
@@ -79,7 +80,8 @@ class RefinedRows:
         were not refined, have an error of zero, or there is no test split.
         """
         single = corners(self.space, self.cost_table).get("single-task, largest")
-        base = next((r for r in self.rows if r.candidate.architecture == single and r.how == row.how), None)
+        in_float = [r for r in self.rows if r.candidate.architecture == single and not r.candidate.policy.nodes]
+        base = next((r for r in in_float if r.how == row.how), None)
         if base is None or not row.test or any(error == 0 for error in base.test.values()):
             return math.nan
         return math.fsum((base.test[t] - row.test[t]) / base.test[t] for t in base.test) / len(base.test)

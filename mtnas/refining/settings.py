@@ -21,6 +21,9 @@ class RefineSettings:
         warmup_share: share of all steps over which the learning rate rises.
         gradient_clip: largest norm of the gradient of one step; 0: not clipped.
         from_scratch: start from new weights instead of the inherited ones.
+        quantized_epochs: largest number of passes for a candidate with a quantization policy, after those in float;
+            0: the float network is rounded as it is.
+        quantized_learning_rate: peak rate of these.
         threads: CPU threads of torch; 0: torch's default.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
     """
@@ -32,20 +35,30 @@ class RefineSettings:
     warmup_share: float = 0.05
     gradient_clip: float = 5.0
     from_scratch: bool = False
+    quantized_epochs: int = 5
+    quantized_learning_rate: float = 2e-4
     threads: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience"):
             check_number(TrainingError, name, getattr(self, name), at_least=1, whole=True)
-        check_number(TrainingError, "threads", self.threads, at_least=0, whole=True)
-        check_number(TrainingError, "learning_rate", self.learning_rate, above=0)
+        for name in ("threads", "quantized_epochs"):
+            check_number(TrainingError, name, getattr(self, name), at_least=0, whole=True)
+        for name in ("learning_rate", "quantized_learning_rate"):
+            check_number(TrainingError, name, getattr(self, name), above=0)
         check_number(TrainingError, "warmup_share", self.warmup_share, at_least=0, at_most=1)
         for name in ("weight_decay", "gradient_clip"):
             check_number(TrainingError, name, getattr(self, name), at_least=0)
 
-    def to_json(self) -> dict[str, Any]:
-        """All settings that determine the result; the device and its threads do not."""
+    def to_json(self, *, quantized: bool = False) -> dict[str, Any]:
+        """All settings that determine the result; the device and its threads do not.
+
+        Args:
+            quantized: of a candidate with a quantization policy: the others do without those named for it.
+        """
         value = asdict(self)
         del value["threads"], value["device"]
+        if not quantized:
+            del value["quantized_epochs"], value["quantized_learning_rate"]
         return value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mtnas.errors import RunError
-from mtnas.refining.settings import RefineSettings
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.supernet import BranchedNetwork
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
@@ -32,7 +32,7 @@ class TrainingState:
         self.best_errors, self.best = dict(best_errors), dict(best)
 
     def save(
-        self, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: RefineSettings
+        self, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]
     ) -> None:
         """Write the state, with the network and the optimizer as they are now, atomically."""
         tensors = {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
@@ -42,13 +42,13 @@ class TrainingState:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_errors": self.best_errors,
-            "settings": settings.to_json(),
+            "settings": dict(settings),
         }
         save_checkpoint(path, tensors, note)
 
     @classmethod
     def load(
-        cls, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: RefineSettings
+        cls, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]
     ) -> TrainingState | None:
         """The state of an interrupted training with the same settings, or None; fills network and optimizer.
 
@@ -58,9 +58,9 @@ class TrainingState:
         if not path.exists():
             return None
         tensors, note = load_checkpoint(path)
-        if note["settings"] != settings.to_json():
+        if note["settings"] != dict(settings):
             raise RunError(
-                f"{path.parent} was begun with settings {note['settings']}, but now they are {settings.to_json()};"
+                f"{path.parent} was begun with settings {note['settings']}, but now they are {dict(settings)};"
                 " use the same, or delete it"
             )
         network.load_state_dict(_part(tensors, "model."))

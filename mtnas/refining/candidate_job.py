@@ -1,0 +1,62 @@
+"""Training of one candidate of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtnas.architecture import Candidate
+from mtnas.evaluation import extract
+from mtnas.refining.fresh import fresh_network
+from mtnas.refining.job import Job
+from mtnas.refining.rows import RefinedRow
+from mtnas.refining.settings import RefineSettings
+from mtnas.runs import Run
+from mtnas.seeds import derive_seed
+from mtnas.space.data import Data
+from mtnas.space.search_space import SearchSpace
+from mtnas.supernet import BranchedNetwork, SuperNetwork
+
+
+class CandidateJob(Job):
+    """Training of one candidate in float, from inherited weights or from new ones."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: Data,
+        run: Run,
+        supernet: SuperNetwork,
+        candidate: Candidate,
+        settings: RefineSettings,
+        device: torch.device,
+    ) -> None:
+        self.space, self.run, self.supernet, self.candidate = space, run, supernet, candidate
+        self.how = "from scratch" if settings.from_scratch else "fine-tuned"
+        super().__init__(
+            space.tasks,
+            data,
+            settings,
+            seed=derive_seed(run.seed, "refine", candidate.id, self.how),
+            folder=self.folder_of(candidate),
+            device=device,
+        )
+
+    def folder_of(self, candidate: Candidate) -> Path:
+        """Where a candidate that is trained like this one is kept."""
+        return self.run.path / "refined" / RefinedRow(candidate, self.how, {}, {}, 0).key
+
+    def _network(self) -> BranchedNetwork:
+        if not self.settings.from_scratch:
+            return extract(self.supernet, self.candidate.architecture, self.data)
+        x = self.data.example()[0]
+        return fresh_network(self.space, self.candidate.architecture, x, self.seed).to(self.device)
+
+    def _about(self) -> dict[str, Any]:
+        return {"candidate": self.candidate.to_json(), "id": self.candidate.id, "how": self.how}
+
+    @property
+    def _sentence(self) -> str:
+        return f"candidate {self.candidate.id} was {self.how}"
