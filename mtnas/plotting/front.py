@@ -12,6 +12,7 @@ from mtnas.architecture import EXACT_COSTS
 from mtnas.plotting.budgets import draw_budgets
 from mtnas.plotting.frame import set_frame
 from mtnas.plotting.marks import draw_corners, draw_rows, draw_staircase, enlarge_dots, legend_entries
+from mtnas.plotting.members import main_resource
 from mtnas.plotting.scales import needs_log, set_scales
 from mtnas.plotting.style import INK, MUTED, TEXT_POINTS, TITLE_POINTS, VERMILLION, label, text_inches
 from mtnas.results import MEAN_ERROR, Results
@@ -54,10 +55,10 @@ def plot_front(
 
 
 def draw_front(results: Results) -> Figure:
-    """Figure of the front: mean error over every other cost, and every task's error over parameters."""
+    """Figure of the front: mean error over every other cost, and every task's error over parameters or latency."""
     wide = [(cost, MEAN_ERROR) for cost in _resources(results)]
     tasks = [f"error/{task}" for task in results.space.tasks]
-    small = [("params", error) for error in tasks] if len(tasks) > 1 else []
+    small = [(main_resource(results), error) for error in tasks] if len(tasks) > 1 else []
     columns = 2 if len(wide) in (2, 4) else min(3, len(wide))
     small_columns = min(4, len(small))
     wide_rows = math.ceil(len(wide) / columns)

@@ -8,30 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtnas.errors import SearchError
+from mtnas.latency import LATENCY
 from mtnas.results import MEAN_ERROR, Results, Row, non_dominated
 
-AXES = (MEAN_ERROR, "params")
+
+def main_resource(results: Results) -> str:
+    """The cost that a network is mainly judged by beside its errors: latency if it was searched, else params."""
+    return LATENCY if LATENCY in results.objectives else "params"
 
 
 def choose_members(results: Results, count: int = 4) -> dict[str, Row]:
     """Members of the Pareto front that are worth drawing, by name, at most ``count`` and each once.
 
-    In this order: 'lowest mean error', 'smallest' (parameters), 'knee' (nearest to the best of both, each scaled to
-    0..1 over the front), and then 'trade-off 1', 'trade-off 2', ... by rising parameters: each time the member
-    farthest from those that were chosen before. A member that is already there is not named a second time. Empty if
-    no row meets the budgets. Does not depend on the order of the rows.
+    In this order: 'lowest mean error', 'smallest' (parameters; 'fastest' where latency was searched), 'knee' (nearest
+    to the best of both, each scaled to 0..1 over the front), and then 'trade-off 1', 'trade-off 2', ... by rising
+    parameters or latency: each time the member farthest from those that were chosen before. A member that is already
+    there is not named a second time. Empty if no row meets the budgets. Does not depend on the order of the rows.
 
     Raises:
         SearchError: if ``count`` is below 1 or the rows lack mean error or parameters.
     """
     if count < 1:
         raise SearchError(f"{count} members of the front were asked for, but at least 1 is needed")
-    for cost in AXES:
+    axes = (MEAN_ERROR, main_resource(results))
+    for cost in axes:
         results.values(cost)
     rows = _distinct(results.front())
     if not rows:
         return {}
-    points = np.array([[row.costs[cost] for cost in AXES] for row in rows])  # (rows, 2)
+    points = np.array([[row.costs[cost] for cost in axes] for row in rows])  # (rows, 2)
     best = non_dominated(points)
     low, high = points[best].min(0), points[best].max(0)
     scaled = (points - low) / np.where(high > low, high - low, 1.0)
@@ -40,7 +45,7 @@ def choose_members(results: Results, count: int = 4) -> dict[str, Row]:
     corner = np.linalg.norm(scaled, axis=1)
     named = {
         "lowest mean error": np.lexsort((points[:, 1], points[:, 0]))[0],
-        "smallest": np.lexsort((points[:, 0], points[:, 1]))[0],
+        "fastest" if LATENCY in axes else "smallest": np.lexsort((points[:, 0], points[:, 1]))[0],
         "knee": np.argmin(np.where(best, corner, np.inf)),
     }
     chosen: dict[int, str] = {}

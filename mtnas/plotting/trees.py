@@ -7,11 +7,12 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, CostTable, QuantizationPolicy
+from mtnas.architecture import EXACT_COSTS, SIZE, Architecture, ArchitectureSpace, CostTable, QuantizationPolicy
 from mtnas.errors import SearchError, unknown_name
+from mtnas.latency import LATENCY
 from mtnas.plotting.front import NO_FEASIBLE, NO_ROWS
 from mtnas.plotting.members import choose_members
-from mtnas.plotting.style import INK, TEXT_POINTS, TITLE_POINTS, human, plain, text_inches
+from mtnas.plotting.style import INK, TEXT_POINTS, TITLE_POINTS, amount, human, plain, text_inches
 from mtnas.plotting.tree_picture import TreePicture
 from mtnas.results import MEAN_ERROR, Results, Row
 
@@ -145,7 +146,7 @@ def _draw_title(ax: Axes, title: str, scale: float) -> None:
 
 def _member_title(name: str, row: Row) -> str:
     costs = row.costs
-    return (
-        f"{name}  ({row.id})\n"
-        f"mean error {human(costs[MEAN_ERROR])},  {human(costs['params'])} parameters,  {human(costs['macs'])} MACs"
-    )
+    told = [f"mean error {human(costs[MEAN_ERROR])}", f"{human(costs['params'])} parameters"]
+    device = [amount(cost, costs[cost]) for cost in (LATENCY, SIZE) if cost in costs]
+    told += device or [f"{human(costs['macs'])} MACs"]
+    return f"{name}  ({row.id})\n{',  '.join(told)}"
