@@ -38,6 +38,10 @@ class TargetError(MtnasError, RuntimeError):
     """A latency that cannot be measured as asked, or a target that does not keep its promises."""
 
 
+class PoolError(MtnasError, RuntimeError):
+    """Workers that cannot be started, or that are lost for good."""
+
+
 class QuantizationError(MtnasError, ValueError):
     """A policy that a network cannot be quantized by, or ranges that do not fit it."""
 
