@@ -22,7 +22,7 @@ from mtnas.quantizing import fake_quantized, gather_ranges, network_bytes, wire
 from mtnas.results import MEAN_ERROR, pick
 from mtnas.runs import Run, fork_run, read_results
 from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference
-from mtnas.searching import SearchSettings, search
+from mtnas.searching import SearchSettings, search, workers
 from mtnas.searching import latency as module
 from mtnas.targets import MeasureSettings, TorchEager
 
@@ -122,6 +122,7 @@ def test_a_lucky_latency_does_not_stay_on_the_front(tmp_path: Path, monkeypatch:
             yield candidate, Latency(ms, 0.01, 4, "made", False)
 
     monkeypatch.setattr(module, "latencies", made)
+    monkeypatch.setattr(workers, "latencies", made)
     results = searched(trained_run(tmp_path / "run"), replace(JOINT, evaluations=20))
     front = results.front()
     assert front and all(counts[row.candidate] == 2 for row in front)

@@ -25,7 +25,7 @@ from mtnas.architecture import (
 from mtnas.errors import ArchitectureError, QuantizationError
 from mtnas.quantizing import JointCosts, joint_costs, network_bytes, wire
 from mtnas.searching import Parameters
-from mtnas.searching.search import parts_of
+from mtnas.searching.loop import parts_of
 from mtnas.searching.tree_genes import TreeGenes
 from mtnas.searching.work_features import WorkFeatures
 from mtnas.space.block import Block

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -355,31 +355,68 @@ def remember(monkeypatch: pytest.MonkeyPatch, judged: list[Architecture]) -> Non
     monkeypatch.setattr(InheritedErrors, "__call__", judge)
 
 
-def test_an_evaluation_that_fails_is_not_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the search goes on as if nothing had happened."""
-    run = trained_run(tmp_path / "run")
-    original, calls = toy_space.SlowSpread.compute, iter(range(1000))
+def failing(monkeypatch: pytest.MonkeyPatch, which: Callable[[int], bool]) -> None:
+    """Let errors of candidates raise, by the number of the call of an error that two of the three tasks have."""
+    original, calls = toy_space.SlowSpread.compute, count()
 
     def compute(self: toy_space.SlowSpread) -> float:
-        if next(calls) > 12:
+        if which(next(calls)):
             raise ZeroDivisionError("a metric of the user's")
         return original(self)
 
+    monkeypatch.setattr(toy_space.SlowSpread, "compute", compute)
+
+
+def failures_in(run: Run) -> list[FrozenTrial]:
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{run.study}")
+    return study.get_trials(states=(TrialState.FAIL,))
+
+
+def test_what_fails_is_kept_with_its_traceback_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_run(tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr(toy_space.SlowSpread, "compute", compute)
-        with pytest.raises(ZeroDivisionError, match="a metric of the user's"):
-            search_toy(run, 12)
+        failing(patch, lambda call: call in (13, 18))
+        results = search_toy(run, 14)
+    assert len(results.rows) == 14  # failures are no evaluations
+    failed = failures_in(run)
+    assert 1 <= len(failed) <= 2
+    for trial in failed:
+        assert trial.values is None
+        assert "ZeroDivisionError: a metric of the user's" in trial.user_attrs["failure"]
+        assert "in compute" in trial.user_attrs["failure"]
+    lost = {Candidate.from_json(trial.user_attrs["candidate"]) for trial in failed}
+    assert not lost & {row.candidate for row in results.rows}
+    more = search_toy(run, 20)
+    assert not lost & {row.candidate for row in more.rows} and len(failures_in(run)) == len(failed)
+
+
+def test_too_many_failures_in_a_row_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained_run(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        failing(patch, lambda call: call > 12)
+        with pytest.raises(SearchError, match=r"(?s)5 candidates in a row .*\(most_failures\).*a metric of the user's"):
+            search_toy(run, 30)
     before = read_results(run)
-    assert 4 < len(before.rows) < 12
-    after = search_toy(run, 12)
-    assert costs_of(after)[: len(before.rows)] == costs_of(before)
-    assert costs_of(after) == costs_of(read_results(searched_run(tmp_path / "whole")))
+    assert 4 < len(before.rows) < 30 and len(failures_in(run)) == 5
+    after = search_toy(run, 16)
+    assert costs_of(after)[: len(before.rows)] == costs_of(before) and len(after.rows) == 16
+
+
+def test_a_corner_network_that_fails_ends_the_search_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained_run(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        failing(patch, lambda call: True)
+        with pytest.raises(SearchError, match="(?s)a corner network, without which no search begins.*a metric of"):
+            search_toy(run, 12)
+    assert not read_results(run).rows
+    assert len(failures_in(run)) == 1
+    assert len(search_toy(run, 12).rows) == 12  # once it is mended, the same command goes on
 
 
 @pytest.mark.parametrize("error", [float("nan"), float("inf")])
-def test_an_error_that_is_no_number_is_not_recorded(
-    error: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_that_is_no_number_is_a_failure(error: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained_run(tmp_path / "run")
     search_toy(run, 5)
     monkeypatch.setattr(toy_space.SlowSpread, "compute", lambda self: error)

@@ -18,7 +18,7 @@ from mtnas.predicting import PlanSettings
 from mtnas.predicting.predictors import most_foresighted
 from mtnas.progress import progress
 from mtnas.searching import Parameters
-from mtnas.searching.search import parts_of
+from mtnas.searching.loop import parts_of
 from mtnas.searching.tree_genes import TreeGenes
 from mtnas.targets import MeasureSettings, OnnxRuntime
 

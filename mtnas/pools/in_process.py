@@ -13,6 +13,10 @@ from mtnas.pools.pool import Finished, Job, Make, Pool, Work, Workers, attempt
 class InProcess(Pool):
     """Work in this process, one job at a time."""
 
+    @property
+    def size(self) -> int:
+        return 1
+
     def open(self, roles: Mapping[str, Make]) -> Workers:
         return _Here({name: make() for name, make in roles.items()})
 

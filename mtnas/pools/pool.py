@@ -48,6 +48,11 @@ class Finished:
 class Pool(ABC):
     """A kind of pool: a value that says how many workers there are and where. Subclass it for another place."""
 
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many workers have the main role."""
+
     @abstractmethod
     def open(self, roles: Mapping[str, Make]) -> Workers:
         """Start the workers. Use the result as a context manager: leaving it ends them.

@@ -47,6 +47,10 @@ class Processes(Pool):
         if self.timeout_s is not None:
             check_number(PoolError, "timeout_s", self.timeout_s, above=0)
 
+    @property
+    def size(self) -> int:
+        return self.workers
+
     def open(self, roles: Mapping[str, Make]) -> Workers:
         return _Running(self, {name: packed(make) for name, make in roles.items()})
 

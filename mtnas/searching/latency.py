@@ -12,6 +12,7 @@ from mtnas.results import Results
 from mtnas.runs import Run
 from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference
 from mtnas.searching.settings import SearchSettings
+from mtnas.searching.workers import MakeLatency
 from mtnas.space.data import Data
 from mtnas.supernet import SuperNetwork
 from mtnas.targets import MeasureSettings, Target
@@ -40,9 +41,9 @@ class SearchLatency:
         if known is None:
             keep_latencies(run, self.where, self.anchor, {})
 
-    def __call__(self, candidate: Candidate) -> Latency:
-        """Latency of a candidate under its policy, which the target's own audit has seen to be what runs."""
-        return dict(self._measured([candidate], self.settings.measuring))[candidate]
+    def maker(self) -> MakeLatency:
+        """Makes what measures one candidate at a time, under its policy: the target's audit sees that this runs."""
+        return MakeLatency(self.supernet, self.target, self.example, self.settings.measuring, self.anchor)
 
     def confirm(self, results: Callable[[], Results], *, show_progress: bool) -> Results:
         """Measure all front members again until the front consists of such ones only, and give the results then.

@@ -1,42 +1,34 @@
-"""Search: ask, measure, tell."""
+"""Search: what is measured of a trained supernetwork, from the first candidate to the confirmed front."""
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
+import torch
 from optuna.samplers import BaseSampler
 
-from mtnas.architecture import FLOAT, Candidate, JointSpace
-from mtnas.evaluation import CandidateErrors
-from mtnas.latency import LATENCY
+from mtnas.architecture import Candidate
+from mtnas.evaluation import free_mib
+from mtnas.pools import InProcess, Make, Pool
 from mtnas.progress import progress
-from mtnas.quantizing import JointCosts
-from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
+from mtnas.results import Results, corners
 from mtnas.runs import Run, read_results
 from mtnas.searching.checks import default_objectives, searched_space, target_of
 from mtnas.searching.latency import SearchLatency
-from mtnas.searching.parameters import Parameters
-from mtnas.searching.predictor_sampler import PredictorSampler
-from mtnas.searching.proposals import Proposals
+from mtnas.searching.loop import Loop, SamplerOf
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Watch
 from mtnas.searching.study import RunStudy
-from mtnas.searching.tree_genes import TreeGenes
 from mtnas.searching.warm_start import EarlierRows
-from mtnas.seeds import derive_seed
+from mtnas.searching.workers import ERRORS, LATENCY_MS, MakeErrors
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
 from mtnas.targets import Target
 from mtnas.training import cpu_threads, load_supernetwork
-
-SamplerOf = Callable[[int], BaseSampler]
-"""Makes a sampler for a proposal by its number."""
 
 
 def search(
@@ -48,6 +40,7 @@ def search(
     sampler: BaseSampler | SamplerOf | None = None,
     supernet: SuperNetwork | None = None,
     warm_start: Results | None = None,
+    pool: Pool | None = None,
     show_progress: bool = True,
 ) -> Results:
     """Measure candidates of a trained supernetwork until the asked number is reached, or go on where it stopped.
@@ -70,11 +63,14 @@ def search(
         warm_start: results of another run on the same space or one that shares members with it. Its best candidates
             are measured first, and its rows advise the predictors; they are copied into this run, which keeps them
             when it is gone on with.
+        pool: where candidates are measured, such as ``mtnas.Processes(4)``; None: in this process. This process alone
+            asks, tells and writes to the run, in any case.
         show_progress: False: nothing is printed.
 
     Raises:
         SearchError: before anything is measured, for an unknown cost, budgets that nothing can meet, or a warm start
-            from rows that are not in this space.
+            from rows that are not in this space; later, if too many candidates in a row cannot be measured.
+        PoolError: if workers cannot be started, or are lost for good.
         RunError: if the run belongs to another space, data or objectives, or is not trained.
     """
     settings = settings or SearchSettings()
@@ -87,30 +83,90 @@ def search(
         target = target_of(settings, tasks)
         run.manifest.claim("search", claim_of(settings, objectives, target))
         latency = None if target is None else SearchLatency(run, supernet, data, target, settings)
-        optuna_level = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            loop = _Loop.start(space, data, run, settings, objectives, supernet, joint, latency, warm_start)
-            watch = Watch(settings.stop_when, objectives, settings.budgets)
-            with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
-                loop.fix_reference()
-                while (
-                    len(loop.rows) < settings.evaluations
-                    and not watch.ends(loop.rows, run.manifest.read().get("reference"))
-                    and loop.step(sampler if callable(sampler) else lambda number: sampler or loop.predicting())
-                ):
-                    loop.fix_reference()
-                    advance(loop.text())
-            if show_progress:
-                watch.tell(len(loop.rows))
-        finally:
-            optuna.logging.set_verbosity(optuna_level)
+        with _quiet_optuna():
+            earlier = EarlierRows.of(run, joint, objectives, warm_start)
+            study = RunStudy.open(run, objectives, settings.budgets)
+            baselines = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
+            loop = Loop(space, run, settings, joint, study, earlier, baselines, latency is not None)
+            _measure(loop, supernet, data, latency, sampler, pool or InProcess(), show_progress)
         if latency is None:
             results = read_results(run)
         else:
             results = latency.confirm(lambda: read_results(run), show_progress=show_progress)
         run.write_text("results.csv", results.to_frame().to_csv(index=False))
     return results
+
+
+def _measure(
+    loop: Loop,
+    supernet: SuperNetwork,
+    data: Data,
+    latency: SearchLatency | None,
+    sampler: BaseSampler | SamplerOf | None,
+    pool: Pool,
+    show_progress: bool,
+) -> None:
+    """Have candidates measured until there are as many as asked for, or a rule ends it."""
+    settings = loop.settings
+    watch = Watch(settings.stop_when, loop.study.objectives, settings.budgets)
+    if len(loop.rows) >= settings.evaluations or watch.ends(loop.rows, loop.reference):
+        if show_progress:
+            watch.tell(len(loop.rows))
+        return
+    with (
+        pool.open(_roles(loop, supernet, data, latency, pool)) as workers,
+        progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance,
+    ):
+        # A plan for several workers must last until the next one is made.
+        batch = settings.batch or (2 * workers.slots if workers.slots > 1 else None)
+
+        def asked(number: int) -> BaseSampler:
+            return sampler(number) if callable(sampler) else sampler or loop.predicting(batch)
+
+        ended = False
+        while not ended or loop.flying:
+            while (
+                not ended
+                and loop.flying < workers.slots
+                and len(loop.rows) + loop.flying < settings.evaluations
+                and loop.begin(workers, asked)
+            ):
+                pass
+            if not loop.flying:
+                break
+            for finished in workers.wait():
+                if loop.take(finished):
+                    advance(loop.text())
+                    ended = ended or watch.ends(loop.rows, loop.reference)
+    if show_progress:
+        watch.tell(len(loop.rows))
+
+
+def _roles(
+    loop: Loop, supernet: SuperNetwork, data: Data, latency: SearchLatency | None, pool: Pool
+) -> dict[str, Make]:
+    """What the workers do, by role."""
+    settings, tasks = loop.settings, loop.space.architectures.tasks
+    known = [(row.candidate, {task: row.costs[f"error/{task}"] for task in tasks}) for row in loop.rows]
+    cache_mib = settings.cache_mib
+    if cache_mib is None and pool.size > 1:
+        cache_mib = free_mib(torch.device("cpu")) / 4 / pool.size
+    roles: dict[str, Make] = {
+        ERRORS: MakeErrors(supernet, data, known, cache_mib=cache_mib, threads=settings.threads, device=settings.device)
+    }
+    if latency is not None:
+        roles[LATENCY_MS] = latency.maker()
+    return roles
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
 
 
 def claim_of(settings: SearchSettings, objectives: Sequence[str], target: Target | None) -> dict[str, Any]:
@@ -121,145 +177,3 @@ def claim_of(settings: SearchSettings, objectives: Sequence[str], target: Target
     if target is not None:
         claim["target"] = target.describe()
     return claim
-
-
-@dataclass
-class _Loop:
-    """State of a search: what is known, and what proposes and judges the next.
-
-    Attributes:
-        corners: the corner networks.
-        first: what is measured before anything is proposed: the corner networks, and the best of the earlier rows.
-        latency: measures it; None: it is no cost of this search.
-    """
-
-    space: SearchSpace
-    run: Run
-    settings: SearchSettings
-    study: RunStudy
-    proposals: Proposals
-    errors: CandidateErrors
-    latency: SearchLatency | None
-    earlier: EarlierRows
-    corners: list[Candidate]
-    first: list[Candidate]
-    rows: list[Row]
-    known: set[Candidate]
-    _predicting: PredictorSampler | None = None
-
-    @classmethod
-    def start(
-        cls,
-        space: SearchSpace,
-        data: Data,
-        run: Run,
-        settings: SearchSettings,
-        objectives: tuple[str, ...],
-        supernet: SuperNetwork,
-        joint: JointCosts,
-        latency: SearchLatency | None,
-        warm_start: Results | None,
-    ) -> _Loop:
-        earlier = EarlierRows.of(run, joint, objectives, warm_start)
-        study = RunStudy.open(run, objectives, settings.budgets)
-        proposals = Proposals(study, Parameters(joint.space.product), joint, settings.budgets, settings.tries)
-        errors = CandidateErrors(supernet, data, cache_mib=settings.cache_mib)
-        rows = list(study.rows())
-        for row in rows:
-            measured = {task: row.costs[f"error/{task}"] for task in space.architectures.tasks}
-            errors.remember(row.candidate, measured)
-        corner = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
-        left = settings.startup - len(set(corner))
-        first = [*corner, *earlier.best(objectives, settings.budgets, left)]
-        known = {row.candidate for row in rows}
-        return cls(space, run, settings, study, proposals, errors, latency, earlier, corner, first, rows, known)
-
-    def step(self, sampler: SamplerOf) -> bool:
-        """Measure one more candidate; False if there is none left."""
-        for candidate in self.first:
-            if candidate not in self.known:
-                self._measure(self.proposals.fixed(candidate), candidate)
-                return True
-        found = self.proposals.next(
-            self.known,
-            sampler,
-            lambda number: random.Random(derive_seed(self.run.seed, "repair", number)),
-        )
-        if found is None:
-            return False
-        self._measure(*found)
-        return True
-
-    def fix_reference(self) -> None:
-        """Settle the reference point once the corners are measured; it never changes after that."""
-        if set(self.corners) <= self.known and "reference" not in self.run.manifest.read():
-            self.run.manifest.write("reference", self._reference())
-
-    def predicting(self) -> BaseSampler:
-        """The sampler of this run: it knows the trees, the exact costs and the reference point."""
-        if self._predicting is None:
-            joint, settings = self.proposals.joint, self.settings
-            reference = self.run.manifest.section("reference")
-            self._predicting = PredictorSampler(
-                seed=derive_seed(self.run.seed, "search"),
-                startup=settings.startup,
-                batch=settings.batch,
-                settings=settings.planning,
-                genetics=lambda names: TreeGenes(
-                    joint.space.product,
-                    joint.table,
-                    [*names],
-                    self.study.objectives,
-                    settings.budgets,
-                    parts=parts_of(joint.space),
-                ),
-                reference=[reference[name] for name in self.study.objectives],
-                earlier=self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
-            )
-        return self._predicting
-
-    def _measure(self, trial: optuna.Trial, candidate: Candidate) -> None:
-        errors, joint = self.errors(candidate), self.proposals.joint
-        costs = {
-            **{f"error/{task}": error for task, error in errors.items()},
-            MEAN_ERROR: mean_error(errors),
-            **joint.table.of(joint.space.product, joint.space.join(candidate)),
-        }
-        notes: dict[str, Any] = {}
-        if self.latency is not None:
-            latency = self.latency(candidate)
-            costs[LATENCY], notes["latency"] = latency.ms, latency.to_json()
-        self.study.tell(trial, candidate, costs, self.settings.budgets, notes)
-        self.rows.append(Row(len(self.rows), candidate, costs))
-        self.known.add(candidate)
-
-    def _reference(self) -> dict[str, float]:
-        """Reference point by cost name: stated by the user or the task, else from the corners just measured."""
-        joint = self.proposals.joint
-        point = {name: float(joint.table.largest(joint.space.product, name)) for name in joint.table.names}
-        if self.latency is not None:
-            point[LATENCY] = 1.1 * max(row.costs[LATENCY] for row in self.rows)
-        for task in self.space.tasks:
-            worst = max(row.costs[f"error/{task.name}"] for row in self.rows)
-            stated = task.reference_error
-            point[f"error/{task.name}"] = stated if stated is not None else 1.1 * worst or 1.0
-        tasks = self.space.architectures.tasks
-        point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in tasks) / len(tasks)
-        return {**point, **self.settings.reference}
-
-    def text(self) -> str:
-        """The best so far."""
-        within = [row for row in self.rows if all(row.costs[n] <= limit for n, limit in self.settings.budgets.items())]
-        if not within:
-            return "none within the budgets yet"
-        best = min(within, key=lambda row: row.costs[MEAN_ERROR])
-        at = f"{best.costs[LATENCY]:#.3g} ms" if LATENCY in best.costs else f"{best.costs['params']:,.0f} params"
-        return f"best mean error within budgets {best.costs[MEAN_ERROR]:.4f} at {at}"
-
-
-def parts_of(joint: JointSpace) -> list[list[tuple[int, ...]]]:
-    """Operator and bits of every option, ``[block][option][part]``, float as 0; the operator alone without bits."""
-    if len(joint.precisions) == 1:
-        return [[(option,) for option, _ in block] for block in joint.choices]
-    numbers = {bits: number for number, bits in enumerate(sorted(joint.precisions, key=lambda bits: bits != FLOAT))}
-    return [[(option, numbers[bits]) for option, bits in block] for block in joint.choices]

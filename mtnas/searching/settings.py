@@ -39,6 +39,8 @@ class SearchSettings:
             run.
         cache_mib: memory for activations of sub-networks that later ones share; None: a quarter of what is free when
             the search begins. What is found does not depend on it, only how fast.
+        most_failures: candidates in a row that may fail to be measured before the search ends with the reason. A
+            failure is kept in the study with its traceback; it is never a number, and is not tried again.
         tries: proposals of the sampler that may be known or over a budget before one is repaired instead.
         stop_when: rules that may end the search before `evaluations` is reached, such as
             ``(Plateau(evaluations=50), TimeLimit(minutes=30))``; the first that holds ends it.
@@ -58,6 +60,7 @@ class SearchSettings:
     threads: int = 0
     device: str = "auto"
     cache_mib: float | None = None
+    most_failures: int = 5
     tries: int = 5
     stop_when: Sequence[StopRule] = ()
 
@@ -68,7 +71,13 @@ class SearchSettings:
         object.__setattr__(self, "precisions", _precisions(self.precisions))
         if self.target is not None and not isinstance(self.target, Target):
             raise SearchError(f"target must be a mtnas.targets.Target such as OnnxRuntime(), but is {self.target!r}")
-        for name, least in (("evaluations", 1), ("startup", 2), ("tries", 1), ("threads", 0)):
+        for name, least in (
+            ("evaluations", 1),
+            ("startup", 2),
+            ("most_failures", 1),
+            ("tries", 1),
+            ("threads", 0),
+        ):
             check_number(SearchError, name, getattr(self, name), at_least=least, whole=True)
         if self.batch is not None:
             check_number(SearchError, "batch", self.batch, at_least=1, whole=True)

@@ -24,6 +24,9 @@ from mtnas.runs.study_file import damaged_study, must_have_study
 
 _CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
 
+FAILURE = "failure"
+"""Attribute of a trial that could not be measured: the traceback, or why there is none."""
+
 
 class RunStudy:
     """Measured rows as trials of an Optuna study in the run's SQLite file.
@@ -45,7 +48,7 @@ class RunStudy:
         self.objectives = tuple(objectives)
         self.study = _named(optuna.create_study(directions=stored.directions), objectives)
         # Trials that were left open by a killed process of an earlier version are not taken over.
-        ended = stored.get_trials(deepcopy=False, states=_CLOSED)
+        ended = stored.get_trials(deepcopy=False, states=(*_CLOSED, TrialState.FAIL))
         self.study.add_trials(sorted(ended, key=lambda trial: trial.number))
 
     @classmethod
@@ -119,6 +122,18 @@ class RunStudy:
         trial.set_user_attr("not evaluated", reason)
         self._stored.add_trial(self.study.tell(trial, state=TrialState.PRUNED))
 
+    def fail(self, trial: optuna.Trial, candidate: Candidate, failure: str) -> None:
+        """Record an evaluation that gave no result."""
+        trial.set_user_attr(CANDIDATE, candidate.to_json())
+        trial.set_user_attr(FAILURE, failure)
+        self._stored.add_trial(self.study.tell(trial, state=TrialState.FAIL))
+
+    def failed(self) -> tuple[Candidate, ...]:
+        """Candidates that could not be measured."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        with _readable(self.path):
+            return tuple(Candidate.from_json(t.user_attrs[CANDIDATE]) for t in trials if CANDIDATE in t.user_attrs)
+
     def rows(self) -> tuple[Row, ...]:
         """Measured rows in the order of their trials."""
         with _readable(self.path):
@@ -126,9 +141,9 @@ class RunStudy:
 
     def progress(self) -> tuple[int, int]:
         """How many trials there were, and how many of the last ones in a row were rejected."""
-        states = [trial.state for trial in self.study.get_trials(deepcopy=False) if trial.state in _CLOSED]
-        rejected = next((i for i, state in enumerate(reversed(states)) if state != TrialState.PRUNED), len(states))
-        return len(states), rejected
+        trials = self.study.get_trials(deepcopy=False)
+        ended = (i for i, trial in enumerate(reversed(trials)) if trial.state != TrialState.PRUNED)
+        return len(trials), next(ended, len(trials))
 
 
 def _named(study: optuna.Study, objectives: Sequence[str]) -> optuna.Study:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import BayesianRidge
 
 from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.latency import LATENCY
@@ -17,9 +17,7 @@ from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
 
-WORK_MODEL = MeanModel(
-    ProcessModel(False, iterations=20, spread=2.0), RegressorModel(RidgeCV(alphas=np.logspace(-4, 3, 15)))
-)
+WORK_MODEL = MeanModel(ProcessModel(False, iterations=20, spread=2.0), RegressorModel(BayesianRidge()))
 """How latency is predicted. A linear model is best where rows are many, a process where they are few; their mean is
 never far from the better one."""
 

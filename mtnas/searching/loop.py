@@ -1,0 +1,247 @@
+"""The loop of a search: ask, have measured, tell."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from mtnas.architecture import FLOAT, Candidate, JointSpace
+from mtnas.errors import SearchError
+from mtnas.latency import LATENCY, Latency
+from mtnas.pools import Finished, Job, Workers
+from mtnas.quantizing import JointCosts
+from mtnas.results import MEAN_ERROR, Row, mean_error
+from mtnas.runs import Run
+from mtnas.searching.parameters import Parameters
+from mtnas.searching.predictor_sampler import PredictorSampler
+from mtnas.searching.proposals import Proposals
+from mtnas.searching.settings import SearchSettings
+from mtnas.searching.study import RunStudy
+from mtnas.searching.tree_genes import TreeGenes
+from mtnas.searching.warm_start import EarlierRows
+from mtnas.searching.workers import ERRORS, LATENCY_MS
+from mtnas.seeds import derive_seed
+from mtnas.space.search_space import SearchSpace
+
+SamplerOf = Callable[[int], BaseSampler]
+"""Makes a sampler for a proposal by its number."""
+
+
+@dataclass
+class _Flight:
+    """A candidate that is being measured: its trial, and what has come back."""
+
+    trial: optuna.Trial
+    candidate: Candidate
+    errors: Mapping[str, float] | None = None
+    latency: Latency | None = None
+
+
+@dataclass
+class Loop:
+    """State of a search: what is known, what is being measured, and what proposes the next.
+
+    Args:
+        space: of the run.
+        run: keeps the reference point.
+        settings: of the search.
+        joint: the space of candidates, with its exact costs.
+        study: where rows are kept.
+        earlier: rows of another run to begin from.
+        corners: the corner networks: measured first, they settle the reference point.
+        measures_latency: whether latency is a cost of this search.
+    """
+
+    space: SearchSpace
+    run: Run
+    settings: SearchSettings
+    joint: JointCosts
+    study: RunStudy
+    earlier: EarlierRows
+    corners: Sequence[Candidate]
+    measures_latency: bool
+    rows: list[Row] = field(default_factory=list)
+    _known: set[Candidate] = field(default_factory=set)
+    _flying: dict[int, _Flight] = field(default_factory=dict)
+    _failed_in_a_row: int = 0
+    _reference: Mapping[str, float] | None = None
+    _predicting: PredictorSampler | None = None
+    _best: Row | None = None
+
+    def __post_init__(self) -> None:
+        self.proposals = Proposals(
+            self.study, Parameters(self.joint.space.product), self.joint, self.settings.budgets, self.settings.tries
+        )
+        left = self.settings.startup - len(set(self.corners))
+        best = self.earlier.best(self.study.objectives, self.settings.budgets, left)
+        self._first = list(dict.fromkeys([*self.corners, *best]))
+        self._reference = self.run.manifest.read().get("reference")
+        self._known |= set(self.study.failed()) - set(self.corners)
+        for row in self.study.rows():
+            self._add(row)
+        self._fix_reference()
+
+    @property
+    def reference(self) -> Mapping[str, float] | None:
+        """Reference point by cost name; None as long as corner networks are missing."""
+        return self._reference
+
+    @property
+    def flying(self) -> int:
+        """Number of candidates that are being measured."""
+        return len(self._flying)
+
+    # Asking -----------------------------------------------------------------------------------------------------
+
+    def begin(self, workers: Workers, sampler: SamplerOf) -> bool:
+        """Have one more candidate measured; False if none is to be had now: all are known, or rows must come first."""
+        found = self._next(sampler)
+        if found is None:
+            return False
+        trial, candidate = found
+        self._flying[trial.number] = _Flight(trial, candidate)
+        workers.submit(Job(trial.number, ERRORS, candidate))
+        if self.measures_latency:
+            workers.submit(Job(trial.number, LATENCY_MS, candidate))
+        return True
+
+    def _next(self, sampler: SamplerOf) -> tuple[optuna.Trial, Candidate] | None:
+        taken = self._known | {flight.candidate for flight in self._flying.values()}
+        for candidate in self._first:
+            if candidate not in taken:
+                return self.proposals.fixed(candidate), candidate
+        if self._reference is None:
+            return None
+        return self.proposals.next(
+            taken, sampler, lambda number: random.Random(derive_seed(self.run.seed, "repair", number))
+        )
+
+    def predicting(self, batch: int | None) -> BaseSampler:
+        """The sampler of this run: it knows the trees, the exact costs and the reference point.
+
+        Args:
+            batch: candidates that one fit of the predictors serves.
+        """
+        if self._predicting is None:
+            joint, settings, reference = self.joint, self.settings, self._reference
+            assert reference is not None
+            self._predicting = PredictorSampler(
+                seed=derive_seed(self.run.seed, "search"),
+                startup=settings.startup,
+                batch=batch,
+                settings=settings.planning,
+                genetics=lambda names: TreeGenes(
+                    joint.space.product,
+                    joint.table,
+                    [*names],
+                    self.study.objectives,
+                    settings.budgets,
+                    parts=parts_of(joint.space),
+                ),
+                reference=[reference[name] for name in self.study.objectives],
+                earlier=self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
+            )
+        return self._predicting
+
+    # Telling ----------------------------------------------------------------------------------------------------
+
+    def take(self, finished: Finished) -> bool:
+        """Take in what a worker gave; whether a candidate is measured with that.
+
+        Raises:
+            SearchError: if too many candidates in a row could not be measured, or a corner network could not.
+        """
+        flight = self._flying.get(finished.job.number)
+        if flight is None:  # its other half has failed
+            return False
+        if finished.failure:
+            self._fail(finished.job.number, flight, finished.failure)
+            return False
+        if finished.job.role == ERRORS:
+            flight.errors = finished.value
+        else:
+            flight.latency = finished.value
+        if flight.errors is None or (self.measures_latency and flight.latency is None):
+            return False
+        del self._flying[finished.job.number]
+        self._tell(flight.trial, flight.candidate, flight.errors, flight.latency)
+        return True
+
+    def _tell(
+        self, trial: optuna.Trial, candidate: Candidate, errors: Mapping[str, float], latency: Latency | None
+    ) -> None:
+        costs = {
+            **{f"error/{task}": error for task, error in errors.items()},
+            MEAN_ERROR: mean_error(errors),
+            **self.joint.table.of(self.joint.space.product, self.joint.space.join(candidate)),
+        }
+        notes: dict[str, Any] = {}
+        if latency is not None:
+            costs[LATENCY], notes["latency"] = latency.ms, latency.to_json()
+        self.study.tell(trial, candidate, costs, self.settings.budgets, notes)
+        self._add(Row(len(self.rows), candidate, costs))
+        self._failed_in_a_row = 0
+        self._fix_reference()
+
+    def _fail(self, number: int, flight: _Flight, failure: str) -> None:
+        del self._flying[number]
+        self.study.fail(flight.trial, flight.candidate, failure)
+        self._failed_in_a_row += 1
+        which = f"candidate {flight.candidate.id} could not be measured"
+        if flight.candidate in self.corners:
+            raise SearchError(f"{which}, a corner network, without which no search begins:\n{failure.rstrip()}")
+        self._known.add(flight.candidate)
+        if self._failed_in_a_row >= self.settings.most_failures:
+            raise SearchError(
+                f"{self._failed_in_a_row} candidates in a row could not be measured (most_failures); the last one:"
+                f" {which}:\n{failure.rstrip()}"
+            )
+
+    def _add(self, row: Row) -> None:
+        self.rows.append(row)
+        self._known.add(row.candidate)
+        within = all(row.costs[name] <= limit for name, limit in self.settings.budgets.items())
+        if within and (self._best is None or row.costs[MEAN_ERROR] < self._best.costs[MEAN_ERROR]):
+            self._best = row
+
+    def _fix_reference(self) -> None:
+        """Settle the reference point once the corners are measured; it never changes after that."""
+        if self._reference is None and set(self.corners) <= self._known:
+            self._reference = self._from_corners()
+            self.run.manifest.write("reference", self._reference)
+
+    def _from_corners(self) -> dict[str, float]:
+        """Reference point by cost name: stated by the user or the task, else from the corner networks."""
+        table, rows = self.joint.table, [row for row in self.rows if row.candidate in set(self.corners)]
+        point = {name: float(table.largest(self.joint.space.product, name)) for name in table.names}
+        if self.measures_latency:
+            point[LATENCY] = 1.1 * max(row.costs[LATENCY] for row in rows)
+        for task in self.space.tasks:
+            worst = max(row.costs[f"error/{task.name}"] for row in rows)
+            stated = task.reference_error
+            point[f"error/{task.name}"] = stated if stated is not None else 1.1 * worst or 1.0
+        tasks = self.space.architectures.tasks
+        point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in tasks) / len(tasks)
+        return {**point, **self.settings.reference}
+
+    def text(self) -> str:
+        """The best so far."""
+        if self._best is None:
+            return "none within the budgets yet"
+        costs = self._best.costs
+        at = f"{costs[LATENCY]:#.3g} ms" if LATENCY in costs else f"{costs['params']:,.0f} params"
+        return f"best mean error within budgets {costs[MEAN_ERROR]:.4f} at {at}"
+
+
+def parts_of(joint: JointSpace) -> list[list[tuple[int, ...]]]:
+    """Operator and bits of every option, ``[block][option][part]``, float as 0; the operator alone without bits."""
+    if len(joint.precisions) == 1:
+        return [[(option,) for option, _ in block] for block in joint.choices]
+    numbers = {bits: number for number, bits in enumerate(sorted(joint.precisions, key=lambda bits: bits != FLOAT))}
+    return [[(option, numbers[bits]) for option, bits in block] for block in joint.choices]
