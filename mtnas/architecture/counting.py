@@ -40,6 +40,10 @@ class TreeCounter:
         self.options = tuple(options) if options is not None else (1,) * len(self.branching)
         self._split = cache(self._count_split)
 
+    def __reduce__(self) -> tuple[type[TreeCounter], tuple[int, tuple[bool, ...], tuple[int, ...]]]:
+        """For another process: counts are worked out anew there."""
+        return TreeCounter, (self.tasks, self.branching, self.options)
+
     def _whole(self, size: int, block: int) -> int:
         """Ways of a group that is one node at ``block``."""
         return self.options[block] * int(self._split(size, block + 1))

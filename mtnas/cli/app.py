@@ -70,6 +70,7 @@ def run(
     int8: options.Int8Option = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
+    workers: options.WorkersOption = 0,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
     tensorboard: options.TensorBoardOption = False,
@@ -92,7 +93,8 @@ def run(
     with work.run.hold():
         work.claim(training)
         supernet = train_supernetwork(work.file.space, work.data, work.run, training)
-        results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet)
+        pool = steps.pool(workers)
+        results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet, pool=pool)
         paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))
@@ -133,6 +135,7 @@ def search(
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
     warm_start: options.WarmStartOption = None,
+    workers: options.WorkersOption = 0,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
 ) -> None:
@@ -146,7 +149,8 @@ def search(
     settings = work.searching(
         evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau, int8=int8
     )
-    results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier)
+    pool = steps.pool(workers)
+    results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier, pool=pool)
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))
     _say_written([work.run.results])

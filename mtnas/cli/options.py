@@ -96,6 +96,10 @@ Int8Option = Annotated[
         " file's. Objectives then are best latency_ms and size_kib, beside errors.",
     ),
 ]
+WorkersOption = Annotated[
+    int,
+    typer.Option("--workers", min=0, help="Processes of this machine that measure candidates. 0: none, this one does."),
+]
 RowsOption = Annotated[int, typer.Option("--rows", min=1, help="Largest number of front members to print.")]
 
 

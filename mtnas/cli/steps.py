@@ -14,6 +14,7 @@ from mtnas.progress import progress
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate
     from mtnas.exporting import Bundle
+    from mtnas.pools import Pool
     from mtnas.refining.rows import RefinedRow
     from mtnas.results import Results, Row
     from mtnas.runs import Run
@@ -124,6 +125,13 @@ class Work:
         self.run.keep_space_file(self.file.path)
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
+
+
+def pool(workers: int) -> Pool | None:
+    """Where candidates are measured; None: here."""
+    from mtnas.pools import Processes
+
+    return Processes(workers) if workers else None
 
 
 def _stop_when(rules: Sequence[StopRule], time_limit: float | None, plateau: int | None) -> tuple[StopRule, ...]:
