@@ -98,9 +98,15 @@ def test_a_task_s_view_is_its_path_and_the_whole_view_tells_networks_apart(space
             for j, other in enumerate(architectures[:i]):
                 same = bool((features[i] == features[j]).all())
                 assert same == (one.path(cost) == other.path(cost))
-    whole = case.genes.features(genes, case.genes.view(len(space.tasks)))
+    whole = case.genes.features(genes, 0)
     assert len({tuple(row) for row in whole.tolist()}) == len(set(architectures))
     assert whole.shape[1] == len(case.genes.groups(0))
+    view = case.genes.view(len(space.tasks))
+    assert view == case.genes.view("error/mean") == len(space.tasks) + 2
+    together = case.genes.features(genes, view)
+    paths = [case.genes.features(genes, task + 1) for task in range(len(space.tasks))]
+    assert np.allclose(together[:, : paths[0].shape[1]], np.mean(paths, axis=0))
+    assert together.shape[1] == len(case.genes.groups(view))
 
 
 @given(plain_spaces(most_tasks=3, most_blocks=3), st.integers(0, 99))

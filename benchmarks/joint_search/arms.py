@@ -113,14 +113,13 @@ def float_alone(setting: Setting) -> list[Measured]:
 
 
 def then_int8(setting: Setting) -> list[Measured]:
-    """The same search for two thirds of the evaluations, then members of its front with all nodes in integers."""
-    rows = float_alone(setting)[: 2 * setting.evaluations // 3]
-    front = front_of(rows)
-    left = setting.evaluations - len(rows)
-    front.sort(key=lambda row: row.costs)
-    spread = front if len(front) <= left else [front[round(i * (len(front) - 1) / (left - 1))] for i in range(left)]
-    kept = _Kept(setting, THEN_INT8)
-    with progress(THEN_INT8, len(spread)) as advance:
+    """The same search for about two thirds of the evaluations, then members of its front with all nodes in integers."""
+    rows = float_alone(setting)
+    front = sorted(front_of(rows[: 2 * setting.evaluations // 3]), key=lambda row: row.costs)
+    count = min(len(front), setting.evaluations // 3)
+    spread = [front[round(i * (len(front) - 1) / max(1, count - 1))] for i in range(count)]
+    rows, kept = rows[: setting.evaluations - count], _Kept(setting, THEN_INT8)
+    with progress(THEN_INT8, count) as advance:
         for row in spread:
             rows.append(kept(all_int8(row.candidate.architecture)))
             advance("")

@@ -13,6 +13,7 @@ from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.latency import LATENCY
 from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel
 from mtnas.predicting.genetics import Floats, Genes
+from mtnas.results import MEAN_ERROR
 from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
@@ -29,8 +30,9 @@ class TreeGenes(Genetics):
     """The genes that `Parameters` names: of every task a parent and a depth, of every block and task an option.
 
     Predictors of a task's error see its own path: under inherited weights it depends on nothing else. Those of latency
-    see the work that is done, whichever tasks it is for. Others see which pairs of tasks share a block, and the options
-    of the nodes that are there. Costs that add up over nodes are computed.
+    see the work that is done, whichever tasks it is for, and those of the mean error all paths together. Others see
+    which pairs of tasks share a block, and the options of the nodes that are there. Costs that add up over nodes are
+    computed.
 
     Args:
         space: of the architectures.
@@ -189,10 +191,12 @@ class TreeGenes(Genetics):
     # What predictors see ----------------------------------------------------------------------------------------
 
     def view(self, cost: int | str) -> int:
-        """0: the whole network; t + 1: the path of task t; T + 1: the work that it does."""
+        """0: the whole network; t + 1: the path of task t; T + 1: the work that is done; T + 2: all paths together."""
         name = self.objectives[cost] if isinstance(cost, int) else cost
         if name == LATENCY:
             return self.tasks + 1
+        if name == MEAN_ERROR:
+            return self.tasks + 2
         kind, _, task = name.partition("/")
         return self.space.tasks.index(task) + 1 if kind == "error" and task in self.space.tasks else 0
 
@@ -204,6 +208,8 @@ class TreeGenes(Genetics):
         options = self.path_options(genes, leaders)
         if view == self.tasks + 1:
             return self._work(leaders, options)
+        if view == self.tasks + 2:
+            return self._of_paths(leaders, options)
         if view:
             return self._of_path(leaders[:, :, view - 1], options[:, :, view - 1])
         parts = [
@@ -219,6 +225,9 @@ class TreeGenes(Genetics):
         if view == self.tasks + 1:
             return self._work.groups()
         coded = [[int(values.max()) + 1 for values in block.T] for block in self._parts]
+        if view == self.tasks + 2:
+            of_path = self.groups(1)
+            return np.concatenate([of_path, np.full(self.tasks * (self.tasks - 1) // 2, of_path.max(initial=-1) + 1)])
         if view:
             widths = [width for of_block in coded for width in (self.tasks, *of_block)]
         else:
@@ -233,6 +242,18 @@ class TreeGenes(Genetics):
             parts.append(np.eye(self.tasks)[leaders[:, block]] / np.sqrt(2))
             parts.append(self._coded[block][options[:, block]])
         return np.concatenate(parts, axis=1)
+
+    def _of_paths(self, leaders: Ints, options: Ints, pairs: float = 0.4) -> Floats:
+        """Means over the tasks of what their paths tell, and how much every pair of tasks shares, (n, features).
+
+        A mean error is the mean of what the paths give, and tasks that have the same operator have it alike as a rule:
+        this foresees it from fewer rows than a column for every node would. Pairs tell trees apart that have equal
+        means; they count for little, since they say little.
+        """
+        paths = [self._of_path(leaders[:, :, task], options[:, :, task]) for task in range(self.tasks)]
+        shared = [(leaders[:, :, a] == leaders[:, :, b]).mean(1) for a, b in combinations(range(self.tasks), 2)]
+        columns = np.stack(shared, axis=1) if shared else np.zeros((len(leaders), 0))
+        return np.concatenate([np.mean(paths, axis=0), pairs * columns], axis=1)
 
     # What is known ----------------------------------------------------------------------------------------------
 
