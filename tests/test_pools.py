@@ -139,7 +139,7 @@ def test_a_job_that_kills_its_workers_fails_and_the_others_go_on() -> None:
         for number in range(1, 6):
             workers.submit(Job(number, "main", ("add", number)))
         found = {one.job.number: one for one in all_of(workers, 6)}
-    assert "died 2 times, the last time by signal 9, as when memory runs out" in found[0].failure
+    assert "died 2 times, last by signal 9, as when memory runs out" in found[0].failure
     assert all(found[number].value == number for number in range(1, 6))
 
 

@@ -71,6 +71,11 @@ def run(
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
     workers: options.WorkersOption = 0,
+    ray_address: options.RayOption = None,
+    worker_cpus: options.CpusOption = 1.0,
+    worker_gpus: options.GpusOption = 0.0,
+    latency_resource: options.ResourceOption = None,
+    timeout: options.TimeoutOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
     tensorboard: options.TensorBoardOption = False,
@@ -93,7 +98,7 @@ def run(
     with work.run.hold():
         work.claim(training)
         supernet = train_supernetwork(work.file.space, work.data, work.run, training)
-        pool = steps.pool(workers)
+        pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
         results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet, pool=pool)
         paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
@@ -136,6 +141,11 @@ def search(
     plateau: options.PlateauOption = None,
     warm_start: options.WarmStartOption = None,
     workers: options.WorkersOption = 0,
+    ray_address: options.RayOption = None,
+    worker_cpus: options.CpusOption = 1.0,
+    worker_gpus: options.GpusOption = 0.0,
+    latency_resource: options.ResourceOption = None,
+    timeout: options.TimeoutOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
 ) -> None:
@@ -149,7 +159,7 @@ def search(
     settings = work.searching(
         evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau, int8=int8
     )
-    pool = steps.pool(workers)
+    pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
     results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier, pool=pool)
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))

@@ -100,6 +100,24 @@ WorkersOption = Annotated[
     int,
     typer.Option("--workers", min=0, help="Processes of this machine that measure candidates. 0: none, this one does."),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="local|auto|HOST:PORT|ray://HOST:PORT",
+        help="Measure on a Ray cluster, with --workers actors; local: one of its own here. Needs mtnas[ray].",
+    ),
+]
+CpusOption = Annotated[float, typer.Option("--worker-cpus", min=0, help="CPUs of the Ray cluster for each worker.")]
+GpusOption = Annotated[float, typer.Option("--worker-gpus", min=0, help="GPUs for each worker; fractions share one.")]
+ResourceOption = Annotated[
+    str | None,
+    typer.Option("--latency-resource", metavar="NAME", help="Custom Ray resource of the nodes that measure latency."),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0.001, metavar="SECONDS", help="How long a worker may take for one candidate."),
+]
 RowsOption = Annotated[int, typer.Option("--rows", min=1, help="Largest number of front members to print.")]
 
 

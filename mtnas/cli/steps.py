@@ -127,11 +127,16 @@ class Work:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
 
 
-def pool(workers: int) -> Pool | None:
+def pool(
+    workers: int, address: str | None, cpus: float, gpus: float, resource: str | None, timeout_s: float | None
+) -> Pool | None:
     """Where candidates are measured; None: here."""
-    from mtnas.pools import Processes
+    from mtnas.pools import Processes, RayPool
 
-    return Processes(workers) if workers else None
+    if address is not None:
+        several = workers or 2
+        return RayPool(address, several, cpus=cpus, gpus=gpus, resource=resource, timeout_s=timeout_s)
+    return Processes(workers, timeout_s=timeout_s) if workers else None
 
 
 def _stop_when(rules: Sequence[StopRule], time_limit: float | None, plateau: int | None) -> tuple[StopRule, ...]:

@@ -3,5 +3,6 @@
 from mtnas.pools.in_process import InProcess
 from mtnas.pools.pool import Finished, Job, Make, Pool, Workers
 from mtnas.pools.processes import Processes
+from mtnas.pools.ray_pool import RayPool
 
-__all__ = ["Finished", "InProcess", "Job", "Make", "Pool", "Processes", "Workers"]
+__all__ = ["Finished", "InProcess", "Job", "Make", "Pool", "Processes", "RayPool", "Workers"]

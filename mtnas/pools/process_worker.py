@@ -8,24 +8,17 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import cloudpickle
 
 from mtnas.errors import PoolError
+from mtnas.pools.crew import Ready
 from mtnas.pools.pool import Finished, Make, attempt
 
 START = "import sys; from mtnas.pools import process_worker; process_worker.serve(int(sys.argv[1]))"
 """What a worker process runs, with the number of its end of the connection."""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A worker's first word: that it is ready, or why it never will be."""
-
-    failure: str = ""
 
 
 def packed(make: Make) -> bytes:

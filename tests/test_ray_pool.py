@@ -1,0 +1,273 @@
+"""Actors on Ray clusters: one of this process's own, and one of two nodes of which one is taken away."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import toy_space
+from pool_works import cannot_make, make_work
+from test_joint_search import JOINT
+from test_pools import alive, all_of, waited
+from toy_runs import trained_run
+
+from mtnas.errors import PoolError
+from mtnas.latency import LATENCY
+from mtnas.pools import Job, RayPool
+from mtnas.pools.ray_home import RayHome, _processes
+from mtnas.searching import search
+
+ray = pytest.importorskip("ray")
+
+
+def addresses_met() -> set[str]:
+    """Remote addresses of all sockets of this machine, but for its own."""
+    found = set()
+    for name in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            place = line.split()[2].split(":")[0]
+            raw = b"".join(bytes.fromhex(place[i : i + 8])[::-1] for i in range(0, len(place), 8))
+            address = ipaddress.ip_address(raw)
+            mapped = getattr(address, "ipv4_mapped", None) or address
+            if not (mapped.is_loopback or mapped.is_unspecified):
+                found.add(str(mapped))
+    return found - own_addresses()
+
+
+def own_addresses() -> set[str]:
+    import socket
+
+    names = {socket.gethostname(), "localhost"}
+    found = {info[4][0] for name in names for info in _info(name)}
+    return {str(address) for address in found} | {ray.util.get_node_ip_address()}
+
+
+def _info(name: str) -> list[Any]:
+    import socket
+
+    try:
+        return socket.getaddrinfo(name, None)
+    except OSError:
+        return []
+
+
+# A cluster of one's own ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Any]:
+    """What happened to a pool with a cluster of its own, from its start to its end."""
+    told: dict[str, Any] = {"addresses": set(), "before": dict(os.environ)}
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            told["addresses"] |= addresses_met()
+            time.sleep(0.02)
+
+    earlier = addresses_met()
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    array = np.arange(500_000.0)
+    roles: dict[str, Any] = {"main": partial(make_work, 100), "other": partial(_about, array)}
+    with RayPool(workers=2).open(roles) as workers:
+        told["home"] = workers._home.path  # type: ignore[attr-defined]
+        jobs = [*(Job(i, "main", ("add", i)) for i in range(12)), Job(99, "other", None), Job(98, "main", ("raise", 5))]
+        for job in jobs:
+            workers.submit(job)
+        told["found"] = all_of(workers, len(jobs))
+        told["processes"] = _processes(told["home"])
+    over.set()
+    watcher.join()
+    told["addresses"] -= earlier
+    return told
+
+
+def _about(array: np.ndarray[Any, Any]) -> Any:
+    return lambda payload: (array.flags.writeable, float(array.sum()), os.environ.get("HOME"))
+
+
+def test_every_job_is_done_once(alone: dict[str, Any]) -> None:
+    found = {one.job.number: one for one in alone["found"]}
+    assert len(found) == 14 and all(found[number].value == number + 100 for number in range(12))
+    assert "Fatal: no 5" in found[98].failure and found[98].value is None
+
+
+def test_arrays_are_mapped_not_copied_and_workers_keep_their_home(alone: dict[str, Any]) -> None:
+    (value,) = (one.value for one in alone["found"] if one.job.role == "other")
+    writeable, total, home = value
+    assert not writeable and total == np.arange(500_000.0).sum()
+    assert home == os.environ["HOME"]
+
+
+def test_nothing_is_asked_of_anybody_else(alone: dict[str, Any]) -> None:
+    assert alone["addresses"] == set()
+
+
+def test_nothing_is_left_of_it(alone: dict[str, Any]) -> None:
+    assert len(alone["processes"]) >= 3
+    assert waited(lambda: not any(map(alive, alone["processes"])))
+    assert not alone["home"].exists() and not ray.is_initialized()
+    changed = {name for name in os.environ if os.environ[name] != alone["before"].get(name)}
+    assert {name for name in changed if not name.startswith("RAY_")} <= {"PYTEST_CURRENT_TEST"}
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+from functools import partial
+from pathlib import Path
+from pool_works import make_work
+from mtnas.pools import Job, RayPool
+
+workers = RayPool(workers=2).open({{"main": partial(make_work, marks=Path({marks!r}))}})
+for number in range(4):
+    workers.submit(Job(number, "main", ("sleep", 600 + number)))
+workers.wait()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_what_a_killed_process_leaves_is_swept_by_the_next(tmp_path: Path, how: signal.Signals) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(path=[str(Path(__file__).parent)], marks=str(tmp_path))],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        assert waited(lambda: len(list(tmp_path.iterdir())) == 2, 90)
+        (home,) = (Path(tempfile.gettempdir()) / f"mtnas-ray-{os.getuid()}").glob(f"{owner.pid}-*")
+        left = _processes(home)
+        assert len(left) >= 3
+    finally:
+        owner.send_signal(how)
+        owner.wait(timeout=60)
+    mine = RayHome.enter()  # as the next pool does first
+    assert waited(lambda: not any(map(alive, left)))
+    assert not home.exists()
+    mine.leave()
+    assert not mine.path.exists()
+
+
+# A cluster of two nodes ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    # Workers of this cluster must find the tests' modules.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield made
+    made.shutdown()
+
+
+def test_roles_go_where_their_resource_is_and_a_lost_node_loses_nothing(cluster: Any, tmp_path: Path) -> None:
+    """Latency on the node that has the device; main workers on both, until one node is gone."""
+    device = cluster.add_node(num_cpus=0, resources={"device": 1})
+    second = cluster.add_node(num_cpus=2)
+    pool = RayPool(cluster.address, workers=4, resource="device", attempts=2)
+    roles = {"main": partial(make_work, 100, marks=tmp_path), "other": _node}
+    with pool.open(roles) as workers:
+        workers.submit(Job(0, "other", None))
+        for number in range(1, 5):
+            workers.submit(Job(number, "main", ("sleep", 5 + number / 100)))
+
+        def lose() -> None:
+            waited(lambda: len(list(tmp_path.iterdir())) >= 4)
+            cluster.remove_node(second, allow_graceful=False)
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        found = all_of(workers, 5)
+        thread.join()
+        for number in range(5, 8):
+            workers.submit(Job(number, "main", ("add", number)))
+        after = all_of(workers, 3)
+    values = {one.job.number: one.value for one in found}
+    assert values.pop(0) == device.node_id
+    assert values == {number: 5 + number / 100 for number in range(1, 5)}
+    assert Counter(one.value for one in after) == Counter([105, 106, 107])
+    begun = [len(path.read_text().split()) for path in tmp_path.iterdir() if path.name.startswith("5.")]
+    assert sum(begun) > 4  # some were begun again
+
+
+def _node() -> Any:
+    return lambda payload: ray.get_runtime_context().get_node_id()
+
+
+def test_a_search_measures_latency_on_the_device_s_node(cluster: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    cluster.add_node(num_cpus=0, resources={"device": 1})
+    run = trained_run(tmp_path / "run")
+    pool = RayPool(cluster.address, workers=2, resource="device")
+    settings = replace(JOINT, evaluations=12)
+    results = search(toy_space.space, toy_space.data(None), run, settings, pool=pool, show_progress=False)
+    assert len(results.rows) == len({row.candidate for row in results.rows}) == 12
+    assert all(row.costs[LATENCY] > 0 for row in results.rows)
+
+
+def test_faults_of_work_and_workers(cluster: Any, tmp_path: Path) -> None:
+    pool = RayPool(cluster.address, workers=2, timeout_s=3)
+    with pool.open({"main": partial(make_work, marks=tmp_path)}) as workers:
+        jobs = [("die once", 70), ("die", 71), ("sleep", 600), ("raise", 72), *(("add", number) for number in range(6))]
+        for number, payload in enumerate(jobs):
+            workers.submit(Job(number, "main", payload))
+        found = {one.job.number: one for one in all_of(workers, len(jobs))}
+    assert found[0].value == 70 and not found[0].failure
+    assert "its worker died 2 times" in found[1].failure
+    assert found[2].failure == "not finished after 3 s (timeout_s)"
+    assert "Fatal: no 72" in found[3].failure
+    assert [found[number].value for number in range(4, 10)] == list(range(6))
+
+
+def test_workers_that_cannot_be_made_or_placed_say_why(cluster: Any) -> None:
+    with RayPool(cluster.address, workers=1).open({"main": cannot_make}) as workers:
+        workers.submit(Job(0, "main", 1))
+        with pytest.raises(PoolError, match="a worker could not get ready"):
+            workers.wait()
+    with RayPool(cluster.address, workers=1, gpus=1, start_s=3).open({"main": make_work}) as workers:
+        workers.submit(Job(0, "main", ("add", 1)))
+        with pytest.raises(PoolError, match=r"it wants 1 CPUs and 1 GPUs each, and the cluster has .*'CPU': 2"):
+            workers.wait()
+
+
+# Bad input -------------------------------------------------------------------------------------------------------
+
+
+def test_an_address_without_a_cluster_is_told() -> None:
+    with pytest.raises(PoolError, match="no Ray cluster at '127.0.0.1:1' .* or use the address local"):
+        RayPool("127.0.0.1:1").open({"main": make_work})
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"address": ""}, "address must be local, auto, host:port or ray://host:port"),
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"cpus": -1}, "cpus must be at least 0"),
+        ({"gpus": -1}, "gpus must be at least 0"),
+        ({"others": 0}, "others must be at least 1"),
+        ({"timeout_s": 0}, "timeout_s must be above 0"),
+    ],
+)
+def test_impossible_pools_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PoolError, match=sentence):
+        RayPool(**settings)
