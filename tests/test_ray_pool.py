@@ -123,7 +123,7 @@ def test_nothing_is_left_of_it(alone: dict[str, Any]) -> None:
     assert waited(lambda: not any(map(alive, alone["processes"])))
     assert not alone["home"].exists() and not ray.is_initialized()
     changed = {name for name in os.environ if os.environ[name] != alone["before"].get(name)}
-    assert {name for name in changed if not name.startswith("RAY_")} <= {"PYTEST_CURRENT_TEST"}
+    assert {name for name in changed if not name.startswith("RAY_")} <= {"PYTEST_CURRENT_TEST", "PYTHONBREAKPOINT"}
 
 
 SCRIPT = """

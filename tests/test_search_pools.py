@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -22,7 +23,7 @@ from mtnas.pools import Processes
 from mtnas.results import Results
 from mtnas.runs import Run, read_results
 from mtnas.runs.latencies import read_latencies
-from mtnas.searching import Plateau, SearchSettings, search
+from mtnas.searching import Plateau, SearchSettings, search, verify
 
 DATA = toy_space.data(None)
 
@@ -41,9 +42,8 @@ def test_one_worker_finds_what_this_process_finds(tmp_path: Path) -> None:
     assert [row.costs for row in results.rows] == [row.costs for row in whole.rows]
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_several_workers_measure_exactly_as_many_each_once(tmp_path: Path, workers: int) -> None:
-    results = searched(trained_run(tmp_path / "run"), workers)
+def test_several_workers_measure_exactly_as_many_each_once(tmp_path: Path) -> None:
+    results = searched(trained_run(tmp_path / "run"), 3)
     assert len(results.rows) == len({row.candidate for row in results.rows}) == 25
     errors = InheritedErrors(supernet(), DATA)
     for row in results.rows:
@@ -87,13 +87,11 @@ def test_rules_end_a_search_with_several_workers(tmp_path: Path) -> None:
     assert 8 <= len(results.rows) < 60
 
 
-def test_bits_and_latencies_are_measured_by_workers(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    run = trained_run(tmp_path / "run")
-    results = searched(run, 2, replace(JOINT, evaluations=16))
+def test_bits_and_latencies_are_measured_by_workers(by_several: Run) -> None:
+    results = read_results(by_several)
     assert results.objectives == OBJECTIVES and len(results.rows) == 16
     assert any(row.candidate.policy.nodes for row in results.rows)
-    confirmed = {one.candidate: one.latency.ms for one in read_latencies(run)}
+    confirmed = {one.candidate: one.latency.ms for one in read_latencies(by_several)}
     assert all(row.costs[LATENCY] == confirmed[row.candidate] for row in results.front())
 
 
@@ -114,6 +112,47 @@ class _Locked:
 
     def __call__(self, samples: list[Any]) -> Any:
         return toy_space.collate(samples)
+
+
+# Verifying --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_several(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that three workers searched for candidates, latencies and sizes; not to be changed."""
+    run = trained_run(tmp_path_factory.mktemp("several") / "run")
+    searched(run, 3, replace(JOINT, evaluations=16))
+    return run
+
+
+def test_rows_of_several_workers_are_what_each_is_by_itself(by_several: Run) -> None:
+    found = verify(toy_space.space, DATA, by_several, show_progress=False)
+    assert [one.row for one in found] == list(read_results(by_several).rows)
+    assert all(one.difference == 0 for one in found)
+    assert any(one.row.candidate.policy.nodes for one in found)
+    assert {*found[0].again} == {*found[0].row.costs} - {LATENCY}
+
+
+def test_a_row_that_was_changed_is_found(by_several: Run, tmp_path: Path) -> None:
+    import shutil
+    import sqlite3
+
+    run = Run(shutil.copytree(by_several.path, tmp_path / "run"))
+    row = read_results(run).rows[4]
+    costs = {**row.costs, "error/total": row.costs["error/total"] + 0.25}
+    with sqlite3.connect(run.study) as connection:
+        trials = connection.execute("SELECT trial_id, value_json FROM trial_user_attributes WHERE key = 'candidate'")
+        (trial,) = [trial for trial, text in trials if json.loads(text) == row.candidate.to_json()]
+        connection.execute(
+            "UPDATE trial_user_attributes SET value_json = ? WHERE trial_id = ? AND key = 'costs'",
+            (json.dumps(costs), trial),
+        )
+    connection.close()
+    outcome = call("verify", str(run.path))
+    assert outcome.code == 1 and "error/total" in outcome.out and row.id in outcome.out
+    assert "16 rows measured again, 1 differ; largest difference 0.25" in outcome.out
+    whole = call("verify", str(by_several.path), "--rows", "3")
+    assert whole.code == 0 and "3 rows measured again, 0 differ; largest difference 0" in whole.out
 
 
 # Faults -----------------------------------------------------------------------------------------------------------

@@ -166,6 +166,30 @@ def search(
     _say_written([work.run.results])
 
 
+@app.command(epilog=_example("mtnas verify runs/digits --rows 20", _DATA_HELP))
+def verify(
+    run: options.RunArgument,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="Rows to measure again, spread evenly. Default: all.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option("--tolerance", min=0, help="Difference that counts as none.")] = 1e-9,
+    space: options.SpaceOption = None,
+    data_dir: options.DataDirOption = None,
+    device: options.DeviceOption = None,
+) -> None:
+    """Measure rows again, and say whether their errors and exact costs are what the run has. Exit status 1 if not."""
+    from mtnas.cli import steps, tables
+    from mtnas.runs import read_results
+    from mtnas.searching import verify as verify_rows
+
+    results = read_results(steps.existing_run(run))
+    work = steps.Work.existing(run, space, data_dir)
+    chosen = results.rows if rows is None else tables.spread(results.rows, rows)
+    found = verify_rows(work.file.space, work.data, work.run, chosen, device=device or "auto")
+    if not tables.print_verified(found, tolerance):
+        raise typer.Exit(1)
+
+
 @app.command(epilog=_example("mtnas fork runs/digits runs/digits-int8"))
 def fork(
     run: options.RunArgument,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mtnas.architecture import Candidate
     from mtnas.exporting import Bundle
     from mtnas.refining import Comparison, RefinedRows
+    from mtnas.searching import Verified
     from mtnas.targets import Latency
 
 
@@ -150,6 +151,28 @@ def print_latencies(found: Sequence[tuple[Row, Candidate, Latency]], where: Mapp
     first = found[0][2]
     busy = " Other work ran on the machine meanwhile." if any(latency.busy for _, _, latency in found) else ""
     console.print(f"Noise: within this measurement. {first.clock}, {first.rounds} rounds, interleaved.{busy}")
+
+
+def print_verified(found: Sequence[Verified], tolerance: float) -> bool:
+    """Print rows that differ from what was measured; whether none does.
+
+    Args:
+        tolerance: difference that counts as none.
+    """
+    console = _console()
+    different = [one for one in found if one.difference > tolerance]
+    if different:
+        table = Table(title="Rows that differ", title_justify="left", title_style="bold")
+        for column in ("row", "id", "cost", "measured", "now"):
+            table.add_column(column, justify="left" if column in ("id", "cost") else "right")
+        for one in different:
+            for name, value in one.again.items():
+                if abs(value - one.row.costs[name]) > tolerance:
+                    table.add_row(str(one.row.number), one.row.id, name, f"{one.row.costs[name]:.6g}", f"{value:.6g}")
+        console.print(table)
+    largest = max(one.difference for one in found)
+    console.print(f"{len(found)} rows measured again, {len(different)} differ; largest difference {largest:.3g}")
+    return not different
 
 
 def print_bundle(bundle: Bundle) -> None:

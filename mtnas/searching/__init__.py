@@ -10,6 +10,7 @@ from mtnas.searching.search import search
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Plateau, SearchProgress, StopRule, TimeLimit
 from mtnas.searching.study import RunStudy
+from mtnas.searching.verify import Verified, verify
 
 __all__ = [
     "NSGA2",
@@ -21,6 +22,7 @@ __all__ = [
     "SearchSettings",
     "StopRule",
     "TimeLimit",
+    "Verified",
     "check_settings",
     "cost_names",
     "default_objectives",
@@ -28,4 +30,5 @@ __all__ = [
     "read_rows",
     "search",
     "searched_space",
+    "verify",
 ]
