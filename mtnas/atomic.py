@@ -2,29 +2,73 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from mtnas.errors import RunError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_SIGNS = ("No space left on device", "File too large", "database or disk is full", "disk I/O error")
+"""How libraries tell it that raise no OSError: safetensors, SQLite."""
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Have ``write`` fill a temporary file beside ``path``, then put it in its place in one step.
 
     A file that is there stays untouched until the new one is complete and on disk.
+
+    Raises:
+        RunError: if the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".tmp{path.suffix}")
-    os.close(handle)
-    temporary = Path(name)
+    with telling_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".tmp{path.suffix}")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            temporary.chmod(_usual_mode())
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def telling_full_disk(path: Path) -> Iterator[None]:
+    """Turn what a full disk raises within into a sentence.
+
+    Raises:
+        RunError: if a file cannot be written for lack of space.
+    """
     try:
-        write(temporary)
-        temporary.chmod(_usual_mode())
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except Exception as error:
+        if any(map(_is_full, _causes(error))):
+            raise RunError(
+                f"{path} cannot be written: the disk is full, or a limit on files is reached. Everything up to here is"
+                " kept; free some space, and the same command goes on"
+            ) from error
+        raise
+
+
+def _is_full(error: BaseException) -> bool:
+    full = isinstance(error, OSError) and error.errno in _FULL
+    return full or any(sign in str(error) for sign in _SIGNS)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
 
 
 def write_text(path: Path, text: str) -> None:

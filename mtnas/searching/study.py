@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from mtnas.architecture import Candidate
+from mtnas.atomic import telling_full_disk
 from mtnas.errors import RunError
 from mtnas.results import Row
 from mtnas.runs import Run
@@ -115,18 +116,23 @@ class RunStudy:
             trial.set_user_attr(name, note)
         for name, limit in budgets.items():
             trial.set_constraint(name, costs[name] - limit)
-        self._stored.add_trial(self.study.tell(trial, [costs[name] for name in self.objectives]))
+        self._keep(self.study.tell(trial, [costs[name] for name in self.objectives]))
 
     def reject(self, trial: optuna.Trial, reason: str) -> None:
         """Record a proposal that was not evaluated."""
         trial.set_user_attr("not evaluated", reason)
-        self._stored.add_trial(self.study.tell(trial, state=TrialState.PRUNED))
+        self._keep(self.study.tell(trial, state=TrialState.PRUNED))
 
     def fail(self, trial: optuna.Trial, candidate: Candidate, failure: str) -> None:
         """Record an evaluation that gave no result."""
         trial.set_user_attr(CANDIDATE, candidate.to_json())
         trial.set_user_attr(FAILURE, failure)
-        self._stored.add_trial(self.study.tell(trial, state=TrialState.FAIL))
+        self._keep(self.study.tell(trial, state=TrialState.FAIL))
+
+    def _keep(self, trial: FrozenTrial) -> None:
+        """Write an ended trial, as a whole."""
+        with telling_full_disk(self.path):
+            self._stored.add_trial(trial)
 
     def failed(self) -> tuple[Candidate, ...]:
         """Candidates that could not be measured."""
