@@ -22,6 +22,7 @@ from mtnas.results import Row
 from mtnas.runs import Run
 from mtnas.runs.measured import CANDIDATE, COSTS, as_row
 from mtnas.runs.study_file import damaged_study, must_have_study
+from mtnas.searching.trial_writer import TrialWriter
 
 _CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -43,8 +44,8 @@ class RunStudy:
         objectives: names of the costs that are minimised.
     """
 
-    def __init__(self, stored: optuna.Study, path: Path, objectives: Sequence[str]) -> None:
-        self._stored = stored
+    def __init__(self, stored: optuna.Study, storage: RDBStorage, path: Path, objectives: Sequence[str]) -> None:
+        self._writer = TrialWriter(stored, storage)
         self.path = path
         self.objectives = tuple(objectives)
         self.study = _named(optuna.create_study(directions=stored.directions), objectives)
@@ -64,7 +65,7 @@ class RunStudy:
                 return cls._create(run, storage, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
             if known["budgets"] == dict(budgets):
-                return cls(study, run.study, objectives)
+                return cls(study, storage, run.study, objectives)
             done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             return cls._create(run, storage, objectives, budgets, done)
 
@@ -95,7 +96,7 @@ class RunStudy:
                 )
             )
         run.manifest.write("study", {"name": name, "budgets": dict(budgets)})
-        return cls(study, run.study, objectives)
+        return cls(study, storage, run.study, objectives)
 
     def tell(
         self,
@@ -132,7 +133,7 @@ class RunStudy:
     def _keep(self, trial: FrozenTrial) -> None:
         """Write an ended trial, as a whole."""
         with telling_full_disk(self.path):
-            self._stored.add_trial(trial)
+            self._writer.add(trial)
 
     def failed(self) -> tuple[Candidate, ...]:
         """Candidates that could not be measured."""

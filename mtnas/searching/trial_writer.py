@@ -1,0 +1,84 @@
+"""Ended trials, written to a database as a whole and at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.distributions import distribution_to_json
+from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial
+
+KNOWN_SCHEMA = 12
+"""Version of Optuna's tables that trials are written into directly."""
+
+
+class TrialWriter:
+    """Adds trials to a study of which this process is the only writer.
+
+    Optuna's own `Study.add_trial` asks the database a question for every parameter, which takes 20 ms for 20 of them; a
+    row in every table takes 1. Where Optuna's tables are of another version than is known here, its own way is gone.
+
+    Args:
+        study: in a relational database.
+        storage: of it.
+    """
+
+    def __init__(self, study: optuna.Study, storage: RDBStorage) -> None:
+        self._study, self._storage = study, storage
+        self._known = models.SCHEMA_VERSION == KNOWN_SCHEMA
+        self._number: int | None = None
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Write an ended trial in one transaction; its number is the next of the study."""
+        if not self._known:
+            self._study.add_trial(trial)
+            return
+        with self._storage.engine.begin() as connection:
+            trials = models.TrialModel.__table__
+            mine = trials.c.study_id == self._study._study_id
+            if self._number is None:
+                count = sqlalchemy.select(sqlalchemy.func.count()).select_from(trials).where(mine)
+                self._number = int(connection.execute(count).scalar_one())
+            row = {
+                "number": self._number,
+                "study_id": self._study._study_id,
+                "state": trial.state,
+                "datetime_start": trial.datetime_start,
+                "datetime_complete": trial.datetime_complete,
+            }
+            added = connection.execute(sqlalchemy.insert(trials).values(row)).inserted_primary_key
+            assert added is not None
+            for table, rows in _rows(trial):
+                if rows:
+                    connection.execute(sqlalchemy.insert(table), [{"trial_id": added[0], **one} for one in rows])
+        self._number += 1
+
+
+def _rows(trial: FrozenTrial) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """What a trial is in every table but that of the trials."""
+    yield (
+        models.TrialParamModel.__table__,
+        [
+            {
+                "param_name": name,
+                "param_value": trial.distributions[name].to_internal_repr(value),
+                "distribution_json": distribution_to_json(trial.distributions[name]),
+            }
+            for name, value in trial.params.items()
+        ],
+    )
+    values = []
+    for objective, given in enumerate(trial.values or ()):
+        value, kind = models.TrialValueModel.value_to_stored_repr(given)
+        values.append({"objective": objective, "value": value, "value_type": kind})
+    yield models.TrialValueModel.__table__, values
+    for table, attributes in (
+        (models.TrialUserAttributeModel.__table__, trial.user_attrs),
+        (models.TrialSystemAttributeModel.__table__, trial.system_attrs),
+    ):
+        yield table, [{"key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
