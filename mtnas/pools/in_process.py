@@ -18,10 +18,16 @@ class InProcess(Pool):
         return 1
 
     def open(self, roles: Mapping[str, Make]) -> Workers:
-        return _Here({name: make() for name, make in roles.items()})
+        return Here({name: make() for name, make in roles.items()})
 
 
-class _Here(Workers):
+class Here(Workers):
+    """What works in this process.
+
+    Args:
+        works: by role.
+    """
+
     def __init__(self, works: Mapping[str, Work]) -> None:
         self._works = dict(works)
         self._waiting: deque[Job] = deque()
