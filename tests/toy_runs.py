@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,8 @@ TOY_FILE = Path(toy_space.__file__).resolve()
 @event.listens_for(Engine, "connect")
 def _do_not_wait_for_the_disk(connection: Any, record: Any) -> None:
     """Studies of this process need not outlive a power cut; those of processes that are killed are left as they are."""
-    connection.execute("PRAGMA synchronous = OFF")
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 _KEPT = tempfile.TemporaryDirectory(prefix="toy_runs_")

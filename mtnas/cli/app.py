@@ -76,6 +76,7 @@ def run(
     worker_gpus: options.GpusOption = 0.0,
     latency_resource: options.ResourceOption = None,
     timeout: options.TimeoutOption = None,
+    storage: options.StorageOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
     tensorboard: options.TensorBoardOption = False,
@@ -83,8 +84,8 @@ def run(
     """Train, search, print the front and draw it. The same command goes on where it stopped."""
     from mtnas.cli import steps, tables
     from mtnas.runs import read_predictors
+    from mtnas.searching import check_storage, searched_space
     from mtnas.searching import search as search_candidates
-    from mtnas.searching import searched_space
     from mtnas.space.check import check
     from mtnas.training import train as train_supernetwork
 
@@ -95,11 +96,14 @@ def run(
     )
     example, _ = work.data.example()
     searched_space(searching, work.file.space, check(work.file.space, work.data), example)
+    pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
+    check_storage(work.run, storage)
     with work.run.hold():
         work.claim(training)
         supernet = train_supernetwork(work.file.space, work.data, work.run, training)
-        pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
-        results = search_candidates(work.file.space, work.data, work.run, searching, supernet=supernet, pool=pool)
+        results = search_candidates(
+            work.file.space, work.data, work.run, searching, supernet=supernet, pool=pool, storage=storage
+        )
         paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))
@@ -146,6 +150,7 @@ def search(
     worker_gpus: options.GpusOption = 0.0,
     latency_resource: options.ResourceOption = None,
     timeout: options.TimeoutOption = None,
+    storage: options.StorageOption = None,
     rows: options.RowsOption = 15,
     device: options.DeviceOption = None,
 ) -> None:
@@ -160,7 +165,9 @@ def search(
         evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau, int8=int8
     )
     pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
-    results = search_candidates(work.file.space, work.data, work.run, settings, warm_start=earlier, pool=pool)
+    results = search_candidates(
+        work.file.space, work.data, work.run, settings, warm_start=earlier, pool=pool, storage=storage
+    )
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))
     _say_written([work.run.results])

@@ -118,6 +118,15 @@ TimeoutOption = Annotated[
     float | None,
     typer.Option("--timeout", min=0.001, metavar="SECONDS", help="How long a worker may take for one candidate."),
 ]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Database to keep the study in, e.g. postgresql://user@host/studies (with a password: in MTNAS_STORAGE)."
+        " Default: a file of the run.",
+    ),
+]
 RowsOption = Annotated[int, typer.Option("--rows", min=1, help="Largest number of front members to print.")]
 
 

@@ -21,7 +21,7 @@ CANDIDATE, COSTS = "candidate", "costs"
 _ATTRIBUTES = """
     SELECT trials.number, attributes.key, attributes.value_json
     FROM trials LEFT JOIN trial_user_attributes AS attributes USING (trial_id)
-    WHERE trials.study_id = ? AND trials.state = 'COMPLETE'
+    WHERE trials.study_id = :study AND trials.state = 'COMPLETE'
     ORDER BY trials.number
 """
 

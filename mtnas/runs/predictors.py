@@ -13,7 +13,7 @@ _REPORTS = f"""
     SELECT trials.state, attributes.value_json
     FROM trials LEFT JOIN trial_system_attributes AS attributes
     ON attributes.trial_id = trials.trial_id AND attributes.key = '{PREDICTORS}'
-    WHERE trials.study_id = ?
+    WHERE trials.study_id = :study
     ORDER BY trials.number
 """
 

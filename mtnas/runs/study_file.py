@@ -1,11 +1,13 @@
-"""The file of a run's study, read by the standard library.
+"""A run's study where it is kept, read without Optuna.
 
-The study is an Optuna study in SQLite. All that is needed of it is attributes of its trials: whoever only looks at a
-run need not wait for Optuna, nor for torch.
+It is an Optuna study in SQLite, or in another relational database if the user gave the address of one. All that is
+needed of it is attributes of its trials: whoever only looks at a run need not wait for Optuna, nor for torch.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -15,7 +17,13 @@ from typing import Any
 from mtnas.errors import RunError
 from mtnas.runs.run import Run
 
-_STUDY = "SELECT study_id FROM studies WHERE study_name = ?"
+STORAGE_VARIABLE = "MTNAS_STORAGE"
+"""Environment variable with the whole address of a database, password included: runs keep it without."""
+
+_GIVEN: dict[str, str] = {}
+"""Whole addresses that this process was given, by how they are kept."""
+
+_STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
 
 
 @contextmanager
@@ -27,24 +35,75 @@ def reading_study(
     Args:
         run: another process may be searching it.
         known: what the manifest says of the study.
-        query: SQL with one parameter, the id of the study.
+        query: SQL with one parameter, ``:study``, the id of the study.
         patience_s: seconds to wait for that process to finish what it is writing.
 
     Raises:
-        RunError: if the file is lost or damaged, also where what is made of the lines raises as damaged content does.
+        RunError: if the study is lost or damaged, also where what is made of the lines raises as damaged content does.
     """
+    address = known.get("storage")
+    lines = _in_file(run, known, query, patience_s) if address is None else _in_database(address, known, query)
+    with lines as found:
+        yield found
+
+
+@contextmanager
+def _in_file(run: Run, known: Mapping[str, Any], query: str, patience_s: float) -> Iterator[Iterator[tuple[Any, ...]]]:
     must_have_study(run)
     # Opened for writing so that SQLite can undo what a killed process had half written; query_only refuses all else.
     address = f"{run.study.resolve().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=patience_s)) as connection:
             connection.execute("PRAGMA query_only = ON")
-            found = connection.execute(_STUDY, (known["name"],)).fetchone()
+            found = connection.execute(_STUDY, {"name": known["name"]}).fetchone()
             if found is None:
                 raise ValueError(f"it has no study '{known['name']}'")
-            yield connection.execute(query, found)
+            yield connection.execute(query, {"study": found[0]})
     except (sqlite3.Error, LookupError, TypeError, ValueError) as error:
-        raise damaged_study(run.study, str(error)) from error
+        raise damaged_study(str(run.study), str(error)) from error
+
+
+@contextmanager
+def _in_database(address: str, known: Mapping[str, Any], query: str) -> Iterator[Iterator[tuple[Any, ...]]]:
+    import sqlalchemy
+
+    try:
+        engine = sqlalchemy.create_engine(with_password(address))
+        with closing(engine.connect()) as connection:
+            found = connection.execute(sqlalchemy.text(_STUDY), {"name": known["name"]}).fetchone()
+            if found is None:
+                raise ValueError(f"it has no study '{known['name']}'")
+            yield (tuple(line) for line in connection.execute(sqlalchemy.text(query), {"study": found[0]}))
+        engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, LookupError, TypeError, ValueError) as error:
+        raise RunError(
+            f"the study '{known['name']}' cannot be read from {address} ({str(error).strip().splitlines()[0]}); is the"
+            f" database there, and does {STORAGE_VARIABLE} hold its whole address if it needs a password?"
+        ) from error
+
+
+def without_password(address: str) -> str:
+    """An address as it is kept and shown.
+
+    >>> without_password("postgresql+psycopg2://me:secret@host:5432/studies")
+    'postgresql+psycopg2://me@host:5432/studies'
+    """
+    named = re.sub(r"^([\w+]+://[^/@:]*):.*@", r"\1@", address)
+    return re.sub(r"(?<=[?&])password=[^&]*&?", "", named).rstrip("?&")
+
+
+def remember(address: str) -> str:
+    """How an address is kept; this process knows its password from now on."""
+    kept = without_password(address)
+    if kept != address:
+        _GIVEN[kept] = address
+    return kept
+
+
+def with_password(address: str) -> str:
+    """An address that is kept, with the password that this process was given or that the environment has for it."""
+    whole = os.environ.get(STORAGE_VARIABLE, "")
+    return _GIVEN.get(address) or (whole if whole and without_password(whole) == address else address)
 
 
 def must_have_study(run: Run) -> None:
@@ -55,7 +114,7 @@ def must_have_study(run: Run) -> None:
         )
 
 
-def damaged_study(path: Path, reason: str) -> RunError:
+def damaged_study(where: str | Path, reason: str) -> RunError:
     """The error of a study that cannot be read, as one line."""
     line = reason.partition("\n")[0]
-    return RunError(f"the study {path} is damaged ({line}); restore it, or use another run directory")
+    return RunError(f"the study {where} is damaged ({line}); restore it, or use another run directory")

@@ -9,7 +9,7 @@ from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.search import search
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Plateau, SearchProgress, StopRule, TimeLimit
-from mtnas.searching.study import RunStudy
+from mtnas.searching.study import RunStudy, check_storage
 from mtnas.searching.verify import Verified, verify
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "TimeLimit",
     "Verified",
     "check_settings",
+    "check_storage",
     "cost_names",
     "default_objectives",
     "read_results",

@@ -21,7 +21,7 @@ from mtnas.searching.latency import SearchLatency
 from mtnas.searching.loop import Loop, SamplerOf
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Watch
-from mtnas.searching.study import RunStudy
+from mtnas.searching.study import RunStudy, check_storage
 from mtnas.searching.warm_start import EarlierRows
 from mtnas.searching.workers import ERRORS, LATENCY_MS, MakeErrors
 from mtnas.space.data import Data
@@ -41,6 +41,7 @@ def search(
     supernet: SuperNetwork | None = None,
     warm_start: Results | None = None,
     pool: Pool | None = None,
+    storage: str | None = None,
     show_progress: bool = True,
 ) -> Results:
     """Measure candidates of a trained supernetwork until the asked number is reached, or go on where it stopped.
@@ -65,6 +66,9 @@ def search(
             when it is gone on with.
         pool: where candidates are measured, such as ``mtnas.Processes(4)``; None: in this process. This process alone
             asks, tells and writes to the run, in any case.
+        storage: address of a relational database to keep the study in instead of the run's own SQLite file, such as
+            ``postgresql://user@host/studies``; where Optuna's dashboard may look at it meanwhile. None: where the run
+            has it. The run keeps the address without a password, which the environment variable MTNAS_STORAGE may have.
         show_progress: False: nothing is printed.
 
     Raises:
@@ -81,11 +85,12 @@ def search(
         example, _ = data.example()
         joint = searched_space(settings, space, supernet.found, example)
         target = target_of(settings, tasks)
+        check_storage(run, storage)
         run.manifest.claim("search", claim_of(settings, objectives, target))
         latency = None if target is None else SearchLatency(run, supernet, data, target, settings)
         with _quiet_optuna():
             earlier = EarlierRows.of(run, joint, objectives, warm_start)
-            study = RunStudy.open(run, objectives, settings.budgets)
+            study = RunStudy.open(run, objectives, settings.budgets, storage)
             baselines = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
             loop = Loop(space, run, settings, joint, study, earlier, baselines, latency is not None)
             _measure(loop, supernet, data, latency, sampler, pool or InProcess(), show_progress)

@@ -21,7 +21,13 @@ from mtnas.errors import RunError
 from mtnas.results import Row
 from mtnas.runs import Run
 from mtnas.runs.measured import CANDIDATE, COSTS, as_row
-from mtnas.runs.study_file import damaged_study, must_have_study
+from mtnas.runs.study_file import (
+    STORAGE_VARIABLE,
+    damaged_study,
+    must_have_study,
+    remember,
+    with_password,
+)
 from mtnas.searching.trial_writer import TrialWriter
 
 _CLOSED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -40,13 +46,13 @@ class RunStudy:
 
     Attributes:
         study: the copy in memory, for asking.
-        path: of the file.
+        where: the file, or the address of the database.
         objectives: names of the costs that are minimised.
     """
 
-    def __init__(self, stored: optuna.Study, storage: RDBStorage, path: Path, objectives: Sequence[str]) -> None:
+    def __init__(self, stored: optuna.Study, storage: RDBStorage, where: str, objectives: Sequence[str]) -> None:
         self._writer = TrialWriter(stored, storage)
-        self.path = path
+        self.where = where
         self.objectives = tuple(objectives)
         self.study = _named(optuna.create_study(directions=stored.directions), objectives)
         # Trials that were left open by a killed process of an earlier version are not taken over.
@@ -54,36 +60,51 @@ class RunStudy:
         self.study.add_trials(sorted(ended, key=lambda trial: trial.number))
 
     @classmethod
-    def open(cls, run: Run, objectives: Sequence[str], budgets: Mapping[str, float]) -> RunStudy:
-        """The run's study for these budgets, made where needed."""
+    def open(
+        cls, run: Run, objectives: Sequence[str], budgets: Mapping[str, float], address: str | None = None
+    ) -> RunStudy:
+        """The run's study for these budgets, made where needed.
+
+        Args:
+            address: of a database to keep it in, as SQLAlchemy takes it; None: where the run has it, a file of its own
+                if it has none yet.
+
+        Raises:
+            RunError: if the study is damaged, cannot be reached, or is elsewhere than said.
+        """
         known = run.manifest.read().get("study")
-        if known is not None:
+        kept = _place(run, known, address)
+        if known is not None and kept is None:
             must_have_study(run)
-        with _readable(run.study):
-            storage = _storage(run.study)
+        where = kept or str(run.study)
+        with _readable(where):
+            storage = _storage(run.study, kept)
             if known is None:
-                return cls._create(run, storage, objectives, budgets, ())
+                return cls._create(run, storage, kept, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
             if known["budgets"] == dict(budgets):
-                return cls(study, storage, run.study, objectives)
+                return cls(study, storage, where, objectives)
             done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            return cls._create(run, storage, objectives, budgets, done)
+            return cls._create(run, storage, kept, objectives, budgets, done)
 
     @classmethod
     def _create(
         cls,
         run: Run,
         storage: RDBStorage,
+        kept: str | None,
         objectives: Sequence[str],
         budgets: Mapping[str, float],
         earlier: Sequence[FrozenTrial],
     ) -> RunStudy:
         names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-        name = next(name for index in range(len(names) + 1) if (name := f"search-{index}") not in names)
+        # Many runs may share a database.
+        first = "" if kept is None else f"{run.path.name} of {run.manifest.section('run').get('created', '')}, "
+        name = next(name for index in range(len(names) + 1) if (name := f"{first}search-{index}") not in names)
         study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
         study = _named(study, objectives)
         for trial in earlier:
-            kept = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
+            attributes = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
             costs = trial.user_attrs[COSTS]
             study.add_trial(
                 create_trial(
@@ -91,12 +112,13 @@ class RunStudy:
                     distributions=trial.distributions,
                     values=trial.values,
                     user_attrs=trial.user_attrs,
-                    system_attrs=kept,
+                    system_attrs=attributes,
                     constraints={cost: costs[cost] - limit for cost, limit in budgets.items()},
                 )
             )
-        run.manifest.write("study", {"name": name, "budgets": dict(budgets)})
-        return cls(study, storage, run.study, objectives)
+        where = {} if kept is None else {"storage": kept}
+        run.manifest.write("study", {"name": name, "budgets": dict(budgets), **where})
+        return cls(study, storage, kept or str(run.study), objectives)
 
     def tell(
         self,
@@ -132,18 +154,18 @@ class RunStudy:
 
     def _keep(self, trial: FrozenTrial) -> None:
         """Write an ended trial, as a whole."""
-        with telling_full_disk(self.path):
+        with telling_full_disk(Path(self.where)):
             self._writer.add(trial)
 
     def failed(self) -> tuple[Candidate, ...]:
         """Candidates that could not be measured."""
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        with _readable(self.path):
+        with _readable(self.where):
             return tuple(Candidate.from_json(t.user_attrs[CANDIDATE]) for t in trials if CANDIDATE in t.user_attrs)
 
     def rows(self) -> tuple[Row, ...]:
         """Measured rows in the order of their trials."""
-        with _readable(self.path):
+        with _readable(self.where):
             return _rows(self.study)
 
     def progress(self) -> tuple[int, int]:
@@ -166,13 +188,44 @@ def _rows(study: optuna.Study) -> tuple[Row, ...]:
     return tuple(as_row(number, trial.user_attrs) for number, trial in enumerate(trials))
 
 
-def _storage(path: Path) -> RDBStorage:
+def check_storage(run: Run, address: str | None) -> None:
+    """Raise RunError if a study cannot be kept at this address, before other work is done for it."""
+    kept = _place(run, run.manifest.read().get("study"), address)
+    if kept is not None:
+        _storage(run.study, kept)
+
+
+def _place(run: Run, known: Mapping[str, Any] | None, address: str | None) -> str | None:
+    """Address of the database that has the run's study, None for its own file."""
+    kept = None if address is None else remember(address)
+    if known is None:
+        return kept
+    found: str | None = known.get("storage")
+    if address is not None and kept != found:
+        raise RunError(
+            f"the run {run.path} has its study in {found or run.study.name}, not in {kept}; leave the address out, or"
+            " use another run directory"
+        )
+    return found
+
+
+def _storage(path: Path, kept: str | None) -> RDBStorage:
+    """Optuna's storage in the run's own file, or in a database."""
+    if kept is not None:
+        try:
+            return RDBStorage(with_password(kept), skip_compatibility_check=False)
+        except (SQLAlchemyError, OptunaError, ImportError) as error:
+            cause = error.__cause__ or error
+            raise RunError(
+                f"the database {kept} cannot be used ({str(cause).strip().splitlines()[0]}); is it there, is its driver"
+                f" installed, and does {STORAGE_VARIABLE} hold its whole address if it needs a password?"
+            ) from error
     url = sqlalchemy.URL.create("sqlite", database=str(path.resolve()))
     return RDBStorage(url.render_as_string(), skip_compatibility_check=False)
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(where: str) -> Iterator[None]:
     """Turn what a damaged study raises into a sentence."""
     try:
         yield
@@ -180,4 +233,4 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except (SQLAlchemyError, OptunaError, KeyError, TypeError, ValueError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
-        raise damaged_study(path, str(getattr(cause, "orig", None) or cause)) from error
+        raise damaged_study(where, str(getattr(cause, "orig", None) or cause)) from error
