@@ -76,6 +76,11 @@ def write_text(path: Path, text: str) -> None:
     write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    write_atomic(path, lambda temporary: temporary.write_bytes(content))
+
+
 def _usual_mode() -> int:
     """Permissions that a new file has here; temporary files are made readable by their owner only."""
     mask = os.umask(0)

@@ -29,6 +29,10 @@ def make_work(offset: int = 0, *, marks: Path | None = None) -> Callable[[Any], 
         if what == "sleep":
             time.sleep(value)
             return value
+        if what == "wait":
+            while not (marks / "go").exists():  # type: ignore[operator]
+                time.sleep(0.05)
+            return value
         if what == "raise":
             raise Fatal(f"no {value}")
         if what == "die":

@@ -16,8 +16,9 @@ from mtnas.searching import RunStudy
 
 
 def rows_by_optuna(run: Run) -> tuple[object, ...]:
-    study = optuna.load_study(study_name=run.manifest.section("study")["name"], storage=f"sqlite:///{run.study}")
-    return RunStudy(study, run.study, study.metric_names or ()).rows()
+    storage = optuna.storages.RDBStorage(f"sqlite:///{run.study}")
+    study = optuna.load_study(study_name=run.manifest.section("study")["name"], storage=storage)
+    return RunStudy(study, storage, str(run.study), study.metric_names or ()).rows()
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def alone() -> dict[str, Any]:
     array = np.arange(500_000.0)
     roles: dict[str, Any] = {"main": partial(make_work, 100), "other": partial(_about, array)}
     with RayPool(workers=2).open(roles) as workers:
-        told["home"] = workers._home.path  # type: ignore[attr-defined]
+        told["home"] = workers._cluster.home.path  # type: ignore[attr-defined]
         jobs = [*(Job(i, "main", ("add", i)) for i in range(12)), Job(99, "other", None), Job(98, "main", ("raise", 5))]
         for job in jobs:
             workers.submit(job)
@@ -174,6 +174,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     # Workers of this cluster must find the tests' modules.
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # A lost node is known to be lost within seconds.
+    monkeypatch.setenv("RAY_health_check_initial_delay_ms", "1000")
+    monkeypatch.setenv("RAY_health_check_period_ms", "500")
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     yield made
     made.shutdown()
@@ -183,16 +186,18 @@ def test_roles_go_where_their_resource_is_and_a_lost_node_loses_nothing(cluster:
     """Latency on the node that has the device; main workers on both, until one node is gone."""
     device = cluster.add_node(num_cpus=0, resources={"device": 1})
     second = cluster.add_node(num_cpus=2)
-    pool = RayPool(cluster.address, workers=4, resource="device", attempts=2)
+    pool = RayPool(cluster.address, workers=4, resource="device", ahead=0)
     roles = {"main": partial(make_work, 100, marks=tmp_path), "other": _node}
     with pool.open(roles) as workers:
         workers.submit(Job(0, "other", None))
         for number in range(1, 5):
-            workers.submit(Job(number, "main", ("sleep", 5 + number / 100)))
+            workers.submit(Job(number, "main", ("wait", number)))
 
         def lose() -> None:
             waited(lambda: len(list(tmp_path.iterdir())) >= 4)
             cluster.remove_node(second, allow_graceful=False)
+            waited(lambda: not any(node["Alive"] for node in ray.nodes() if node["NodeID"] == second.node_id), 60)
+            (tmp_path / "go").touch()
 
         thread = threading.Thread(target=lose)
         thread.start()
@@ -203,9 +208,9 @@ def test_roles_go_where_their_resource_is_and_a_lost_node_loses_nothing(cluster:
         after = all_of(workers, 3)
     values = {one.job.number: one.value for one in found}
     assert values.pop(0) == device.node_id
-    assert values == {number: 5 + number / 100 for number in range(1, 5)}
+    assert values == {number: number for number in range(1, 5)}
     assert Counter(one.value for one in after) == Counter([105, 106, 107])
-    begun = [len(path.read_text().split()) for path in tmp_path.iterdir() if path.name.startswith("5.")]
+    begun = [len((tmp_path / f"{number}").read_text().split()) for number in range(1, 5)]
     assert sum(begun) > 4  # some were begun again
 
 

@@ -60,11 +60,12 @@ class Rules:
 
 @dataclass(eq=False)
 class Worker(Generic[Handle]):
-    """One worker, what it is to do, and since when it does the first of that."""
+    """One worker, what it is to do, since when it does the first of that, and how often it was asked for a word."""
 
     role: str
     handle: Handle
     ready: bool = False
+    asked: int = 0
     jobs: deque[Job] = field(default_factory=deque)
     since: float = field(default_factory=time.monotonic)
 
@@ -73,7 +74,8 @@ class Crew(Workers, Generic[Handle]):
     """Workers that live elsewhere. Subclasses start them, talk with them and end them.
 
     A worker that dies is replaced, and what it was doing is begun again. A job that was begun before is done with
-    nothing before or behind it, so that no other job's end is taken for its own.
+    nothing before or behind it, so that no other job's end is taken for its own, and by a worker that has given a word
+    since: several may have died at once.
 
     Args:
         rules: how jobs are handed out.
@@ -104,6 +106,10 @@ class Crew(Workers, Generic[Handle]):
     @abstractmethod
     def _end(self, handle: Handle) -> None:
         """End a worker at once, dead or alive."""
+
+    def _ask(self, handle: Handle) -> bool:
+        """Have a worker say `Ready` once more, after its jobs. False: there is no need, a dead one is known at once."""
+        return False
 
     def _not_ready(self, role: str) -> str:
         """Why a worker may not have become ready in time."""
@@ -159,8 +165,10 @@ class Crew(Workers, Generic[Handle]):
     def _has_room(self, worker: Worker[Handle], job: Job) -> bool:
         if not worker.ready:
             return False
-        if job in self._begun or any(other in self._begun for other in worker.jobs):
-            return not worker.jobs
+        if job in self._begun:
+            return not worker.jobs and not worker.asked
+        if any(other in self._begun for other in worker.jobs):
+            return False
         return len(worker.jobs) <= self._rules.ahead
 
     def _hear(self, worker: Worker[Handle], said: Said) -> list[Finished]:
@@ -171,7 +179,10 @@ class Crew(Workers, Generic[Handle]):
         if isinstance(said, Ready):
             if said.failure:
                 raise PoolError(f"a worker could not get ready:\n{said.failure.rstrip()}")
-            worker.ready, worker.since = True, time.monotonic()
+            if worker.ready:
+                worker.asked -= 1
+            else:
+                worker.ready, worker.since = True, time.monotonic()
             return []
         job = worker.jobs.popleft()
         worker.since = time.monotonic()
@@ -194,6 +205,9 @@ class Crew(Workers, Generic[Handle]):
                 found.append(Finished(first, failure=how if too_slow else f"its worker died {times} times, last {how}"))
                 worker.jobs.popleft()
             self._waiting[worker.role].extendleft(reversed(worker.jobs))
+        for other in self._workers:
+            if other.role == worker.role and other.ready:
+                other.asked += self._ask(other.handle)
         self._workers.append(Worker(worker.role, self._start(worker.role)))
         return found
 
@@ -202,7 +216,9 @@ class Crew(Workers, Generic[Handle]):
         now, limit = time.monotonic(), self._rules.timeout_s
         for worker in list(self._workers):
             if not worker.ready and now - worker.since > self._rules.start_s:
-                raise PoolError(self._not_ready(worker.role))
+                if not any(other.ready for other in self._workers if other.role == worker.role):
+                    raise PoolError(self._not_ready(worker.role))
+                worker.since = now  # the others go on; it may come later, such as when a lost node is back
             if worker.ready and worker.jobs and limit is not None and now - worker.since > limit:
                 found += self._replace(worker, f"not finished after {limit:g} s (timeout_s)", too_slow=True)
         return found

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mtnas.architecture import Candidate
 from mtnas.evaluation import CandidateErrors, latencies
 from mtnas.latency import Latency
 from mtnas.space.data import Data
-from mtnas.space.dry_run import DryRun
-from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input, to_device
 from mtnas.space.threads import cpu_threads
-from mtnas.supernet import SuperNetwork
+from mtnas.supernet import PortableSupernet, SuperNetwork
 from mtnas.targets import MeasureSettings, Target
 from mtnas.training import resolve_device
 
@@ -53,23 +49,13 @@ class MakeErrors:
         threads: int = 0,
         device: str = "auto",
     ) -> None:
-        self._supernet: SuperNetwork | None = supernet
-        self._space, self._found = supernet.space, supernet.found
+        self._supernet = PortableSupernet(supernet)
         self._data, self._known, self._cache_mib = data, known, cache_mib
         self._threads, self._device = threads, device
-        self._weights: dict[str, NDArray[Any]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        assert self._supernet is not None
-        weights = {name: tensor.detach().cpu().numpy() for name, tensor in self._supernet.state_dict().items()}
-        return {**self.__dict__, "_supernet": None, "_weights": weights}
 
     def __call__(self) -> Callable[[Candidate], Errors]:
-        supernet = self._supernet
-        threads = 0
-        if supernet is None:
-            supernet, threads = supernet_of(self._space, self._found, self._weights, self._device), self._threads or 1
-        judge = CandidateErrors(supernet, self._data, cache_mib=self._cache_mib)
+        threads = (self._threads or 1) if self._supernet.travelled else 0
+        judge = CandidateErrors(self._supernet.get(resolve_device(self._device)), self._data, cache_mib=self._cache_mib)
         for candidate, errors in self._known:
             judge.remember(candidate, errors)
 
@@ -110,26 +96,3 @@ class MakeLatency:
             return dict(found)[candidate]
 
         return work
-
-
-def supernet_of(space: SearchSpace, found: DryRun, weights: Mapping[str, NDArray[Any]], device: str) -> SuperNetwork:
-    """A supernetwork with given weights, in evaluation mode; parameters use the memory that is given, if they can."""
-    supernet = SuperNetwork(space, found)
-    parameters = {name for name, _ in supernet.named_parameters()}
-    tensors = {
-        name: _shared(array) if name in parameters else torch.from_numpy(np.array(array))
-        for name, array in weights.items()
-    }
-    supernet.load_state_dict(tensors, assign=True)
-    for parameter in supernet.parameters():
-        parameter.requires_grad_(False)
-    return supernet.to(resolve_device(device)).eval()
-
-
-def _shared(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor over an array's memory, which may be read-only: nothing here writes to it."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)

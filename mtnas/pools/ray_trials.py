@@ -1,0 +1,247 @@
+"""Trainings as trials of Ray Tune, their files kept by the driver."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mtnas.atomic import write_bytes
+from mtnas.errors import PoolError, TrainingError
+from mtnas.limits import check_number
+from mtnas.pools.ray_cluster import RayCluster
+from mtnas.pools.ray_pool import RayPool
+
+_TUNE = {
+    # What Tune would keep for itself: everything is in the files that the trainings save.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    # Ctrl-C is the caller's.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # Data may be known by relative paths.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
+
+Report = Callable[[int, Mapping[str, float]], None]
+"""Call with the number of finished epochs and the costs then. It does not return in a training that is to end."""
+
+
+class Store(Protocol):
+    """Files of trainings, by name of the training: bytes by file name."""
+
+    def load(self, name: str) -> dict[str, bytes]:
+        """All files of a training."""
+
+    def save(self, name: str, files: Mapping[str, bytes | None]) -> None:
+        """Keep some files, in their order, each as a whole; None: delete it."""
+
+
+class Training(Protocol):
+    """What a trial does."""
+
+    def __call__(self, name: str, store: Store, report: Report) -> None:
+        """Train to the end, or go on from what is stored; what it is to leave behind, it stores."""
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Ends trainings that are behind others: asynchronous successive halving (ASHA, arXiv 1810.05934, algorithm 2).
+
+    After ``grace`` epochs, and ``reduction`` times as many again and again, a training goes on only if its cost is
+    among the best ``1 / reduction`` of those that have come so far.
+
+    Args:
+        cost: the one that decides, such as ``error/mean``.
+        grace: epochs that every training has.
+        reduction: how much fewer trainings go on.
+    """
+
+    cost: str = "error/mean"
+    grace: int = 3
+    reduction: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_number(TrainingError, "grace", self.grace, at_least=1, whole=True)
+        check_number(TrainingError, "reduction", self.reduction, above=1)
+
+
+def run_trials(
+    pool: RayPool,
+    training: Training,
+    root: Path,
+    names: Sequence[str],
+    *,
+    halving: Halving | None = None,
+    epochs: int,
+    told: Callable[[str, int, Mapping[str, float]], None],
+) -> dict[str, str]:
+    """Run trainings as trials, as many at once as the pool has workers.
+
+    A training whose worker or node dies begins again elsewhere, from what it has stored.
+
+    Args:
+        pool: where; the cluster must be this process's own, or this machine a part of it.
+        training: does one of them; it travels once to every node.
+        root: folder of the files, a folder for each name.
+        names: of the trainings.
+        halving: ends those that are behind.
+        epochs: largest number that is reported.
+        told: called in this process with everything that is reported.
+
+    Returns:
+        Tracebacks of those that failed, by name.
+
+    Raises:
+        PoolError: if there is no cluster, or it is lost.
+    """
+    if pool.address.startswith("ray://"):
+        raise PoolError(
+            f"trainings keep their files on the machine of this process, which must be a part of the cluster, but"
+            f" '{pool.address}' is reached from outside; use auto or host:port on a machine of the cluster"
+        )
+    os.environ.update({name: value for name, value in _TUNE.items() if name not in os.environ})
+    cluster = RayCluster(pool.address, pool.workers * pool.cpus + 1)
+    folder = tempfile.mkdtemp(prefix="trials-", dir=None if cluster.home is None else cluster.home.path)
+    try:
+        return _Trials(pool, cluster, Path(folder), root).run(training, names, halving, epochs, told)
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Trials:
+    def __init__(self, pool: RayPool, cluster: RayCluster, folder: Path, root: Path) -> None:
+        self._pool, self._cluster, self._folder, self._ray = pool, cluster, folder, cluster.ray
+        here = self._ray.get_runtime_context().get_node_id()
+        stay = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
+            here, soft=False
+        )
+        options = {"num_cpus": 0, "scheduling_strategy": stay}
+        self._keeper = self._ray.remote(_Keeper).options(**options).remote(str(root.resolve()))
+
+    def run(
+        self,
+        training: Training,
+        names: Sequence[str],
+        halving: Halving | None,
+        epochs: int,
+        told: Callable[[str, int, Mapping[str, float]], None],
+    ) -> dict[str, str]:
+        tune, pool = importlib.import_module("ray.tune"), self._pool
+        trial = _Trial(self._cluster.put(training), self._keeper, self._cluster.users_home)
+        tuner = tune.Tuner(
+            tune.with_resources(trial.__call__, {"cpu": pool.cpus, "gpu": pool.gpus}),
+            param_space={"name": tune.grid_search(list(names))},
+            tune_config=tune.TuneConfig(
+                scheduler=None if halving is None else _asha(halving, epochs),
+                max_concurrent_trials=pool.workers,
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=str(self._folder),
+                failure_config=tune.FailureConfig(max_failures=pool.attempts - 1),
+                callbacks=[_listener(told)],
+                verbose=0,
+            ),
+        )
+        results = tuner.fit()
+        failures: dict[str, str] = self._ray.get(self._keeper.failures.remote())
+        for result in results:
+            if result.error is not None and result.config["name"] not in failures:
+                failures[result.config["name"]] = str(result.error)
+        return failures
+
+
+def _asha(halving: Halving, epochs: int) -> Any:
+    # One epoch more than there are: it would end, as done, whatever reaches the largest number.
+    return importlib.import_module("ray.tune.schedulers").ASHAScheduler(
+        time_attr="epoch",
+        metric=halving.cost,
+        mode="min",
+        max_t=epochs + 1,
+        grace_period=min(halving.grace, epochs),
+        reduction_factor=halving.reduction,
+    )
+
+
+def _listener(told: Callable[[str, int, Mapping[str, float]], None]) -> Any:
+    """A callback of Tune, which is an object of a class that only Ray has."""
+
+    class Listener(importlib.import_module("ray.tune").Callback):  # type: ignore[misc]
+        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **more: Any) -> None:
+            costs = {name: value for name, value in result.items() if isinstance(value, float) and math.isfinite(value)}
+            told(trial.config["name"], int(result["epoch"]), costs)
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return object, ()  # Tune keeps a copy of all settings; this one would be of no use
+
+    return Listener()
+
+
+class _Trial:
+    """What Tune calls, where the trial is."""
+
+    def __init__(self, training: Any, keeper: Any, home: str | None) -> None:
+        self._training, self._keeper, self._home = training, keeper, home
+
+    def __call__(self, config: Mapping[str, Any]) -> None:
+        ray, tune = importlib.import_module("ray"), importlib.import_module("ray.tune")
+        if self._home is not None:
+            os.environ["HOME"] = self._home
+        name = config["name"]
+        store = _Kept(ray, self._keeper)
+
+        def report(epoch: int, costs: Mapping[str, float]) -> None:
+            tune.report({"epoch": epoch, **costs})
+
+        try:
+            ray.get(self._training)(name, store, report)
+        except Exception:
+            ray.get(self._keeper.fail.remote(name, traceback.format_exc()))
+
+
+class _Kept:
+    """The driver's store, from wherever a trial is."""
+
+    def __init__(self, ray: Any, keeper: Any) -> None:
+        self._ray, self._keeper = ray, keeper
+
+    def load(self, name: str) -> dict[str, bytes]:
+        files: dict[str, bytes] = self._ray.get(self._keeper.load.remote(name))
+        return files
+
+    def save(self, name: str, files: Mapping[str, bytes | None]) -> None:
+        self._ray.get(self._keeper.save.remote(name, dict(files)))
+
+
+class _Keeper:
+    """What is an actor, on the machine of the driver."""
+
+    def __init__(self, root: str) -> None:
+        self._root, self._failures = Path(root), dict[str, str]()
+
+    def load(self, name: str) -> dict[str, bytes]:
+        folder = self._root / name
+        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} if folder.exists() else {}
+
+    def save(self, name: str, files: Mapping[str, bytes | None]) -> None:
+        for file, content in files.items():
+            path = self._root / name / file
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_bytes(path, content)
+
+    def fail(self, name: str, failure: str) -> None:
+        self._failures[name] = failure
+
+    def failures(self) -> dict[str, str]:
+        return self._failures
