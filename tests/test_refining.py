@@ -131,7 +131,9 @@ def test_small_settings_start_from_scratch_at_their_own_scale(tmp_path: Path, da
     train(space, data, run, TrainingSettings(epochs=1, threads=1), show_progress=False)
     small, how = chosen(run)["hard sharing, smallest"], replace(HOW, from_scratch=True)
     supernet = load_supernetwork(space, data, run)
-    network = CandidateJob(space, data, run, supernet, small, how, torch.device("cpu"))._network()
+    network = CandidateJob(
+        space, data, run.path / "refined", run.seed, supernet, small, how, torch.device("cpu")
+    )._network()
     weight = next(p for name, p in network.named_parameters() if p.shape == (4, 4))
     assert weight.abs().max() > 1 / 8
 
@@ -260,11 +262,17 @@ def test_starting_from_scratch_ignores_inherited_weights(run: Run, space: Search
     supernet = load_supernetwork(space, data, run)
     before = [
         p.clone()
-        for p in CandidateJob(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
+        for p in CandidateJob(space, data, run.path / "refined", run.seed, supernet, hard, how, torch.device("cpu"))
+        ._network()
+        .parameters()
     ]
     for parameter in supernet.parameters():
         parameter.data.zero_()
-    after = CandidateJob(space, data, run, supernet, hard, how, torch.device("cpu"))._network().parameters()
+    after = (
+        CandidateJob(space, data, run.path / "refined", run.seed, supernet, hard, how, torch.device("cpu"))
+        ._network()
+        .parameters()
+    )
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 

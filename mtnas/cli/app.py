@@ -373,9 +373,15 @@ def refine(
     space: options.SpaceOption = None,
     data_dir: options.DataDirOption = None,
     device: options.DeviceOption = None,
+    workers: options.TrainersOption = 0,
+    ray_address: options.RayOption = None,
+    worker_cpus: options.CpusOption = 1.0,
+    worker_gpus: options.GpusOption = 0.0,
+    halving: options.HalvingOption = None,
 ) -> None:
     """Train chosen candidates on their own, then measure them once on the test split. Goes on where it stopped."""
     from mtnas.cli import steps, tables
+    from mtnas.pools import Halving
     from mtnas.refining import RefineSettings
     from mtnas.refining import refine as refine_candidates
     from mtnas.runs import read_results
@@ -392,7 +398,15 @@ def refine(
     settings = settings if epochs is None else replace(settings, epochs=epochs)
     settings = settings if device is None else replace(settings, device=device)
     unique = list(dict.fromkeys(row.candidate for row in chosen))
-    rows = refine_candidates(work.file.space, work.data, work.run, unique, settings)
+    rows = refine_candidates(
+        work.file.space,
+        work.data,
+        work.run,
+        unique,
+        settings,
+        pool=steps.pool(workers, ray_address, worker_cpus, worker_gpus),
+        halving=None if halving is None else Halving(halving),
+    )
     tables.print_refined(rows, results)
     _say_written([work.run.path / "refined.csv"])
 

@@ -100,12 +100,30 @@ WorkersOption = Annotated[
     int,
     typer.Option("--workers", min=0, help="Processes of this machine that measure candidates. 0: none, this one does."),
 ]
+TrainersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Processes of this machine that train a candidate each; with --ray-address, trials of Ray Tune. 0: none,"
+        " this one does.",
+    ),
+]
+HalvingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--halving",
+        metavar="COST",
+        help="End trainings that are behind others in error/mean or error/TASK (asynchronous successive halving), with"
+        " --ray-address. They go on when this is called without it.",
+    ),
+]
 RayOption = Annotated[
     str | None,
     typer.Option(
         "--ray-address",
         metavar="local|auto|HOST:PORT|ray://HOST:PORT",
-        help="Measure on a Ray cluster, with --workers actors; local: one of its own here. Needs mtnas[ray].",
+        help="Work on a Ray cluster, with --workers actors; local: one of its own here. Needs mtnas[ray].",
     ),
 ]
 CpusOption = Annotated[float, typer.Option("--worker-cpus", min=0, help="CPUs of the Ray cluster for each worker.")]

@@ -128,9 +128,14 @@ class Work:
 
 
 def pool(
-    workers: int, address: str | None, cpus: float, gpus: float, resource: str | None, timeout_s: float | None
+    workers: int,
+    address: str | None,
+    cpus: float,
+    gpus: float,
+    resource: str | None = None,
+    timeout_s: float | None = None,
 ) -> Pool | None:
-    """Where candidates are measured; None: here."""
+    """Where candidates are measured or trained; None: here."""
     from mtnas.pools import Processes, RayPool
 
     if address is not None:

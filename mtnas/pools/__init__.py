@@ -4,5 +4,24 @@ from mtnas.pools.in_process import InProcess
 from mtnas.pools.pool import Finished, Job, Make, Pool, Workers
 from mtnas.pools.processes import Processes
 from mtnas.pools.ray_pool import RayPool
+from mtnas.pools.ray_trials import Halving, run_trials
+from mtnas.pools.trainings import FolderStore, Report, Store, Training, Watch, train_in
 
-__all__ = ["Finished", "InProcess", "Job", "Make", "Pool", "Processes", "RayPool", "Workers"]
+__all__ = [
+    "Finished",
+    "FolderStore",
+    "Halving",
+    "InProcess",
+    "Job",
+    "Make",
+    "Pool",
+    "Processes",
+    "RayPool",
+    "Report",
+    "Store",
+    "Training",
+    "Watch",
+    "Workers",
+    "run_trials",
+    "train_in",
+]

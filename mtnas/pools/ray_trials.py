@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import shutil
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mtnas.atomic import write_bytes
 from mtnas.errors import PoolError, TrainingError
 from mtnas.limits import check_number
 from mtnas.pools.ray_cluster import RayCluster
 from mtnas.pools.ray_pool import RayPool
+from mtnas.pools.trainings import FolderStore, Training, Watch
 
 _TUNE = {
     # What Tune would keep for itself: everything is in the files that the trainings save.
@@ -29,26 +28,6 @@ _TUNE = {
     # Data may be known by relative paths.
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
-
-Report = Callable[[int, Mapping[str, float]], None]
-"""Call with the number of finished epochs and the costs then. It does not return in a training that is to end."""
-
-
-class Store(Protocol):
-    """Files of trainings, by name of the training: bytes by file name."""
-
-    def load(self, name: str) -> dict[str, bytes]:
-        """All files of a training."""
-
-    def save(self, name: str, files: Mapping[str, bytes | None]) -> None:
-        """Keep some files, in their order, each as a whole; None: delete it."""
-
-
-class Training(Protocol):
-    """What a trial does."""
-
-    def __call__(self, name: str, store: Store, report: Report) -> None:
-        """Train to the end, or go on from what is stored; what it is to leave behind, it stores."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +51,9 @@ class Halving:
         check_number(TrainingError, "grace", self.grace, at_least=1, whole=True)
         check_number(TrainingError, "reduction", self.reduction, above=1)
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 def run_trials(
     pool: RayPool,
@@ -81,7 +63,7 @@ def run_trials(
     *,
     halving: Halving | None = None,
     epochs: int,
-    told: Callable[[str, int, Mapping[str, float]], None],
+    watch: Watch,
 ) -> dict[str, str]:
     """Run trainings as trials, as many at once as the pool has workers.
 
@@ -94,7 +76,7 @@ def run_trials(
         names: of the trainings.
         halving: ends those that are behind.
         epochs: largest number that is reported.
-        told: called in this process with everything that is reported.
+        watch: is told how they go.
 
     Returns:
         Tracebacks of those that failed, by name.
@@ -111,7 +93,7 @@ def run_trials(
     cluster = RayCluster(pool.address, pool.workers * pool.cpus + 1)
     folder = tempfile.mkdtemp(prefix="trials-", dir=None if cluster.home is None else cluster.home.path)
     try:
-        return _Trials(pool, cluster, Path(folder), root).run(training, names, halving, epochs, told)
+        return _Trials(pool, cluster, Path(folder), root).run(training, names, halving, epochs, watch)
     finally:
         cluster.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -133,7 +115,7 @@ class _Trials:
         names: Sequence[str],
         halving: Halving | None,
         epochs: int,
-        told: Callable[[str, int, Mapping[str, float]], None],
+        watch: Watch,
     ) -> dict[str, str]:
         tune, pool = importlib.import_module("ray.tune"), self._pool
         trial = _Trial(self._cluster.put(training), self._keeper, self._cluster.users_home)
@@ -143,12 +125,13 @@ class _Trials:
             tune_config=tune.TuneConfig(
                 scheduler=None if halving is None else _asha(halving, epochs),
                 max_concurrent_trials=pool.workers,
+                reuse_actors=True,
             ),
             run_config=tune.RunConfig(
                 name="trials",
                 storage_path=str(self._folder),
                 failure_config=tune.FailureConfig(max_failures=pool.attempts - 1),
-                callbacks=[_listener(told)],
+                callbacks=[_listener(watch)],
                 verbose=0,
             ),
         )
@@ -172,13 +155,20 @@ def _asha(halving: Halving, epochs: int) -> Any:
     )
 
 
-def _listener(told: Callable[[str, int, Mapping[str, float]], None]) -> Any:
+def _listener(watch: Watch) -> Any:
     """A callback of Tune, which is an object of a class that only Ray has."""
 
     class Listener(importlib.import_module("ray.tune").Callback):  # type: ignore[misc]
         def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **more: Any) -> None:
-            costs = {name: value for name, value in result.items() if isinstance(value, float) and math.isfinite(value)}
-            told(trial.config["name"], int(result["epoch"]), costs)
+            if "epoch" in result:
+                costs = {name: value for name, value in result.items() if name.startswith("error/")}
+                watch.reached(trial.config["name"], int(result["epoch"]), costs)
+
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **more: Any) -> None:
+            watch.ended(trial.config["name"])
+
+        def on_trial_error(self, iteration: int, trials: Any, trial: Any, **more: Any) -> None:
+            watch.ended(trial.config["name"])
 
         def __reduce__(self) -> tuple[Any, ...]:
             return object, ()  # Tune keeps a copy of all settings; this one would be of no use
@@ -214,31 +204,20 @@ class _Kept:
     def __init__(self, ray: Any, keeper: Any) -> None:
         self._ray, self._keeper = ray, keeper
 
-    def load(self, name: str) -> dict[str, bytes]:
-        files: dict[str, bytes] = self._ray.get(self._keeper.load.remote(name))
+    def load(self, folder: str) -> dict[str, bytes]:
+        files: dict[str, bytes] = self._ray.get(self._keeper.load.remote(folder))
         return files
 
-    def save(self, name: str, files: Mapping[str, bytes | None]) -> None:
-        self._ray.get(self._keeper.save.remote(name, dict(files)))
+    def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
+        self._ray.get(self._keeper.save.remote(folder, dict(files)))
 
 
-class _Keeper:
+class _Keeper(FolderStore):
     """What is an actor, on the machine of the driver."""
 
     def __init__(self, root: str) -> None:
-        self._root, self._failures = Path(root), dict[str, str]()
-
-    def load(self, name: str) -> dict[str, bytes]:
-        folder = self._root / name
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} if folder.exists() else {}
-
-    def save(self, name: str, files: Mapping[str, bytes | None]) -> None:
-        for file, content in files.items():
-            path = self._root / name / file
-            if content is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_bytes(path, content)
+        super().__init__(Path(root))
+        self._failures: dict[str, str] = {}
 
     def fail(self, name: str, failure: str) -> None:
         self._failures[name] = failure

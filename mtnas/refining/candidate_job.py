@@ -13,7 +13,6 @@ from mtnas.refining.fresh import fresh_network
 from mtnas.refining.job import Job
 from mtnas.refining.rows import RefinedRow
 from mtnas.refining.settings import RefineSettings
-from mtnas.runs import Run
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -21,32 +20,44 @@ from mtnas.supernet import BranchedNetwork, SuperNetwork
 
 
 class CandidateJob(Job):
-    """Training of one candidate in float, from inherited weights or from new ones."""
+    """Training of one candidate in float, from inherited weights or from new ones.
+
+    Args:
+        space: of the candidate.
+        data: its train, valid and test splits are used.
+        folder: where all refined candidates are, each in a folder of its own.
+        seed: of the run.
+        supernet: gives inherited weights.
+        candidate: what to train.
+        settings: how.
+        device: to train on.
+    """
 
     def __init__(
         self,
         space: SearchSpace,
         data: Data,
-        run: Run,
+        folder: Path,
+        seed: int,
         supernet: SuperNetwork,
         candidate: Candidate,
         settings: RefineSettings,
         device: torch.device,
     ) -> None:
-        self.space, self.run, self.supernet, self.candidate = space, run, supernet, candidate
+        self.space, self.supernet, self.candidate = space, supernet, candidate
         self.how = "from scratch" if settings.from_scratch else "fine-tuned"
         super().__init__(
             space.tasks,
             data,
             settings,
-            seed=derive_seed(run.seed, "refine", candidate.id, self.how),
-            folder=self.folder_of(candidate),
+            seed=derive_seed(seed, "refine", candidate.id, self.how),
+            folder=folder / RefinedRow(candidate, self.how, {}, {}, 0).key,
             device=device,
         )
 
     def folder_of(self, candidate: Candidate) -> Path:
         """Where a candidate that is trained like this one is kept."""
-        return self.run.path / "refined" / RefinedRow(candidate, self.how, {}, {}, 0).key
+        return self.folder.parent / RefinedRow(candidate, self.how, {}, {}, 0).key
 
     def _network(self) -> BranchedNetwork:
         if not self.settings.from_scratch:

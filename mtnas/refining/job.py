@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,16 @@ from mtnas.space.data import Batch, Data
 from mtnas.space.task import Task
 from mtnas.supernet import BranchedNetwork
 from mtnas.training.alone import train_epoch
+
+CHECKPOINT, NETWORK, ROW, STOPPED = "checkpoint.safetensors", "network.safetensors", "row.json", "stopped.json"
+"""Files of a training: while it lasts, its best weights, its row, and that it was ended before its end."""
+
+Reached = Callable[[int, Mapping[str, float]], None]
+"""Told of an epoch that is done: its number, and the validation errors by task after it."""
+
+
+def _nobody(epoch: int, errors: Mapping[str, float]) -> None:
+    """Is told."""
 
 
 class Job(ABC):
@@ -80,7 +90,7 @@ class Job(ABC):
 
     def finished(self) -> bool:
         """Whether the row is there; RunError if other settings made it, or it is damaged."""
-        path = self.folder / "row.json"
+        path = self.folder / ROW
         if not path.exists():
             return False
         try:
@@ -94,11 +104,13 @@ class Job(ABC):
             )
         return True
 
-    def work(self, title: str, *, show_progress: bool) -> None:
+    def work(self, title: str, *, show_progress: bool, reached: Reached | None = None) -> None:
         """Train to the end, or go on after the last epoch; then measure the test error and write the row.
 
         Args:
             title: what the progress line calls it.
+            reached: called with the number of every epoch and the validation errors by task after it, once they are on
+                disk; in a training that goes on, first with those of the epochs before.
         """
         network = self._network()
         optimizer = torch.optim.AdamW(
@@ -107,34 +119,41 @@ class Job(ABC):
             weight_decay=self.settings.weight_decay,
             fused=True,
         )
-        checkpoint = self.folder / "checkpoint.safetensors"
+        checkpoint = self.folder / CHECKPOINT
         state = TrainingState.load(checkpoint, network, optimizer, self.asked)
         if state is None:
             state = TrainingState(0, 0, self._errors(network), weights(network))
+        reached = reached or _nobody
+        for epoch, errors in enumerate(state.history, start=1):
+            reached(epoch, errors)
         with progress(title, self.epochs, state.epoch, show=show_progress) as advance:
             while state.epoch < self.epochs and state.epoch - state.best_epoch < self.settings.patience:
                 self._train_epoch(network, optimizer, state.epoch)
                 state.epoch += 1
                 errors = self._errors(network)
+                state.history.append(errors)
                 if mean_error(errors) < mean_error(state.best_errors):
                     state.best_epoch, state.best_errors, state.best = state.epoch, errors, weights(network)
                 state.save(checkpoint, network, optimizer, self.asked)
+                reached(state.epoch, errors)
                 advance(f"mean error {mean_error(errors):.4f}, best {mean_error(state.best_errors):.4f}")
         network.load_state_dict(state.best)
         self._finish(network.eval(), state)
         checkpoint.unlink(missing_ok=True)
+        (self.folder / STOPPED).unlink(missing_ok=True)
 
     def _finish(self, network: BranchedNetwork, state: TrainingState) -> None:
         test = self._judged(network, self.data.test_batches()) if self.data.has_test else {}
-        save_checkpoint(self.folder / "network.safetensors", network.state_dict(), self._about())
+        save_checkpoint(self.folder / NETWORK, network.state_dict(), self._about())
         row = {
             **self._about(),
             "valid": state.best_errors,
             "test": test,
             "epoch": state.best_epoch,
+            "history": state.history,
             "settings": self.asked,
         }
-        write_text(self.folder / "row.json", json.dumps(row, indent=1))
+        write_text(self.folder / ROW, json.dumps(row, indent=1))
 
     def _errors(self, network: BranchedNetwork) -> dict[str, float]:
         return self._judged(network, self.data.valid_batches())

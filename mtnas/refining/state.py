@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,20 @@ class TrainingState:
         best_epoch: after which the mean validation error was lowest; 0: at the start.
         best_errors: validation errors by task then.
         best: weights and buffers then.
+        history: validation errors by task after every epoch.
     """
 
     def __init__(
-        self, epoch: int, best_epoch: int, best_errors: Mapping[str, float], best: Mapping[str, Tensor]
+        self,
+        epoch: int,
+        best_epoch: int,
+        best_errors: Mapping[str, float],
+        best: Mapping[str, Tensor],
+        history: Sequence[Mapping[str, float]] = (),
     ) -> None:
         self.epoch, self.best_epoch = epoch, best_epoch
         self.best_errors, self.best = dict(best_errors), dict(best)
+        self.history = [dict(errors) for errors in history]
 
     def save(
         self, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]
@@ -42,6 +49,7 @@ class TrainingState:
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_errors": self.best_errors,
+            "history": self.history,
             "settings": dict(settings),
         }
         save_checkpoint(path, tensors, note)
@@ -65,7 +73,10 @@ class TrainingState:
             )
         network.load_state_dict(_part(tensors, "model."))
         load_optimizer("optimizer", optimizer, tensors)
-        return cls(note["epoch"], note["best_epoch"], note["best_errors"], _part(tensors, "best."))
+        # Those of earlier versions have no history.
+        return cls(
+            note["epoch"], note["best_epoch"], note["best_errors"], _part(tensors, "best."), note.get("history", ())
+        )
 
 
 def weights(network: BranchedNetwork) -> dict[str, Tensor]:

@@ -43,8 +43,8 @@ class PortableSupernet:
     def get(self, device: torch.device) -> SuperNetwork:
         """The supernetwork, in evaluation mode; in another process than its own, a new one.
 
-        Parameters of a new one use the memory of the arrays, which may be read-only: they are not to be trained.
-        Buffers, such as batch-norm statistics, are its own.
+        Parameters of a new one use the memory of the arrays, which may be read-only: it is not to be trained, networks
+        that are extracted from it are. Buffers, such as batch-norm statistics, are its own.
 
         Args:
             device: of a new one.
@@ -58,8 +58,6 @@ class PortableSupernet:
             for name, array in self._weights.items()
         }
         supernet.load_state_dict(tensors, assign=True)
-        for parameter in supernet.parameters():
-            parameter.requires_grad_(False)
         return supernet.to(device).eval()
 
 
