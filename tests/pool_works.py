@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 class Fatal(Exception):
     """An exception of a test's own."""
@@ -54,3 +56,8 @@ def cannot_make() -> Callable[[Any], Any]:
 
 def dies_while_made() -> Callable[[Any], Any]:
     os._exit(3)
+
+
+def serving_path(patch: pytest.MonkeyPatch) -> None:
+    """Let workers of a Ray cluster that is begun find the modules of the tests."""
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))

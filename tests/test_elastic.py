@@ -365,15 +365,15 @@ def test_elastic_spaces_train_resume_and_are_searched(tmp_path: Path) -> None:
     def stop(run: Run) -> None:
         from mtnas.training import trainer
 
-        original = trainer._Trainer.train_epoch
+        original = trainer.Trainer.train_epoch
 
-        def until(self: trainer._Trainer) -> str:
+        def until(self: trainer.Trainer) -> str:
             if self.epoch == 2:
                 raise Stopped
             return original(self)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(trainer._Trainer, "train_epoch", until)
+            patch.setattr(trainer.Trainer, "train_epoch", until)
             with pytest.raises(Stopped):
                 train(space, data, run, settings_, show_progress=False)
 

@@ -54,7 +54,7 @@ class Counting:
     epochs: int = 9
 
     def __call__(self, name: str, store: Store, report: Report) -> None:
-        known = store.load(name)
+        known = store.load(name, [str(epoch) for epoch in range(1, self.epochs + 1)])
         what, number = name.split("-")
         for epoch in range(1, self.epochs + 1):
             if f"{epoch}" in known:

@@ -47,7 +47,7 @@ from mtnas.training.distillation import mix_with_teacher
 from mtnas.training.loss import task_losses, weighted_sum
 from mtnas.training.sampling import Sandwich
 from mtnas.training.schedule import learning_rate_factor, temperature
-from mtnas.training.trainer import _Trainer
+from mtnas.training.trainer import Trainer
 
 seeds = st.integers(0, 2**32)
 SETTINGS = TrainingSettings(epochs=3, learning_rate=0.01, shared_warmup=0.34, branch_every=1, device="cpu")
@@ -84,17 +84,17 @@ def assert_same_checkpoint(one: Run, other: Run) -> None:
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, method: str, calls: int) -> None:
     """Let the trainer be stopped by the user once ``method`` has been called so many times."""
-    original = getattr(_Trainer, method)
+    original = getattr(Trainer, method)
     count = 0
 
-    def interrupted(self: _Trainer, *args: Any) -> Any:
+    def interrupted(self: Trainer, *args: Any) -> Any:
         nonlocal count
         if count == calls:
             raise KeyboardInterrupt
         count += 1
         return original(self, *args)
 
-    monkeypatch.setattr(_Trainer, method, interrupted)
+    monkeypatch.setattr(Trainer, method, interrupted)
 
 
 # Runs ------------------------------------------------------------------------------------------------------------
@@ -278,15 +278,15 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_epoch(
     samples = toy_samples(60, complete=False)
     good = samples.labels["weight"].clone()
     data = Data(samples, toy_samples(20, 1, complete=False), batch_size=16, eval_batch_size=12, calibration_samples=30)
-    original = _Trainer.train_epoch
+    original = Trainer.train_epoch
 
-    def spoiling(self: _Trainer) -> str:
+    def spoiling(self: Trainer) -> str:
         text = original(self)
         samples.labels["weight"][:] = torch.inf
         return text
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Trainer, "train_epoch", spoiling)
+        patch.setattr(Trainer, "train_epoch", spoiling)
         with pytest.raises(TrainingError, match=r"the loss of task 'weight' is inf; look for labels"):
             trained(tmp_path / "run", data=data)
     tensors, note = load_checkpoint(Run(tmp_path / "run").checkpoint)
@@ -703,13 +703,13 @@ def test_after_hard_sharing_every_branch_starts_as_its_copy(
 ) -> None:
     how = TrainingSettings(epochs=epochs, shared_warmup=shared_warmup, device="cpu")
     steps = []
-    original = _Trainer._weight_step
+    original = Trainer._weight_step
 
-    def watching(self: _Trainer, *args: Any) -> Any:
+    def watching(self: Trainer, *args: Any) -> Any:
         steps.append(copies_agree(self.supernet))
         return original(self, *args)
 
-    monkeypatch.setattr(_Trainer, "_weight_step", watching)
+    monkeypatch.setattr(Trainer, "_weight_step", watching)
     supernet = trained(tmp_path / "run", how=how)
     shared = round(epochs * shared_warmup)
     assert not any(steps[: 3 * shared])

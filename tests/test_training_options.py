@@ -26,12 +26,12 @@ from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
 from mtnas.supernet import SuperNetwork
-from mtnas.training import TrainingSettings, load_supernetwork, train, trainer
+from mtnas.training import TrainingSettings, load_supernetwork, train, supernet_training
 from mtnas.training.accumulation import in_groups, label_shares
 from mtnas.training.averages import WeightAverages
 from mtnas.training.compiling import compiled
 from mtnas.training.loss import task_losses, weighted_sum
-from mtnas.training.trainer import _Trainer
+from mtnas.training.trainer import Trainer
 from mtnas.training.weight_step import add_gradients
 from mtnas.training.weighting import AggregatedGradients, EqualWeighting, PCGrad, TaskWeighting, UncertaintyWeighting
 
@@ -54,17 +54,17 @@ def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     """Let the trainer be stopped by the user in the epoch after so many."""
-    original = _Trainer.train_epoch
+    original = Trainer.train_epoch
     left = epochs
 
-    def stopping(self: _Trainer) -> str:
+    def stopping(self: Trainer) -> str:
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
         return original(self)
 
-    monkeypatch.setattr(_Trainer, "train_epoch", stopping)
+    monkeypatch.setattr(Trainer, "train_epoch", stopping)
 
 
 # Going on --------------------------------------------------------------------------------------------------------
@@ -413,7 +413,7 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
         trained(run.path, how)
     assert [step for step, _ in events(run.path / "tensorboard")["temperature"]] == [1]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(trainer, "scalars", killed_before_writing)  # the checkpoint is there, the figures are not
+        patch.setattr(supernet_training, "scalars", killed_before_writing)  # the checkpoint is there, the figures are not
         trained(run.path, how)
     for _ in range(2):  # the second time there is nothing left to train
         trained(run.path, how)

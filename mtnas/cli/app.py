@@ -119,6 +119,10 @@ def train(
     epochs: options.EpochsOption = None,
     device: options.DeviceOption = None,
     tensorboard: options.TensorBoardOption = False,
+    workers: options.PartsOption = 0,
+    ray_address: options.RayOption = None,
+    worker_cpus: options.CpusOption = 1.0,
+    worker_gpus: options.GpusOption = 0.0,
 ) -> None:
     """Train the supernetwork of a space file into a run directory, or go on with it."""
     from mtnas.cli import steps
@@ -128,7 +132,8 @@ def train(
     training = work.training(epochs, device, tensorboard=tensorboard)
     with work.run.hold():
         work.claim(training)
-        train_supernetwork(work.file.space, work.data, work.run, training)
+        pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus)
+        train_supernetwork(work.file.space, work.data, work.run, training, pool=pool)
     typer.echo(f"trained; go on with: mtnas search {run}")
 
 

@@ -100,6 +100,15 @@ WorkersOption = Annotated[
     int,
     typer.Option("--workers", min=0, help="Processes of this machine that measure candidates. 0: none, this one does."),
 ]
+PartsOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        help="Processes that train together, each on its part of every batch; each has a GPU of its own. 0: this one"
+        " alone.",
+    ),
+]
 TrainersOption = Annotated[
     int,
     typer.Option(

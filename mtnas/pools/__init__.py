@@ -4,6 +4,7 @@ from mtnas.pools.in_process import InProcess
 from mtnas.pools.pool import Finished, Job, Make, Pool, Workers
 from mtnas.pools.processes import Processes
 from mtnas.pools.ray_pool import RayPool
+from mtnas.pools.ray_together import run_together
 from mtnas.pools.ray_trials import Halving, run_trials
 from mtnas.pools.trainings import FolderStore, Report, Store, Training, Watch, train_in
 
@@ -22,6 +23,7 @@ __all__ = [
     "Training",
     "Watch",
     "Workers",
+    "run_together",
     "run_trials",
     "train_in",
 ]

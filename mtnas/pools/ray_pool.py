@@ -65,6 +65,14 @@ class RayPool(Pool):
     def open(self, roles: Mapping[str, Make]) -> Workers:
         return _Actors(self, roles)
 
+    def check_part_of_cluster(self) -> None:
+        """Raise PoolError if this machine cannot be a part of the cluster, and so not keep the files of trainings."""
+        if self.address.startswith("ray://"):
+            raise PoolError(
+                f"trainings keep their files on the machine of this process, which must be a part of the cluster, but"
+                f" '{self.address}' is reached from outside; use auto or host:port on a machine of the cluster"
+            )
+
     def rules(self) -> Rules:
         """How jobs are handed out."""
         return Rules(self.timeout_s, self.attempts, self.ahead, self.start_s)

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mtnas.errors import PoolError, TrainingError
+from mtnas.errors import TrainingError
 from mtnas.limits import check_number
+from mtnas.pools.keeper import Kept, started_keeper
 from mtnas.pools.ray_cluster import RayCluster
 from mtnas.pools.ray_pool import RayPool
-from mtnas.pools.trainings import FolderStore, Training, Watch
+from mtnas.pools.trainings import Training, Watch
 
 _TUNE = {
     # What Tune would keep for itself: everything is in the files that the trainings save.
@@ -84,11 +85,7 @@ def run_trials(
     Raises:
         PoolError: if there is no cluster, or it is lost.
     """
-    if pool.address.startswith("ray://"):
-        raise PoolError(
-            f"trainings keep their files on the machine of this process, which must be a part of the cluster, but"
-            f" '{pool.address}' is reached from outside; use auto or host:port on a machine of the cluster"
-        )
+    pool.check_part_of_cluster()
     os.environ.update({name: value for name, value in _TUNE.items() if name not in os.environ})
     cluster = RayCluster(pool.address, pool.workers * pool.cpus + 1)
     folder = tempfile.mkdtemp(prefix="trials-", dir=None if cluster.home is None else cluster.home.path)
@@ -102,12 +99,7 @@ def run_trials(
 class _Trials:
     def __init__(self, pool: RayPool, cluster: RayCluster, folder: Path, root: Path) -> None:
         self._pool, self._cluster, self._folder, self._ray = pool, cluster, folder, cluster.ray
-        here = self._ray.get_runtime_context().get_node_id()
-        stay = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
-            here, soft=False
-        )
-        options = {"num_cpus": 0, "scheduling_strategy": stay}
-        self._keeper = self._ray.remote(_Keeper).options(**options).remote(str(root.resolve()))
+        self._keeper = started_keeper(cluster, root)
 
     def run(
         self,
@@ -187,7 +179,7 @@ class _Trial:
         if self._home is not None:
             os.environ["HOME"] = self._home
         name = config["name"]
-        store = _Kept(ray, self._keeper)
+        store = Kept(ray, self._keeper)
 
         def report(epoch: int, costs: Mapping[str, float]) -> None:
             tune.report({"epoch": epoch, **costs})
@@ -196,31 +188,3 @@ class _Trial:
             ray.get(self._training)(name, store, report)
         except Exception:
             ray.get(self._keeper.fail.remote(name, traceback.format_exc()))
-
-
-class _Kept:
-    """The driver's store, from wherever a trial is."""
-
-    def __init__(self, ray: Any, keeper: Any) -> None:
-        self._ray, self._keeper = ray, keeper
-
-    def load(self, folder: str) -> dict[str, bytes]:
-        files: dict[str, bytes] = self._ray.get(self._keeper.load.remote(folder))
-        return files
-
-    def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
-        self._ray.get(self._keeper.save.remote(folder, dict(files)))
-
-
-class _Keeper(FolderStore):
-    """What is an actor, on the machine of the driver."""
-
-    def __init__(self, root: str) -> None:
-        super().__init__(Path(root))
-        self._failures: dict[str, str] = {}
-
-    def fail(self, name: str, failure: str) -> None:
-        self._failures[name] = failure
-
-    def failures(self) -> dict[str, str]:
-        return self._failures

@@ -17,8 +17,8 @@ Report = Callable[[int, Mapping[str, float]], None]
 class Store(Protocol):
     """Files of trainings."""
 
-    def load(self, folder: str) -> dict[str, bytes]:
-        """All files of a folder, by name; none if there is no such folder."""
+    def load(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
+        """Those of some files of a folder that there are, by name."""
 
     def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
         """Keep some files, one after the other, each as a whole; None: delete it."""
@@ -47,9 +47,9 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def load(self, folder: str) -> dict[str, bytes]:
-        place = self._root / folder
-        return {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()} if place.exists() else {}
+    def load(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
+        paths = [self._root / folder / name for name in names]
+        return {path.name: path.read_bytes() for path in paths if path.exists()}
 
     def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
         for name, content in files.items():

@@ -86,7 +86,7 @@ class Trainings:
     def _do(self, job: CandidateJob, store: Store, report: Report) -> bool:
         """Do one part, unless it is done; whether it has come to its end."""
         key = job.folder.name
-        known = store.load(key)
+        known = store.load(key, (CHECKPOINT, NETWORK, ROW, STOPPED))
         for name in (CHECKPOINT, NETWORK, ROW):
             if name in known:
                 write_bytes(job.folder / name, known[name])

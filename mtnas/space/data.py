@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    default_collate,
+)
 
 from mtnas.errors import DataError
+from mtnas.space.parts import WHOLE, Part, PartOfBatches
 from mtnas.space.shapes import Input, batch_size
 
 Batch = tuple[Input, Mapping[str, Tensor]]
@@ -101,13 +110,20 @@ class Data:
 
     # Batches ---------------------------------------------------------------------------------------------------
 
-    def train_batches(self, seed: int) -> DataLoader[Batch]:
-        """Batches for the weights, shuffled by ``seed``; a last batch of a single sample is dropped (batch norm)."""
-        return self._loader("train", self.batch_size, seed)
+    def train_batches(self, seed: int, part: Part = WHOLE) -> DataLoader[Batch]:
+        """Batches for the weights, shuffled by ``seed``; a last batch of a single sample is dropped (batch norm).
 
-    def branch_batches(self, seed: int) -> DataLoader[Batch]:
-        """Batches for the branch points, shuffled by ``seed``."""
-        return self._loader("branch", self.batch_size, seed)
+        Args:
+            part: of every batch, if not all of it: None in place of a batch of which this part is empty.
+
+        Raises:
+            DataError: for a part of iterable-style data.
+        """
+        return self._loader("train", self.batch_size, seed, part)
+
+    def branch_batches(self, seed: int, part: Part = WHOLE) -> DataLoader[Batch]:
+        """Batches for the branch points, shuffled by ``seed``; for ``part`` see `train_batches`."""
+        return self._loader("branch", self.batch_size, seed, part)
 
     def valid_batches(self) -> DataLoader[Batch]:
         """Batches to judge candidates by, in order."""
@@ -150,24 +166,38 @@ class Data:
             return _checked(batch)
         raise DataError("the valid data is empty; give it at least one sample")
 
-    def _loader(self, split: str, size: int, seed: int | None) -> DataLoader[Batch]:
+    def _loader(self, split: str, size: int, seed: int | None, part: Part = WHOLE) -> DataLoader[Batch]:
         source = self._splits[split]
         dataset = _dataset(source)
         if isinstance(dataset, IterableDataset):
+            if part != WHOLE:
+                raise DataError(
+                    f"the {split} data is iterable-style, which cannot be dealt out to {part.count} processes; give a"
+                    " dataset with a length, or train in one process"
+                )
             return source if isinstance(source, DataLoader) else DataLoader(dataset, size, collate_fn=self.collate)
         loader = source if isinstance(source, DataLoader) else None
         if loader is not None and seed is not None and loader.batch_size:
             size = min(loader.batch_size, len(dataset))  # type: ignore[arg-type]
         samples = len(dataset)  # type: ignore[arg-type]
-        collate = self._collate(source)
+        drop_last = seed is not None and samples > size and samples % size == 1
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        workers = loader.num_workers if loader is not None else self.workers
+        collate = _Collate(self._collate(source), self.channels_last)
+        if part != WHOLE:
+            order = BatchSampler(RandomSampler(range(samples), generator=generator), size, drop_last)
+            parts = PartOfBatches(order, part)
+            return DataLoader(
+                dataset, batch_sampler=parts, generator=generator, num_workers=workers, collate_fn=collate
+            )
         return DataLoader(
             dataset,
             batch_size=size,
             shuffle=seed is not None,
-            generator=None if seed is None else torch.Generator().manual_seed(seed),
-            drop_last=seed is not None and samples > size and samples % size == 1,
-            num_workers=loader.num_workers if loader is not None else self.workers,
-            collate_fn=_Collate(collate, self.channels_last),
+            generator=generator,
+            drop_last=drop_last,
+            num_workers=workers,
+            collate_fn=collate,
         )
 
     # Identity --------------------------------------------------------------------------------------------------
@@ -206,6 +236,8 @@ class _Collate:
     channels_last: bool
 
     def __call__(self, samples: list[Any]) -> Any:
+        if not samples:
+            return None
         try:
             batch = self.collate(samples)
         except KeyError as error:

@@ -3,7 +3,7 @@
 from mtnas.space.threads import cpu_threads
 from mtnas.training.devices import check_machine, resolve_device
 from mtnas.training.settings import TrainingSettings
-from mtnas.training.trainer import claim_run, load_supernetwork, train
+from mtnas.training.supernet_training import claim_run, load_supernetwork, train
 
 __all__ = [
     "TrainingSettings",

@@ -32,13 +32,15 @@ class BranchLoss:
 
 def branch_loss(
     supernet: SuperNetwork,
-    x: Input,
+    x: Input | None,
     labels: Mapping[str, Tensor],
     sample: BranchSample,
     rng: random.Random,
     *,
     target_cost: float,
     resource_weight: float,
+    shares: Mapping[str, float] | None = None,
+    parts: int = 1,
 ) -> BranchLoss:
     """Straight-through gradient of the tasks' losses in the branch points, plus the pull to a target cost.
 
@@ -49,30 +51,52 @@ def branch_loss(
 
     Args:
         supernet: in training mode; its weights get no gradient.
+        x: inputs; None: a part of a batch that is empty.
+        labels: of the inputs.
         sample: a tree with its straight-through weights.
         rng: draws the options of the nodes, the same for a node whoever joins it.
         target_cost: expected params to be reached, as a share of the fully split network's.
         resource_weight: of the squared distance to it.
+        shares: of the batch's labelled samples that are in these inputs, by task name; None: all of them.
+        parts: that the batch has; the sum of their gradients is that of the batch.
     """
     tree = sample.tree
     options = _draw_options(supernet, rng)
     architecture = Architecture(
         tree, tuple(tuple(options[block][group[0]] for group in tree.groups(block)) for block in range(tree.blocks))
     )
+    signal = torch.zeros_like(sample.weights)
+    if x is not None:
+        _add_signals(signal, supernet, architecture, options, x, labels, sample, shares or {})
+    share = expected_share(supernet, rng)
+    pull = resource_weight * (share - target_cost) ** 2 / parts
+    return BranchLoss((sample.weights * signal).sum() + pull, float(share.detach()))
+
+
+def _add_signals(
+    signal: Tensor,
+    supernet: SuperNetwork,
+    architecture: Architecture,
+    options: list[list[str]],
+    x: Input,
+    labels: Mapping[str, Tensor],
+    sample: BranchSample,
+    shares: Mapping[str, float],
+) -> None:
+    """Add the gradient of every task's loss in the weights of the branch points to ``signal`` (P, T, labels)."""
+    tree = architecture.tree
     network = supernet.view(architecture, average_gradients=False)
     with _frozen(network), torch.enable_grad():
         features = network.features(network.stem(x).detach().requires_grad_())
         losses = task_losses(supernet.space.tasks, network.outputs(features[-1]), labels)
-        signal = torch.zeros_like(sample.weights)
         alternatives = _Alternatives(supernet, sample, options, features)
         for index, task in enumerate(supernet.space.tasks):
             if task.name in losses:
                 path = [features[block + 1][tree.leaders[block][index]] for block in range(tree.blocks)]
-                gradients = torch.autograd.grad(task.weight * losses[task.name], path, retain_graph=True)
+                gradients = torch.autograd.grad(
+                    task.weight * shares.get(task.name, 1.0) * losses[task.name], path, retain_graph=True
+                )
                 alternatives.add_signal(signal, index, gradients)
-    share = expected_share(supernet, rng)
-    pull = resource_weight * (share - target_cost) ** 2
-    return BranchLoss((sample.weights * signal).sum() + pull, float(share.detach()))
 
 
 def expected_share(supernet: SuperNetwork, rng: random.Random) -> Tensor:

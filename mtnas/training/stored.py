@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from mtnas.errors import RunError
-from mtnas.runs import Run
 from mtnas.supernet import SuperNetwork
 
 
@@ -17,19 +17,22 @@ def named_part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def epoch_of(note: Mapping[str, Any], run: Run) -> int:
+def epoch_of(note: Mapping[str, Any], checkpoint: Path) -> int:
     """Number of finished epochs that a checkpoint's note tells."""
     if not isinstance(note.get("epoch"), int) or not isinstance(note.get("history"), list):
         raise RunError(
-            f"the checkpoint {run.checkpoint} is not that of a supernetwork; delete it to train again from the start"
+            f"the checkpoint {checkpoint} is not that of a supernetwork; delete it to train again from the start"
         )
     return int(note["epoch"])
 
 
-def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], run: Run, *, averaged: bool) -> None:
+def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], checkpoint: Path, *, averaged: bool) -> None:
     """Put the weights of a checkpoint into a supernetwork.
 
     Args:
+        supernet: of the checkpoint's space.
+        tensors: of the checkpoint.
+        checkpoint: its file, for messages.
         averaged: take the averages over the steps where the checkpoint has them, as a finished training gives them.
     """
     weights = named_part(tensors, "model.")
@@ -39,6 +42,6 @@ def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], run: Run
         supernet.load_state_dict(weights)
     except RuntimeError as error:
         raise RunError(
-            f"the checkpoint {run.checkpoint} does not hold the weights of this space"
+            f"the checkpoint {checkpoint} does not hold the weights of this space"
             f" ({str(error).splitlines()[-1].strip()}); use another run directory"
         ) from error

@@ -1,135 +1,62 @@
-"""Train a supernetwork once."""
+"""Training of a supernetwork, epoch by epoch."""
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import DataLoader
 
 from mtnas.architecture import Tree
-from mtnas.errors import RunError, TrainingError
-from mtnas.progress import progress
-from mtnas.runs import Run, load_checkpoint, save_checkpoint
+from mtnas.errors import TrainingError
+from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.seeds import derive_seed
-from mtnas.space.check import check
 from mtnas.space.data import Batch, Data
-from mtnas.space.dry_run import DryRun
-from mtnas.space.search_space import SearchSpace
+from mtnas.space.parts import Part
 from mtnas.space.shapes import to_device
-from mtnas.space.threads import cpu_threads
 from mtnas.supernet import SuperNetwork
-from mtnas.training.accumulation import in_groups
+from mtnas.training.accumulation import in_groups, label_shares
 from mtnas.training.averages import WeightAverages
 from mtnas.training.branch_step import branch_loss, expected_share
-from mtnas.training.compiling import compiled
-from mtnas.training.devices import check_machine, resolve_device
+from mtnas.training.group import ALONE, Group
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
 from mtnas.training.sampling import Sandwich
-from mtnas.training.scalars import scalars
 from mtnas.training.schedule import learning_rate_factor, temperature
 from mtnas.training.settings import TrainingSettings
 from mtnas.training.stored import epoch_of, load_weights, named_part
 from mtnas.training.weight_step import add_gradients
 
 
-def train(
-    space: SearchSpace,
-    data: Data,
-    run: Run,
-    settings: TrainingSettings | None = None,
-    *,
-    supernetwork: type[SuperNetwork] = SuperNetwork,
-    show_progress: bool = True,
-) -> SuperNetwork:
-    """Train the supernetwork of a space, or go on where an interrupted training stopped.
-
-    Every epoch ends with a checkpoint. Called again on a finished run, it loads the result and trains nothing.
+class Trainer:
+    """State of a training: the supernetwork, its two optimizers, the weighting of the tasks, the averages of the
+    weights if there are any, the number of finished epochs and their history.
 
     Args:
-        space: the search space.
-        data: the data; its train and branch splits are used.
-        run: where to keep everything.
-        settings: None: `TrainingSettings()`.
-        supernetwork: class of the supernetwork, for those who want to change it.
-        show_progress: False: nothing is printed.
-
-    Returns:
-        The trained supernetwork, in evaluation mode; with ``settings.ema_decay``, its weights are the averages.
-
-    Raises:
-        SpaceError, DataError: before training, if something does not fit.
-        RunError: if the run belongs to another space, data, seed or settings, or another process works on it.
-        TrainingError: before training, if the machine lacks what the settings ask for; if a loss is not finite, where
-            the checkpoint of the last good epoch stays.
+        supernet: to train.
+        data: its train and branch splits are used.
+        seed: of the run.
+        settings: of the training.
+        device: of the supernetwork.
+        checkpoint: where the process of rank 0 keeps everything after every epoch.
+        group: of the processes that train together.
     """
-    settings = settings or TrainingSettings()
-    device = check_machine(settings)
-    found = claim_run(space, data, run, settings)
-    with run.hold(), cpu_threads(settings.threads):
-        supernet = supernetwork(space, found, derive_seed(run.seed, "weights")).to(device)
-        trainer = _Trainer(supernet, data, run, settings, device)
-        trainer.resume()
-        with scalars(run.path / "tensorboard", space.architectures, trainer.history, settings.tensorboard) as write:
-            if trainer.epoch < settings.epochs:
-                with (
-                    progress("training", settings.epochs, trainer.epoch, show=show_progress) as advance,
-                    compiled(supernet, settings.compile),
-                ):
-                    while trainer.epoch < settings.epochs:
-                        text = trainer.train_epoch()
-                        write(trainer.history[-1])
-                        advance(text)
-    if trainer.averages is not None:
-        trainer.averages.swap()
-    return supernet.eval()
-
-
-def claim_run(space: SearchSpace, data: Data, run: Run, settings: TrainingSettings) -> DryRun:
-    """Check space and data, and make the run theirs, or see that it already is.
-
-    Raises:
-        SpaceError, DataError: if something does not fit.
-        RunError: if the run belongs to another space, data or settings.
-    """
-    found = check(space, data)
-    with run.hold():
-        run.manifest.claim("space", space.describe(found))
-        run.manifest.claim("data", data.fingerprint)
-        run.manifest.claim("training", settings.to_json())
-    return found
-
-
-def load_supernetwork(space: SearchSpace, data: Data, run: Run, device: str = "auto") -> SuperNetwork:
-    """The trained supernetwork of a run, in evaluation mode.
-
-    Raises:
-        RunError: if the run belongs to another space or data, or its training has not finished.
-    """
-    found = check(space, data)
-    run.manifest.section("training")
-    run.manifest.claim("space", space.describe(found))
-    run.manifest.claim("data", data.fingerprint)
-    epochs = run.manifest.section("training").get("epochs")
-    tensors, note = load_checkpoint(run.checkpoint)
-    trained = epoch_of(note, run)
-    if trained != epochs:
-        raise RunError(f"the run {run.path} has trained {trained} of {epochs} epochs; finish the training first")
-    supernet = SuperNetwork(space, found, derive_seed(run.seed, "weights"))
-    load_weights(supernet, tensors, run, averaged=True)
-    return supernet.to(resolve_device(device)).eval()
-
-
-class _Trainer:
-    """State of a training: the supernetwork, its two optimizers, the weighting of the tasks, the averages of the
-    weights if there are any, the number of finished epochs and their history."""
 
     def __init__(
-        self, supernet: SuperNetwork, data: Data, run: Run, settings: TrainingSettings, device: torch.device
+        self,
+        supernet: SuperNetwork,
+        data: Data,
+        seed: int,
+        settings: TrainingSettings,
+        device: torch.device,
+        checkpoint: Path,
+        group: Group = ALONE,
     ) -> None:
-        self.supernet, self.data, self.run, self.settings, self.device = supernet, data, run, settings, device
+        self.supernet, self.data, self.seed, self.settings, self.device = supernet, data, seed, settings, device
+        self.checkpoint, self.group = checkpoint, group
         self.weights = supernet.weights()  # once: collecting them takes as long as a small operator
         self.sandwich = Sandwich(
             supernet.space.architectures,
@@ -152,10 +79,10 @@ class _Trainer:
 
     def train_epoch(self) -> str:
         """Train one epoch, save a checkpoint, and return a text on the state."""
-        seed = derive_seed(self.run.seed, "epoch", self.epoch)
+        seed = derive_seed(self.seed, "epoch", self.epoch)
         rng = random.Random(seed)
         generator = torch.Generator().manual_seed(seed)
-        batches = self.data.train_batches(seed)
+        batches = self._batches(self.data.train_batches, seed)
         branch_batches = self._endless_branch_batches(seed)
         size = self.settings.accumulate
         steps = math.ceil(len(batches) / size) if hasattr(batches.dataset, "__len__") else None
@@ -164,7 +91,7 @@ class _Trainer:
         self.supernet.train()
         self.weighting.begin_epoch(self.history)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)  # dropout and whatever else draws inside modules
+            torch.manual_seed(self.group.seed(seed))  # dropout and whatever else draws inside modules
             for index, group in enumerate(in_groups(batches, size)):
                 share = index / steps if steps else 0.0
                 self.weighting.begin_step(derive_seed(seed, "weighting", index))
@@ -177,7 +104,7 @@ class _Trainer:
 
     def _weight_step(
         self,
-        batches: Sequence[Batch],
+        batches: Sequence[Batch | None],
         share: float,
         learns_branches: bool,
         rng: random.Random,
@@ -196,7 +123,7 @@ class _Trainer:
             group["lr"] = settings.learning_rate * factor
         optimizer.zero_grad(set_to_none=True)
         drawn = self.sandwich.draw(lambda: self._tree(share, learns_branches, rng, generator), rng)
-        seen = add_gradients(self.supernet, batches, drawn, self.weighting, settings, self.device)
+        seen = add_gradients(self.supernet, batches, drawn, self.weighting, settings, self.device, self.group)
         if settings.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.weights, settings.gradient_clip)
         optimizer.step()
@@ -213,8 +140,9 @@ class _Trainer:
             return self.supernet.space.architectures.draw_tree(rng)
         return self.supernet.branch_points.sample(self._temperature(share), generator).tree
 
-    def _branch_step(self, batch: Batch, share: float, rng: random.Random, generator: torch.Generator) -> None:
-        x, labels = to_device(batch[0], self.device), to_device(batch[1], self.device)
+    def _branch_step(self, batch: Batch | None, share: float, rng: random.Random, generator: torch.Generator) -> None:
+        (shares,) = label_shares(self.supernet.space.tasks, [batch], self.group, self.device)
+        x, labels = (None, {}) if batch is None else (to_device(part, self.device) for part in batch)
         sample = self.supernet.branch_points.sample(self._temperature(share), generator)
         optimizer = self.optimizers["branch"]
         optimizer.zero_grad(set_to_none=True)
@@ -226,7 +154,10 @@ class _Trainer:
             rng,
             target_cost=self.settings.target_cost,
             resource_weight=self.settings.resource_weight,
+            shares=shares,
+            parts=self.group.size,
         ).total.backward()  # type: ignore[no-untyped-call]
+        self.group.sum_gradients(list(self.supernet.branch_points.parameters()))
         optimizer.step()
 
     @property
@@ -242,16 +173,23 @@ class _Trainer:
         turn = 0
         while True:
             empty = True
-            for batch in self.data.branch_batches(derive_seed(seed, "branch", turn)):
+            for batch in self._batches(self.data.branch_batches, derive_seed(seed, "branch", turn)):
                 empty = False
                 yield batch
             if empty:
                 raise TrainingError("the data for the branch points yields no batch; give it more samples")
             turn += 1
 
+    def _batches(self, make: Callable[..., DataLoader[Batch]], seed: int) -> DataLoader[Batch]:
+        """This process's part of the batches that a seed gives."""
+        return make(seed) if self.group.alone else make(seed, Part(self.group.rank, self.group.size))
+
     # State -----------------------------------------------------------------------------------------------------
 
     def _finish_epoch(self, totals: Mapping[str, list[float]]) -> None:
+        # Statistics of batch norms are those of a process's own samples.
+        self.group.average(self.supernet.buffers())
+        self.group.follow_first(self.supernet.parameters())
         learned = {f"weighting.{name}": tensor for name, tensor in self.weighting.tensors().items()}
         for name, tensor in {**self.supernet.state_dict(), **learned}.items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
@@ -262,7 +200,7 @@ class _Trainer:
         points = self.supernet.branch_points
         with torch.no_grad():
             entropy, probabilities = points.entropy(), points.probabilities()
-            share = float(expected_share(self.supernet, random.Random(derive_seed(self.run.seed, "share", self.epoch))))
+            share = float(expected_share(self.supernet, random.Random(derive_seed(self.seed, "share", self.epoch))))
         self.history.append(
             {
                 "epoch": self.epoch + 1,
@@ -289,6 +227,8 @@ class _Trainer:
 
     def save(self) -> None:
         """Write weights, their averages, the state of optimizers and weighting, and history as one checkpoint."""
+        if self.group.rank:
+            return
         tensors = {f"model.{name}": tensor for name, tensor in self.supernet.state_dict().items()}
         tensors.update({f"weighting.{name}": tensor for name, tensor in self.weighting.tensors().items()})
         for kind, optimizer in self.optimizers.items():
@@ -297,18 +237,20 @@ class _Trainer:
         if self.averages is not None:
             tensors.update({f"average.{name}": tensor for name, tensor in self.averages.values.items()})
             note["averaged_steps"] = self.averages.steps
-        save_checkpoint(self.run.checkpoint, tensors, note)
+        save_checkpoint(self.checkpoint, tensors, note)
 
     def resume(self) -> None:
         """Take up the checkpoint, if there is one."""
-        if not self.run.checkpoint.exists():
+        path = self.checkpoint
+        found = self.group.first_says(lambda: load_checkpoint(path) if path.exists() else None)
+        if found is None:
             return
-        tensors, note = load_checkpoint(self.run.checkpoint)
-        load_weights(self.supernet, tensors, self.run, averaged=False)
+        tensors, note = found
+        load_weights(self.supernet, tensors, path, averaged=False)
         self.weighting.load(named_part(tensors, "weighting."))
         for kind, optimizer in self.optimizers.items():
             load_optimizer(f"optimizer.{kind}", optimizer, tensors)
-        self.epoch, self.history = epoch_of(note, self.run), list(note["history"])
+        self.epoch, self.history = epoch_of(note, path), list(note["history"])
         if self.averages is not None:
             self.averages.load(named_part(tensors, "average."), note["averaged_steps"])
 

@@ -16,6 +16,7 @@ from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import label_shares
 from mtnas.training.batch_labels import BatchLabels
 from mtnas.training.distillation import mix_with_teacher
+from mtnas.training.group import ALONE, Group
 from mtnas.training.settings import TrainingSettings
 from mtnas.training.weighting import StepPart, WeightingState
 from mtnas.training.weighting.sharing import count_sharers
@@ -23,23 +24,36 @@ from mtnas.training.weighting.sharing import count_sharers
 
 def add_gradients(
     supernet: SuperNetwork,
-    batches: Sequence[Batch],
+    batches: Sequence[Batch | None],
     drawn: Sequence[Architecture],
     weighting: WeightingState,
     settings: TrainingSettings,
     device: torch.device,
+    group: Group = ALONE,
 ) -> dict[str, float]:
     """Add the gradients of some sub-networks on some batches to those of the supernetwork's weights.
 
     They are means over the sub-networks and over the labelled samples of all batches. With ``settings.sandwich``, the
     first sub-network teaches the others.
 
+    Args:
+        supernet: in training mode.
+        batches: of the step; None where this process has no part of one.
+        drawn: the sub-networks.
+        weighting: of the tasks.
+        settings: of the training.
+        device: of the supernetwork.
+        group: whose processes have the other parts of the batches. Gradients and losses then are sums over all of them.
+
     Returns:
         Mean loss on the labels of every task that has one, by task name.
     """
     tasks = supernet.space.tasks
     found: dict[str, list[Tensor]] = {}
-    for (batch_x, batch_labels), shares in zip(batches, label_shares(tasks, batches), strict=True):
+    for batch, shares in zip(batches, label_shares(tasks, batches, group, device), strict=True):
+        if batch is None:
+            continue
+        batch_x, batch_labels = batch
         x, labels = to_device(batch_x, device), to_device(batch_labels, device)
         weights = {task.name: task.weight * shares[task.name] for task in tasks}
         learned = BatchLabels(tasks, labels)
@@ -59,7 +73,13 @@ def add_gradients(
                 weighting.backward(
                     StepPart(losses, weights, len(drawn), partial(count_sharers, supernet, architecture))
                 )
-    return {name: float(torch.stack(losses).sum()) for name, losses in found.items()}
+    means = {name: float(torch.stack(losses).sum()) for name, losses in found.items()}
+    if group.alone:
+        return means
+    group.sum_gradients([*supernet.weights(), *weighting.learned()])
+    names = [task.name for task in tasks]
+    summed = group.sum([means.get(name, 0.0) for name in names] + [float(name in means) for name in names], device)
+    return {name: loss for name, loss, seen in zip(names, summed, summed[len(names) :], strict=False) if seen}
 
 
 def _precision(settings: TrainingSettings, device: torch.device) -> AbstractContextManager[object]:

@@ -48,6 +48,10 @@ class WeightingState(ABC):
     def backward(self, part: StepPart) -> None:
         """Add the gradients of a part, divided by ``part.parts``, to ``grad`` of the supernetwork's weights."""
 
+    def learned(self) -> Sequence[nn.Parameter]:
+        """What the weighting learns by gradients that `backward` adds, the same in all processes of a training."""
+        return ()
+
     def end_step(self) -> None:  # noqa: B027
         """Move what the weighting itself learns."""
 

@@ -52,6 +52,9 @@ class _Uncertainty(LossWeighting):
             terms.append(weights[name] * ((-s).exp() * loss + s))
         return torch.stack(terms).sum()
 
+    def learned(self) -> Sequence[nn.Parameter]:
+        return list(self.log_variances.values())
+
     def end_step(self) -> None:
         self.optimizer.step()
 

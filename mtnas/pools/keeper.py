@@ -1,0 +1,57 @@
+"""Files of the driver, from wherever on a Ray cluster a training is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtnas.pools.ray_cluster import RayCluster
+from mtnas.pools.trainings import FolderStore
+
+
+class Keeper(FolderStore):
+    """What is an actor, on the machine of the driver: keeps files, and what is to be told."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(Path(root))
+        self._failures: dict[str, str] = {}
+        self._heard: list[tuple[int, str]] = []
+
+    def fail(self, name: str, failure: str) -> None:
+        self._failures[name] = failure
+
+    def failures(self) -> dict[str, str]:
+        """Tracebacks by name, in the order in which they came."""
+        return self._failures
+
+    def hear(self, step: int, text: str) -> None:
+        self._heard.append((step, text))
+
+    def heard(self) -> list[tuple[int, str]]:
+        """What was heard since the last call."""
+        heard, self._heard = self._heard, []
+        return heard
+
+
+class Kept:
+    """The driver's store, through its keeper."""
+
+    def __init__(self, ray: Any, keeper: Any) -> None:
+        self._ray, self._keeper = ray, keeper
+
+    def load(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
+        files: dict[str, bytes] = self._ray.get(self._keeper.load.remote(folder, list(names)))
+        return files
+
+    def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
+        self._ray.get(self._keeper.save.remote(folder, dict(files)))
+
+
+def started_keeper(cluster: RayCluster, root: Path) -> Any:
+    """A `Keeper` as an actor on this machine."""
+    ray = cluster.ray
+    strategies = importlib.import_module("ray.util.scheduling_strategies")
+    here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here).remote(str(root.resolve()))
