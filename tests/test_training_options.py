@@ -26,7 +26,7 @@ from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
 from mtnas.supernet import SuperNetwork
-from mtnas.training import TrainingSettings, load_supernetwork, train, supernet_training
+from mtnas.training import TrainingSettings, load_supernetwork, supernet_training, train
 from mtnas.training.accumulation import in_groups, label_shares
 from mtnas.training.averages import WeightAverages
 from mtnas.training.compiling import compiled
@@ -413,7 +413,8 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
         trained(run.path, how)
     assert [step for step, _ in events(run.path / "tensorboard")["temperature"]] == [1]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(supernet_training, "scalars", killed_before_writing)  # the checkpoint is there, the figures are not
+        # The checkpoint is there, the figures are not.
+        patch.setattr(supernet_training, "scalars", killed_before_writing)
         trained(run.path, how)
     for _ in range(2):  # the second time there is nothing left to train
         trained(run.path, how)
