@@ -23,12 +23,13 @@ import toy_space
 from pool_works import cannot_make, make_work
 from test_joint_search import JOINT
 from test_pools import alive, all_of, waited
-from toy_runs import trained_run
+from toy_runs import Outcome, call, refused, start, trained_run
 
 from mtnas.errors import PoolError
 from mtnas.latency import LATENCY
 from mtnas.pools import Job, RayPool
 from mtnas.pools.ray_home import RayHome, _processes
+from mtnas.runs import read_results
 from mtnas.searching import search
 
 ray = pytest.importorskip("ray")
@@ -276,3 +277,24 @@ def test_an_address_without_a_cluster_is_told() -> None:
 def test_impossible_pools_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(PoolError, match=sentence):
         RayPool(**settings)
+
+
+def test_a_search_ends_when_the_head_of_its_cluster_is_gone_and_goes_on_with_another(
+    cluster: Any, tmp_path: Path
+) -> None:
+    run = trained_run(tmp_path / "run")
+    command = ["search", str(run.path), "--evaluations", "14"]
+    owner = start(*command, "--ray-address", cluster.address, "--workers", "2", pause_s=0.3)
+    try:
+        assert waited(lambda: "study" in run.manifest.read() and len(read_results(run).rows) >= 2, 90)
+        cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
+        _, told = owner.communicate(timeout=90)
+    finally:
+        owner.kill()
+    before = read_results(run).rows
+    sentence = next(line for line in told.splitlines() if line.startswith("error: "))
+    refused(Outcome(owner.returncode, "", sentence), "the head of the Ray cluster", "the same command")
+    assert 2 <= len(before) < 14
+    assert call(*command).code == 0
+    after = read_results(run).rows
+    assert after[: len(before)] == before and len({row.id for row in after}) == 14

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -42,6 +43,7 @@ class RayCluster:
         self.ray = imported_ray()
         self._home: RayHome | None = None
         self._own = False  # whether the connection to Ray is ours to end
+        self._address, self._seen = address, time.monotonic()
         try:
             self._connect(address, cpus)
         except BaseException:
@@ -68,6 +70,33 @@ class RayCluster:
                 f"the space or its data cannot be handed to another process ({first_line(error)}); keep open files,"
                 " locks and generators out of them, or work in this process"
             ) from error
+
+    def check(self, every_s: float = 2.0, patience_s: float = 8.0) -> None:
+        """See that the head of the cluster is there, if that was not seen lately.
+
+        Ray itself would end this process, without a chance to say what is kept.
+
+        Raises:
+            PoolError: if it cannot be reached for some seconds.
+        """
+        if self._address.startswith("ray://") or time.monotonic() - self._seen < every_s:
+            return
+        head = self.ray.get_runtime_context().gcs_address
+        end = time.monotonic() + patience_s
+        while True:
+            try:
+                _check_reachable(head, 1.0)
+            except OSError as error:
+                if time.monotonic() > end:
+                    self._own = False  # there is nobody to say good-bye to
+                    raise PoolError(
+                        f"the head of the Ray cluster, {head}, is gone ({error}); what was done is kept: give the same"
+                        " command once there is a cluster again, or without one"
+                    ) from error
+                time.sleep(0.5)
+            else:
+                self._seen = time.monotonic()
+                return
 
     def close(self) -> None:
         """Leave the cluster; one of this process's own ends."""

@@ -153,7 +153,8 @@ class _Actors(Crew[_Actor]):
 
     def _listen(self, handles: Sequence[_Actor], timeout: float | None) -> list[tuple[_Actor, Said]]:
         sources = {handle.expected[0]: handle for handle in handles if handle.expected}
-        done, _ = self._ray.wait(list(sources), num_returns=1, timeout=timeout)
+        self._cluster.check()
+        done, _ = self._ray.wait(list(sources), num_returns=1, timeout=2.0 if timeout is None else min(timeout, 2.0))
         if done:
             done, _ = self._ray.wait(list(sources), num_returns=len(sources), timeout=0)
         return [(sources[reference], self._said(sources[reference])) for reference in done]
