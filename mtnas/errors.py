@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 200
+"""Characters of what a file holds that a sentence quotes."""
+
 
 class MtnasError(Exception):
     """Base class of every error that this package raises on purpose."""
@@ -53,9 +56,25 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     "there is no task 'dept', did you mean 'depth'? Known: depth, normals"
     """
     names = list(known)
+    name = brief(name)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f", did you mean '{near[0]}'?" if near else "."
     return f"there is no {kind} '{name}'{hint} Known: {', '.join(names)}"
+
+
+def brief(value: object) -> str:
+    """A value for a sentence, where it may come from a file: one short line without control characters.
+
+    >>> brief(3), brief("a\\x1b[31m\\nb"), len(brief("a" * 10_000))
+    ('3', 'a\\\\x1b[31m b', 204)
+    """
+    try:
+        told = str(value)
+    except (ValueError, RecursionError):  # digits beyond Python's limit, lists within lists within lists
+        return f"a {type(value).__name__}"
+    line = " ".join(told[: 5 * _LONGEST].split())
+    cut = line if len(line) <= _LONGEST else line[:_LONGEST] + " ..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
 class ExportError(MtnasError, RuntimeError):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mtnas.errors import TargetError
+from mtnas.errors import TargetError, brief
+from mtnas.json_values import finite, text, truth, whole
 from mtnas.limits import check_number
 
 LATENCY = "latency_ms"
@@ -49,11 +50,11 @@ class Latency:
     def from_json(cls, value: Mapping[str, Any]) -> Latency:
         try:
             return cls(
-                float(value["ms"]),
-                float(value["noise"]),
-                int(value["rounds"]),
-                str(value["clock"]),
-                bool(value["busy"]),
+                float(finite(value["ms"])),
+                float(finite(value["noise"])),
+                whole(value["rounds"]),
+                text(value["clock"]),
+                truth(value["busy"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TargetError(f"not a latency: {str(value)[:80]}") from error
+            raise TargetError(f"not a latency: {brief(str(value)[:80])}") from error

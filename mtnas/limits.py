@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 
-from mtnas.errors import MtnasError
+from mtnas.errors import MtnasError, brief
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number that fits a double; whole numbers may be too large for one."""
+    try:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def check_number(
@@ -29,13 +37,12 @@ def check_number(
     else:
         limit = f"be at least {at_least:g}"
     fits = (
-        isinstance(value, (int, float))
-        and math.isfinite(value)
+        is_number(value)
         and (at_least is None or value >= at_least)
         and (above is None or value > above)
         and (at_most is None or value <= at_most)
     )
     if not fits:
-        raise error(f"{name} must {limit}, but is {value}")
+        raise error(f"{name} must {limit}, but is {brief(value)}")
     if whole and not isinstance(value, int):
-        raise error(f"{name} must be a whole number, but is {value}")
+        raise error(f"{name} must be a whole number, but is {brief(value)}")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtnas.architecture.tree import Group, Tree
-from mtnas.errors import ArchitectureError
+from mtnas.errors import ArchitectureError, brief
+from mtnas.json_values import listed, text, whole
 
 Step = tuple[int, str]
 """One node of a task's path: (leader, that is the copy of the block's weights, option name)."""
@@ -72,12 +73,13 @@ class Architecture:
             ArchitectureError: if the value is not that of an architecture.
         """
         try:
-            groups = [[[int(task) for task in group] for group in block] for block in value["groups"]]
-            options = [[str(name) for name in block] for block in value["options"]]
+            groups = [
+                [[whole(t) for t in listed(group)] for group in listed(block)] for block in listed(value["groups"])
+            ]
+            options = [[text(name) for name in listed(block)] for block in listed(value["options"])]
         except (KeyError, TypeError, ValueError) as error:
-            raise ArchitectureError(
-                f"not an architecture: {json.dumps(value, default=str)[:80]} needs 'groups' and 'options' lists"
-            ) from error
+            told = brief(json.dumps(value, default=str)[:80])
+            raise ArchitectureError(f"not an architecture: {told} needs 'groups' and 'options' lists") from error
         # Options travel with their groups; sort both alike, so that any order of groups reads as the canonical one.
         canonical = []
         for block, (partition, names) in enumerate(zip(groups, options, strict=False)):

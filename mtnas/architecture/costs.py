@@ -9,7 +9,8 @@ from typing import Any
 from mtnas.architecture.architecture import Architecture
 from mtnas.architecture.space import ArchitectureSpace
 from mtnas.architecture.tree import Tree
-from mtnas.errors import ArchitectureError
+from mtnas.errors import ArchitectureError, brief
+from mtnas.json_values import finite, listed, text, whole
 
 EXACT_COSTS = ("params", "macs")
 """Names of the costs that are counted of every space, never measured or predicted. 1 MAC = 1 (not 2)."""
@@ -47,6 +48,27 @@ class CostTable:
         """Of a space in which every block is entered by one shape: ``options[block][option]``, ``heads[task]``."""
         leads_to = tuple(((0,) * len(block),) for block in options)
         return cls(stem, tuple((tuple(block),) for block in options), leads_to, (tuple(heads),))
+
+    def check(self, space: ArchitectureSpace) -> None:
+        """Raise ArchitectureError unless the table has the costs of every option and head of a space, and no others."""
+        if not len(self.options) == len(self.leads_to) == len(space.blocks):
+            raise ArchitectureError(
+                f"a cost table of {len(self.options)} blocks does not fit {len(space.blocks)} blocks"
+            )
+        entering = [len(block) for block in self.options] + [len(self.heads)]  # shapes
+        for block, choices, rows, leads, leaving in zip(
+            range(len(space.blocks)), space.blocks, self.options, self.leads_to, entering[1:], strict=True
+        ):
+            count = len(choices.options)
+            fits = len(rows) == len(leads) > 0 and all(len(row) == count for row in (*rows, *leads))
+            if not fits or any(not 0 <= shape < leaving for row in leads for shape in row):
+                raise ArchitectureError(f"the cost table does not fit the options of block {block} '{choices.name}'")
+        if any(len(row) != len(space.tasks) for row in self.heads):
+            raise ArchitectureError(f"the cost table does not have a head for each of {len(space.tasks)} tasks")
+        amounts = [self.stem, *(one for row in self.heads for one in row)]
+        amounts += [one for rows in self.options for row in rows for one in row]
+        if any(len(one) != len(self.names) for one in amounts):
+            raise ArchitectureError(f"the cost table does not have {len(self.names)} costs everywhere")
 
     # One architecture -------------------------------------------------------------------------------------------
 
@@ -150,15 +172,21 @@ class CostTable:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CostTable:
         try:
-            names = tuple(value["names"])
+            names = tuple(map(text, listed(value["names"])))
             table = cls(
                 _amounts(value["stem"]),
-                tuple(tuple(tuple(map(_amounts, shape)) for shape in block) for block in value["options"]),
-                tuple(tuple(tuple(map(int, shape)) for shape in block) for block in value["leads_to"]),
-                tuple(tuple(map(_amounts, shape)) for shape in value["heads"]),
+                tuple(
+                    tuple(tuple(map(_amounts, listed(shape))) for shape in listed(block))
+                    for block in listed(value["options"])
+                ),
+                tuple(
+                    tuple(tuple(map(whole, listed(shape))) for shape in listed(block))
+                    for block in listed(value["leads_to"])
+                ),
+                tuple(tuple(map(_amounts, listed(shape))) for shape in listed(value["heads"])),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ArchitectureError(f"not a cost table: {str(value)[:80]}") from error
+            raise ArchitectureError(f"not a cost table: {brief(str(value)[:80])}") from error
         if names != EXACT_COSTS:
             raise ArchitectureError(f"a cost table of {list(names)} was read, but {list(EXACT_COSTS)} is needed")
         return table
@@ -176,8 +204,11 @@ def _add(parts: Iterable[Amounts]) -> Amounts:
     return tuple(sum(column) for column in zip(*parts, strict=True))
 
 
-def _amounts(value: Iterable[Any]) -> Amounts:
-    return tuple(float(number) if isinstance(number, float) else int(number) for number in value)
+def _amounts(value: Any) -> Amounts:
+    found = tuple(map(finite, listed(value)))
+    if any(amount < 0 for amount in found):
+        raise ValueError("a cost is negative")
+    return found
 
 
 def _within(total: Amounts, limits: Sequence[float]) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mtnas.errors import ArchitectureError
+from mtnas.errors import ArchitectureError, brief
+from mtnas.json_values import listed, whole
 
 FLOAT_BITS = 32
 
@@ -76,7 +77,10 @@ class QuantizationPolicy:
     def from_json(cls, value: Sequence[Mapping[str, Any]]) -> QuantizationPolicy:
         try:
             return cls(
-                tuple(((int(e["block"]), int(e["leader"])), (int(e["weights"]), int(e["activations"]))) for e in value)
+                tuple(
+                    ((whole(e["block"]), whole(e["leader"])), (whole(e["weights"]), whole(e["activations"])))
+                    for e in listed(value)
+                )
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ArchitectureError(f"not a quantization policy: {str(value)[:80]}") from error
+            raise ArchitectureError(f"not a quantization policy: {brief(str(value)[:80])}") from error

@@ -12,7 +12,11 @@ from typing import Any
 from mtnas.architecture.architecture import Architecture
 from mtnas.architecture.counting import TreeCounter
 from mtnas.architecture.tree import Tree
-from mtnas.errors import ArchitectureError, unknown_name
+from mtnas.errors import ArchitectureError, brief, unknown_name
+from mtnas.json_values import listed, text, truth
+
+LONGEST_NAME = 500
+"""Characters that a task, a block or an option may be named with: names stand in tables and figures."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ class ArchitectureSpace:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ArchitectureError(f"{kind} names must differ, but '{twice[0]}' is there twice")
+        for name in self._names():
+            if len(name) > LONGEST_NAME or not name.isprintable():
+                raise ArchitectureError(
+                    f"a name must be at most {LONGEST_NAME} characters that can be printed on one line, but"
+                    f" '{brief(name)}' is not; rename it"
+                )
         for block in self.blocks:
             if not block.options:
                 raise ArchitectureError(f"block '{block.name}' has no options; give it at least one")
@@ -52,6 +62,12 @@ class ArchitectureSpace:
                 raise ArchitectureError(
                     f"a block may not be named '{block.name}', which names another part of the network; rename it"
                 )
+
+    def _names(self) -> Iterator[str]:
+        yield from self.tasks
+        for block in self.blocks:
+            yield block.name
+            yield from block.options
 
     # Size ------------------------------------------------------------------------------------------------------
 
@@ -135,9 +151,9 @@ class ArchitectureSpace:
     def from_json(cls, value: Mapping[str, Any]) -> ArchitectureSpace:
         try:
             blocks = tuple(
-                BlockChoices(str(b["name"]), tuple(str(o) for o in b["options"]), bool(b["branching"]))
-                for b in value["blocks"]
+                BlockChoices(text(b["name"]), tuple(text(o) for o in listed(b["options"])), truth(b["branching"]))
+                for b in listed(value["blocks"])
             )
-            return cls(tuple(str(task) for task in value["tasks"]), blocks)
+            return cls(tuple(text(task) for task in listed(value["tasks"])), blocks)
         except (KeyError, TypeError) as error:
-            raise ArchitectureError(f"not a space of architectures: {str(value)[:80]}") from error
+            raise ArchitectureError(f"not a space of architectures: {brief(str(value)[:80])}") from error
