@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mtnas.architecture import EXACT_COSTS, SIZE
+from mtnas.architecture.space import LONGEST_NAME
+from mtnas.json_values import finite, text, truth, whole
+from mtnas.latency import LATENCY
+from mtnas.results.cost_names import MEAN_ERROR
+
 PREDICTORS = "mtnas:predictors"
 """System attribute of the first trial of every batch: figures of the predictors that planned it."""
 
@@ -62,15 +68,42 @@ class PredictorReport:
         Raises:
             ValueError, KeyError, IndexError or TypeError: if that is no report.
         """
+        if not isinstance(value, dict) or not isinstance(value["figures"], dict):
+            raise TypeError("figures of predictors are no objects")
         figures = {
-            objectives[int(cost)] if cost.isdecimal() else f"{BUDGET}{cost}": PredictorFigures(
-                str(found["model"]),
-                int(found["rows"]),
-                float(found["tau"]),
-                float(found["mape"]),
-                float(found["coverage"]),
-                bool(found["trusted"]),
-            )
-            for cost, found in dict(value["figures"]).items()
+            objectives[int(cost)] if cost.isdecimal() else f"{BUDGET}{_budget(cost)}": _figures(found)
+            for cost, found in value["figures"].items()
         }
-        return cls(int(value.get("measured", before)), figures, str(value["note"]))
+        measured = whole(value.get("measured", before))
+        if not 0 <= measured <= before:
+            raise ValueError(f"predictors are said to have seen {measured} of {before} rows")
+        return cls(measured, figures, text(value["note"]))
+
+
+def _figures(value: Mapping[str, Any]) -> PredictorFigures:
+    found = PredictorFigures(
+        text(value["model"]),
+        whole(value["rows"]),
+        float(finite(value["tau"])),
+        _percent(value["mape"]),
+        float(finite(value["coverage"])),
+        truth(value["trusted"]),
+    )
+    if len(found.model) > LONGEST_NAME or not found.model.isprintable():
+        raise ValueError("the name of a predictor cannot be printed")
+    possible = abs(found.tau) <= 1.001 and 0 <= found.coverage <= 1.001 and found.rows >= 0
+    if not possible or found.mape < 0:
+        raise ValueError("a predictor has figures that cannot be")
+    return found
+
+
+def _percent(value: Any) -> float:
+    """A number that may be NaN, where all that was measured is 0."""
+    return value if isinstance(value, float) else float(finite(value))
+
+
+def _budget(cost: str) -> str:
+    """The name of a cost that has a budget."""
+    if cost not in (MEAN_ERROR, *EXACT_COSTS, SIZE, LATENCY) and not cost.startswith("error/"):
+        raise ValueError(f"there is no cost '{cost}'")
+    return cost

@@ -59,8 +59,9 @@ class Results:
 
     def values(self, cost: str) -> NDArray[np.float64]:
         """One cost of all rows, shape (rows,)."""
-        if self.rows and cost not in self.rows[0].costs:
-            raise SearchError(unknown_name("cost", cost, self.rows[0].costs))
+        lacking = next((row for row in self.rows if cost not in row.costs), None)
+        if lacking is not None:
+            raise SearchError(unknown_name("cost", cost, lacking.costs))
         return np.array([row.costs[cost] for row in self.rows], dtype=np.float64)
 
     def points(self, costs: Sequence[str] | None = None) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtnas.atomic import write_atomic
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
+from mtnas.json_values import parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,15 +44,19 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.exists():
         raise RunError(f"there is no checkpoint {path}; train first")
     try:
+        if not path.is_file():
+            raise OSError("it is not a file")
         with safe_open(str(path), framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[_ENTRY])
+            metadata = parse_json((file.metadata() or {})[_ENTRY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         text = metadata["note"]
-        note = json.loads(text)
+        note = parse_json(text)
+        if not isinstance(note, dict):
+            raise TypeError("its note is no object")
         intact = metadata["sha256"] == _digest(tensors, text)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise RunError(
-            f"the checkpoint {path} is damaged ({error}); delete it to train again from the start"
+            f"the checkpoint {path} is damaged ({brief(error)}); delete it to train again from the start"
         ) from error
     if not intact:
         raise RunError(

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtnas.architecture import Candidate
-from mtnas.errors import MtnasError, RunError, SearchError
+from mtnas.architecture import ArchitectureSpace, Candidate
+from mtnas.errors import MtnasError, RunError, SearchError, brief
+from mtnas.json_values import finite, listed, read_json
 from mtnas.latency import LATENCY, Latency
 from mtnas.results import Results
 from mtnas.runs.run import Run
+from mtnas.runs.searched import check_target
 
 FILE = "latencies.json"
 
@@ -59,7 +61,7 @@ def with_latencies(results: Results, measured: Sequence[MeasuredLatency], target
     places = sorted({told(one.target) for one in fitting})
     if len(places) > 1:
         raise SearchError(
-            f"latencies were measured on several targets; name one by part of its text: {'; '.join(places)}"
+            f"latencies were measured on several targets; name one by part of its text: {'; '.join(map(brief, places))}"
         )
     found = {one.candidate: one.latency.ms for one in fitting}
     rows = [
@@ -79,9 +81,9 @@ def told(target: Mapping[str, Any]) -> str:
     >>> told({"runtime": "torch", "version": "2.13", "device": "cpu", "threads": 1, "batch": 8, "compiled": False})
     'torch 2.13, cpu, threads 1, batch 8, compiled False'
     """
-    first = f"{target['runtime']} {target['version']}, {target['device']}"
+    first = [f"{target.get('runtime', '')} {target.get('version', '')}".strip(), target.get("device", "")]
     rest = {name: value for name, value in target.items() if name not in ("runtime", "version", "device", "hardware")}
-    return ", ".join([first, *(f"{name} {value}" for name, value in rest.items())])
+    return ", ".join([*filter(None, first), *(f"{name} {value}" for name, value in rest.items())])
 
 
 def keep_latencies(
@@ -116,14 +118,31 @@ def _read(run: Run) -> tuple[tuple[MeasuredLatency, ...], dict[str, float]]:
     path = run.path / FILE
     if not path.exists():
         return (), {}
+    space, _ = run.architectures()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        rows = tuple(
-            MeasuredLatency(
-                Candidate.from_json(entry["candidate"]), dict(entry["target"]), Latency.from_json(entry["latency"])
-            )
-            for entry in content["rows"]
-        )
-        return rows, {_place(entry["target"]): float(entry["ms"]) for entry in content["references"]}
-    except (ValueError, KeyError, TypeError, MtnasError) as error:
-        raise RunError(f"{path} is damaged ({error}); delete it and measure again") from error
+        content = read_json(path)
+        references = {
+            _place(check_target(entry["target"])): _ms(entry["ms"]) for entry in listed(content["references"])
+        }
+        rows = tuple(_measured(entry, references, space) for entry in listed(content["rows"]))
+        if len({(_place(one.target), one.candidate) for one in rows}) < len(rows):
+            raise ValueError("a candidate is there twice for one target")
+        return rows, references
+    except (ValueError, KeyError, TypeError, OSError, MtnasError) as error:
+        raise RunError(f"{path} is damaged ({brief(error)}); delete it and measure again") from error
+
+
+def _measured(entry: Any, references: Mapping[str, float], space: ArchitectureSpace) -> MeasuredLatency:
+    candidate = Candidate.from_json(entry["candidate"])
+    space.check(candidate.architecture)
+    target = check_target(entry["target"])
+    if _place(target) not in references:
+        raise ValueError("a latency's target has no reference")
+    return MeasuredLatency(candidate, target, Latency.from_json(entry["latency"]))
+
+
+def _ms(value: Any) -> float:
+    """Milliseconds."""
+    if finite(value) <= 0:
+        raise ValueError(f"a reference took {value} ms")
+    return float(value)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mtnas.atomic import write_text
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
+from mtnas.json_values import read_json
 
 FORMAT = 1
 """Version of the directory's layout; another one is refused."""
@@ -36,21 +37,23 @@ class Manifest:
         if not self.exists():
             return {}
         try:
-            value = json.loads(self.path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-            raise RunError(
-                f"the manifest {self.path} is damaged ({error}); restore it, or use another run directory"
-            ) from error
+            value = read_json(self.path)
+        except (ValueError, OSError) as error:
+            raise self.damaged(str(error)) from error
         if not isinstance(value, dict):
+            raise self.damaged("no JSON object")
+        if value.get("format") != FORMAT or isinstance(value["format"], bool):
             raise RunError(
-                f"the manifest {self.path} is damaged (no JSON object); restore it, or use another run directory"
-            )
-        if value.get("format") != FORMAT:
-            raise RunError(
-                f"the manifest {self.path} has format {value.get('format')!r}, but this version of mtnas reads"
-                f" {FORMAT}; use another run directory"
+                f"the manifest {self.path} has format {brief(repr(value.get('format')))}, but this version of mtnas"
+                f" reads {FORMAT}; use another run directory"
             )
         return value
+
+    def damaged(self, reason: str) -> RunError:
+        """The error of a manifest that cannot be what was written."""
+        return RunError(
+            f"the manifest {self.path} is damaged ({brief(reason)}); restore it, or use another run directory"
+        )
 
     def section(self, name: str) -> dict[str, Any]:
         """One section; RunError if it is not there."""
@@ -80,7 +83,7 @@ class Manifest:
         if difference is not None:
             where, old, new = difference
             raise RunError(
-                f"the run {self.path.parent} has {where} = {_near(old, new)}, but now it is {_near(new, old)};"
+                f"the run {self.path.parent} has {brief(where)} = {_near(old, new)}, but now it is {_near(new, old)};"
                 " use another run directory, or the same value"
             )
 

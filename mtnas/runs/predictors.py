@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
+from mtnas.json_values import parse_json, text
 from mtnas.results import PredictorReport
 from mtnas.results.predictor_report import PREDICTORS
 from mtnas.runs.run import Run
+from mtnas.runs.searched import read_searched
 from mtnas.runs.study_file import reading_study
 
 _REPORTS = f"""
@@ -27,18 +27,21 @@ def read_predictors(run: Run, *, patience_s: float = 30.0) -> tuple[PredictorRep
     Args:
         run: another process may be searching it.
         patience_s: seconds to wait for that process to finish what it is writing.
+
+    Raises:
+        RunError: if the manifest or the study is damaged.
     """
-    known = run.manifest.read().get("study")
-    if known is None:
+    if "study" not in run.manifest.read():
         return ()
-    search = run.manifest.section("search")
+    searched = read_searched(run, run.architectures()[0])
+    if searched is None:
+        return ()
     reports: list[PredictorReport] = []
     measured = 0
-    with reading_study(run, known, _REPORTS, patience_s) as trials:
-        objectives = search["objectives"]
-        for state, value in trials:
+    with reading_study(run, searched.study, patience_s) as ask:
+        for state, value in ask(_REPORTS):
             if value is not None:
-                report = PredictorReport.from_json(json.loads(value), objectives, measured)
+                report = PredictorReport.from_json(parse_json(text(value)), searched.objectives, measured)
                 while reports and reports[-1].measured >= report.measured:
                     reports.pop()
                 reports.append(report)

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.atomic import write_atomic, write_text
-from mtnas.errors import RunError
+from mtnas.errors import ArchitectureError, RunError, brief
+from mtnas.json_values import text, whole
 from mtnas.runs.manifest import Manifest
 
 
@@ -47,11 +47,10 @@ class Run:
         section = self.manifest.read().get("run")
         if section is None:
             return None
-        if not isinstance(section, dict) or not isinstance(section.get("seed"), int):
-            raise RunError(
-                f"the manifest {self.manifest.path} is damaged (no seed); restore it, or use another run directory"
-            )
-        return int(section["seed"])
+        try:
+            return whole(section["seed"])
+        except (KeyError, TypeError) as error:
+            raise self.manifest.damaged("no seed") from error
 
     def _agreed(self, known: int | None) -> int:
         """The seed that was asked for, if the directory has no other."""
@@ -107,7 +106,10 @@ class Run:
 
     def _acquire(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.path / ".lock")
+        place = self.path / ".lock"
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            raise RunError(f"{place} is no file, so the run cannot be locked; delete it")
+        self._lock = FileLock(place)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -123,7 +125,8 @@ class Run:
     def _begin(self) -> None:
         """With the lock held: clear what killed processes left, settle the seed, write the manifest of a new run."""
         for left in self.path.rglob(".*.tmp*"):  # half-written by a process that was killed
-            left.unlink(missing_ok=True)
+            if left.is_file() or left.is_symlink():
+                left.unlink(missing_ok=True)
         known = self._known_seed()
         self.seed = self._agreed(known)
         if known is None:
@@ -162,12 +165,17 @@ class Run:
         """
         section = self.manifest.section("space_file")
         try:
-            path, digest = Path(str(section["path"])), str(section["sha256"])
+            path, digest = Path(text(section["path"])), text(section["sha256"])
+            # Another directory's manifest must not reach for what lies where the user happens to stand.
+            if not path.is_absolute() or "\0" in section["path"]:
+                raise ValueError("path is not absolute")
         except KeyError as error:
-            raise RunError(f"the manifest {self.manifest.path} is damaged (space_file has no {error})") from error
+            raise self.manifest.damaged(f"space_file has no {error}") from error
+        except (TypeError, ValueError) as error:
+            raise self.manifest.damaged(f"space_file: {error}") from error
         remedy = f"name the space file to use, for example --space {self.space_file} for the copy that the run kept"
         if not path.is_file():
-            raise RunError(f"the space file of the run {self.path} is no longer at {path}; {remedy}")
+            raise RunError(f"the space file of the run {self.path} is no longer at {brief(path)}; {remedy}")
         if path.resolve().is_relative_to(self.path.resolve()):
             raise RunError(
                 f"the run {self.path} names a space file inside itself, which is not run by itself; {remedy}"
@@ -177,11 +185,19 @@ class Run:
         return path
 
     def architectures(self) -> tuple[ArchitectureSpace, CostTable]:
-        """The architectures and costs that this run searches, read from the manifest: no code of the space runs."""
-        section: dict[str, Any] = self.manifest.section("space")
-        return ArchitectureSpace.from_json(section.get("architectures", {})), CostTable.from_json(
-            section.get("costs", {})
-        )
+        """The architectures and costs that this run searches, read from the manifest: no code of the space runs.
+
+        Raises:
+            RunError: if there are none yet, or the manifest is damaged.
+        """
+        section = self.manifest.section("space")
+        try:
+            space = ArchitectureSpace.from_json(section.get("architectures", {}))
+            costs = CostTable.from_json(section.get("costs", {}))
+            costs.check(space)
+        except ArchitectureError as error:
+            raise self.manifest.damaged(str(error)) from error
+        return space, costs
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file of that name into the run atomically and return its path."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
 from mtnas.runs.run import Run
 
 STORAGE_VARIABLE = "MTNAS_STORAGE"
@@ -23,48 +23,75 @@ STORAGE_VARIABLE = "MTNAS_STORAGE"
 _GIVEN: dict[str, str] = {}
 """Whole addresses that this process was given, by how they are kept."""
 
+_TABLES = ("studies", "trials", "trial_user_attributes", "trial_system_attributes", "trial_values")
+"""Of Optuna, that are read here."""
+
 _STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
 
 
+_LONGEST = 2**26
+"""Bytes of the longest value that is read; a function in a hostile schema could make a longer one out of nothing."""
+
+Ask = Callable[[str], Iterator[tuple[Any, ...]]]
+"""Gives the lines that a query finds: SQL with one parameter, ``:study``, the id of the study."""
+
+
 @contextmanager
-def reading_study(
-    run: Run, known: Mapping[str, Any], query: str, patience_s: float
-) -> Iterator[Iterator[tuple[Any, ...]]]:
-    """Lines that a query finds in the study in use; nothing is written.
+def reading_study(run: Run, known: Mapping[str, str], patience_s: float) -> Iterator[Ask]:
+    """Asks the study in use; nothing is written.
 
     Args:
         run: another process may be searching it.
-        known: what the manifest says of the study.
-        query: SQL with one parameter, ``:study``, the id of the study.
+        known: what the manifest says of the study: its name, and the address of its database if it has one.
         patience_s: seconds to wait for that process to finish what it is writing.
 
     Raises:
         RunError: if the study is lost or damaged, also where what is made of the lines raises as damaged content does.
     """
     address = known.get("storage")
-    lines = _in_file(run, known, query, patience_s) if address is None else _in_database(address, known, query)
-    with lines as found:
-        yield found
+    with _in_file(run, known, patience_s) if address is None else _in_database(address, known) as ask:
+        yield ask
 
 
 @contextmanager
-def _in_file(run: Run, known: Mapping[str, Any], query: str, patience_s: float) -> Iterator[Iterator[tuple[Any, ...]]]:
+def _in_file(run: Run, known: Mapping[str, str], patience_s: float) -> Iterator[Ask]:
     must_have_study(run)
     # Opened for writing so that SQLite can undo what a killed process had half written; query_only refuses all else.
     address = f"{run.study.resolve().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=patience_s)) as connection:
             connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")  # so that all answers are of one moment
+            _check_file(connection)
             found = connection.execute(_STUDY, {"name": known["name"]}).fetchone()
             if found is None:
                 raise ValueError(f"it has no study '{known['name']}'")
-            yield connection.execute(query, {"study": found[0]})
+            yield lambda query: connection.execute(query, {"study": found[0]})
     except (sqlite3.Error, LookupError, TypeError, ValueError) as error:
         raise damaged_study(str(run.study), str(error)) from error
 
 
+def _check_file(connection: sqlite3.Connection) -> None:
+    """See that a SQLite file is whole and that what is asked are tables. ValueError or sqlite3.Error if not.
+
+    Pages that refer to each other in circles, and views, which may go on without end, are refused so.
+    """
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    tables = {
+        name: (kind, page) for kind, name, page in connection.execute("SELECT type, name, rootpage FROM sqlite_master")
+    }
+    for name in _TABLES:
+        kind, page = tables.get(name, (None, 0))
+        if kind != "table" or not page:  # virtual tables have no page
+            raise ValueError(f"it has no table '{name}'")
+    (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if answer != "ok":
+        raise ValueError(str(answer))
+
+
 @contextmanager
-def _in_database(address: str, known: Mapping[str, Any], query: str) -> Iterator[Iterator[tuple[Any, ...]]]:
+def _in_database(address: str, known: Mapping[str, str]) -> Iterator[Ask]:
     import sqlalchemy
 
     try:
@@ -73,11 +100,15 @@ def _in_database(address: str, known: Mapping[str, Any], query: str) -> Iterator
             found = connection.execute(sqlalchemy.text(_STUDY), {"name": known["name"]}).fetchone()
             if found is None:
                 raise ValueError(f"it has no study '{known['name']}'")
-            yield (tuple(line) for line in connection.execute(sqlalchemy.text(query), {"study": found[0]}))
+
+            def ask(query: str) -> Iterator[tuple[Any, ...]]:
+                return (tuple(line) for line in connection.execute(sqlalchemy.text(query), {"study": found[0]}))
+
+            yield ask
         engine.dispose()
     except (sqlalchemy.exc.SQLAlchemyError, ImportError, LookupError, TypeError, ValueError) as error:
         raise RunError(
-            f"the study '{known['name']}' cannot be read from {address} ({str(error).strip().splitlines()[0]}); is the"
+            f"the study '{brief(known['name'])}' cannot be read from {brief(address)} ({first_line(error)}); is the"
             f" database there, and does {STORAGE_VARIABLE} hold its whole address if it needs a password?"
         ) from error
 
@@ -108,7 +139,7 @@ def with_password(address: str) -> str:
 
 def must_have_study(run: Run) -> None:
     """Raise RunError if the study is not where it was."""
-    if not run.study.exists():
+    if not run.study.is_file():
         raise RunError(
             f"the run {run.path} has lost its study {run.study.name}; restore it, or use another run directory"
         )
@@ -116,5 +147,10 @@ def must_have_study(run: Run) -> None:
 
 def damaged_study(where: str | Path, reason: str) -> RunError:
     """The error of a study that cannot be read, as one line."""
-    line = reason.partition("\n")[0]
+    line = brief(reason.strip().partition("\n")[0])
     return RunError(f"the study {where} is damaged ({line}); restore it, or use another run directory")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a database says first."""
+    return brief(str(error).strip().partition("\n")[0] or type(error).__name__)

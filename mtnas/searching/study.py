@@ -17,14 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mtnas.architecture import Candidate
 from mtnas.atomic import telling_full_disk
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
 from mtnas.results import Row
 from mtnas.runs import Run
-from mtnas.runs.measured import CANDIDATE, COSTS, as_row
+from mtnas.runs.measured import CANDIDATE, COSTS, as_row, read_rows
 from mtnas.runs.study_file import (
     STORAGE_VARIABLE,
     damaged_study,
-    must_have_study,
+    first_line,
     remember,
     with_password,
 )
@@ -74,14 +74,16 @@ class RunStudy:
         """
         known = run.manifest.read().get("study")
         kept = _place(run, known, address)
-        if known is not None and kept is None:
-            must_have_study(run)
+        if known is not None:
+            read_rows(run)  # sees what Optuna does not ask: whether the file is whole, and its rows agree
         where = kept or str(run.study)
         with _readable(where):
             storage = _storage(run.study, kept)
             if known is None:
                 return cls._create(run, storage, kept, objectives, budgets, ())
             study = optuna.load_study(study_name=known["name"], storage=storage)
+            if len(study.directions) != len(objectives):
+                raise ValueError(f"it has {len(study.directions)} objectives, not {len(objectives)}")
             if known["budgets"] == dict(budgets):
                 return cls(study, storage, where, objectives)
             done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -217,7 +219,7 @@ def _storage(path: Path, kept: str | None) -> RDBStorage:
         except (SQLAlchemyError, OptunaError, ImportError) as error:
             cause = error.__cause__ or error
             raise RunError(
-                f"the database {kept} cannot be used ({str(cause).strip().splitlines()[0]}); is it there, is its driver"
+                f"the database {brief(kept)} cannot be used ({first_line(cause)}); is it there, is its driver"
                 f" installed, and does {STORAGE_VARIABLE} hold its whole address if it needs a password?"
             ) from error
     url = sqlalchemy.URL.create("sqlite", database=str(path.resolve()))
@@ -231,6 +233,6 @@ def _readable(where: str) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except (SQLAlchemyError, OptunaError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SQLAlchemyError, OptunaError, LookupError, TypeError, ValueError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
         raise damaged_study(where, str(getattr(cause, "orig", None) or cause)) from error

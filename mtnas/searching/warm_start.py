@@ -10,7 +10,8 @@ import numpy as np
 from optuna.trial import FrozenTrial, create_trial
 
 from mtnas.architecture import Candidate
-from mtnas.errors import ArchitectureError, RunError, SearchError
+from mtnas.errors import ArchitectureError, RunError, SearchError, brief
+from mtnas.json_values import listed, read_json
 from mtnas.predicting.spread import evenly_spread
 from mtnas.quantizing import JointCosts
 from mtnas.results import Results, Row
@@ -47,8 +48,13 @@ class EarlierRows:
                 return cls(())
             if not path.exists():
                 raise RunError(f"the run {run.path} has lost {FILE}; restore it, or use another run directory")
-            rows = [as_row(number, entry) for number, entry in enumerate(json.loads(path.read_text("utf-8")))]
-            return cls([_with_exact(joint, row) for row in rows])
+            try:
+                rows = [as_row(number, entry) for number, entry in enumerate(listed(read_json(path)))]
+                return cls([_with_exact(joint, row) for row in rows])
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                raise RunError(
+                    f"{path} is damaged ({brief(error)}); restore it, or use another run directory"
+                ) from error
         rows = [row for row in given.rows if _is_member(joint, given, row.candidate)]
         if not rows:
             raise SearchError(
