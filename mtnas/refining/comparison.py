@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mtnas.architecture import Candidate
+from mtnas.json_values import finite, whole
 from mtnas.results import mean_error
 
 
@@ -39,9 +40,9 @@ class ComparedNetwork:
 
     @classmethod
     def from_json(cls, name: str, value: Mapping[str, Any]) -> ComparedNetwork:
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`; KeyError, TypeError or ValueError if the value is not that of a network."""
         candidate = Candidate.from_json(value["candidate"])
-        return cls(name, candidate, float(value["factor"]), int(value["params"]), int(value["macs"]))
+        return cls(name, candidate, float(finite(value["factor"])), whole(value["params"]), whole(value["macs"]))
 
 
 @dataclass(frozen=True)

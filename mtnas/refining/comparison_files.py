@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtnas.architecture import Candidate
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
+from mtnas.json_values import read_json, text, whole
 from mtnas.refining.comparison import ComparedNetwork, ComparedRun, Comparison
+from mtnas.refining.row_files import check_kept, task_errors_in
 from mtnas.refining.settings import RefineSettings
 from mtnas.runs import Run, write_text
 from mtnas.runs.manifest import first_difference
@@ -50,8 +52,8 @@ def claim_comparison(
         write_text(path, json.dumps(value, indent=1))
         return
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        known = read_json(path)
+    except (ValueError, OSError) as error:
         raise _damaged(path, error) from error
     difference = first_difference(known, json.loads(json.dumps(value)), "")
     if difference is not None:
@@ -72,28 +74,40 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
     path = folder / "comparison.json"
     if not path.exists():
         raise RunError(f"candidate {candidate.id} of the run {run.path} was not compared yet; compare it first")
+    space, _ = run.architectures()
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
+        if not isinstance(value, dict) or not isinstance(value["networks"], dict):
+            raise TypeError("there are no networks")
         networks = tuple(ComparedNetwork.from_json(name, one) for name, one in value["networks"].items())
-        single = str(value["single"])
-    except (ValueError, KeyError, TypeError) as error:
+        for network in networks:
+            space.check(network.candidate.architecture)
+        single = text(value["single"])
+        if single not in value["networks"] or Candidate.from_json(value["candidate"]) != candidate:
+            raise ValueError("it is not of this candidate, or lacks the single-task networks")
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise _damaged(path, error) from error
-    tasks = run.architectures()[0].tasks
-    return Comparison(candidate, tasks, networks, _read_runs(folder, networks), single)
+    return Comparison(candidate, space.tasks, networks, _read_runs(folder, networks, space.tasks), single)
 
 
-def _read_runs(folder: Path, networks: Sequence[ComparedNetwork]) -> tuple[ComparedRun, ...]:
+def _read_runs(folder: Path, networks: Sequence[ComparedNetwork], tasks: Sequence[str]) -> tuple[ComparedRun, ...]:
     places = {network.name: place for place, network in enumerate(networks)}
     runs = []
     for path in folder.glob("*/row.json"):
         try:
-            row = json.loads(path.read_text(encoding="utf-8"))
-            run = ComparedRun(row["network"], int(row["seed"]), row["valid"], row["test"], int(row["epoch"]))
+            row = read_json(path)
+            valid, test = (task_errors_in(row, split, tasks) for split in ("valid", "test"))
+            run = ComparedRun(text(row["network"]), whole(row["seed"]), valid, test, whole(row["epoch"]))
+            check_kept(row, run.epoch, valid)
             runs.append((places[run.network], run.seed, run))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}); delete its folder to train that network again") from error
+            if path.parent != network_folder(folder, networks[places[run.network]], run.seed):
+                raise ValueError(f"it is of network {run.network}, seed {run.seed}")
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RunError(
+                f"{path} is damaged ({brief(error)}); delete its folder to train that network again"
+            ) from error
     return tuple(run for _, _, run in sorted(runs, key=lambda entry: entry[:2]))
 
 
 def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} is damaged ({error}); delete {path.parent} to compare that candidate again")
+    return RunError(f"{path} is damaged ({brief(error)}); delete {path.parent} to compare that candidate again")

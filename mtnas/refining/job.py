@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
 from mtnas.evaluation import task_errors
+from mtnas.json_values import read_json
 from mtnas.progress import progress
 from mtnas.refining.settings import RefineSettings
 from mtnas.refining.state import TrainingState, weights
@@ -94,9 +95,11 @@ class Job(ABC):
         if not path.exists():
             return False
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}); delete its folder to train that network again") from error
+            known = read_json(path)["settings"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RunError(
+                f"{path} is damaged ({brief(error)}); delete its folder to train that network again"
+            ) from error
         if known != self.asked:
             raise RunError(
                 f"{self._sentence} with settings {known}, but now they are {self.asked};"

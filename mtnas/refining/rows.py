@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from mtnas.architecture import ArchitectureSpace, Candidate, CostTable
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
+from mtnas.json_values import read_json, text, whole
+from mtnas.refining.row_files import check_kept, task_errors_in
 from mtnas.results import corners, mean_error
 from mtnas.runs import Run
+
+HOWS = ("fine-tuned", "from scratch")
+"""How a candidate may have been trained."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +93,37 @@ class RefinedRows:
 
 
 def read_refined(run: Run) -> RefinedRows:
-    """All refined candidates of a run, by folder name. Runs no code of the space."""
+    """All refined candidates of a run, by folder name. Runs no code of the space.
+
+    Raises:
+        RunError: if a row or the manifest is damaged.
+    """
     space, costs = run.architectures()
     rows = []
     for path in sorted((run.path / "refined").glob("*/row.json")):
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            candidate = Candidate.from_json(value["candidate"])
-            rows.append(RefinedRow(candidate, value["how"], value["valid"], value["test"], int(value["epoch"])))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path} is damaged ({error}); delete its folder to refine that candidate again") from error
+            value = read_json(path)
+            row = RefinedRow(
+                Candidate.from_json(value["candidate"]),
+                text(value["how"]),
+                task_errors_in(value, "valid", space.tasks),
+                task_errors_in(value, "test", space.tasks),
+                whole(value["epoch"]),
+            )
+            _check(row, value, space, path.parent.name)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise RunError(
+                f"{path} is damaged ({brief(error)}); delete its folder to refine that candidate again"
+            ) from error
+        rows.append(row)
     return RefinedRows(space, costs, tuple(rows))
+
+
+def _check(row: RefinedRow, value: Mapping[str, Any], space: ArchitectureSpace, folder: str) -> None:
+    """Raise ValueError if a row contradicts itself, its space, or where it lies: weights are looked for by its key."""
+    space.check(row.candidate.architecture)
+    if row.how not in HOWS:
+        raise ValueError("how it was trained is not known")
+    if value.get("id", row.candidate.id) != row.candidate.id or folder != row.key:
+        raise ValueError(f"it is of candidate {row.candidate.id}, {row.how}")
+    check_kept(value, row.epoch, row.valid)
