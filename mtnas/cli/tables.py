@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mtnas.architecture import SIZE
@@ -35,7 +36,7 @@ def print_results(results: Results, rows: int) -> None:
     shown = spread(front, rows)
     budgets = ", ".join(f"{name} <= {limit:,g}" for name, limit in results.budgets.items())
     more = f", {len(shown)} of {len(front)} shown" if len(shown) < len(front) else ""
-    console.print(_table(f"Pareto front{f' within {budgets}' if budgets else ''}{more}", results, shown))
+    console.print(_table(escape(f"Pareto front{f' within {budgets}' if budgets else ''}{more}"), results, shown))
     corners = results.corner_rows()
     if corners:
         console.print(_table("Corner networks, for comparison", results, list(corners.values()), list(corners)))
@@ -45,7 +46,7 @@ def print_results(results: Results, rows: int) -> None:
             f" {len(front)} on the front"
         )
     if results.rows and results.has_reference:
-        console.print(f"hypervolume {results.hypervolume():.4f} of the box up to {_reference(results)}")
+        console.print(escape(f"hypervolume {results.hypervolume():.4f} of the box up to {_reference(results)}"))
     if len(shown) < len(front):
         console.print("All of them are in results.csv (front = True); --rows prints more.")
 
@@ -72,7 +73,7 @@ def print_predictors(reports: Sequence[PredictorReport]) -> None:
         for cost, found in latest.figures.items():
             mape = "-" if cost.startswith(BUDGET) or math.isnan(found.mape) else f"{found.mape:.1f}"
             figures = [str(found.rows), f"{found.tau:.2f}", mape, f"{100 * found.coverage:.0f}"]
-            table.add_row(cost, found.model, *figures, "trusted" if found.trusted else "not trusted")
+            table.add_row(escape(cost), escape(found.model), *figures, "trusted" if found.trusted else "not trusted")
         _console().print(table)
     without = sum(bool(report.note) for report in reports)
     if without:
@@ -89,9 +90,9 @@ def print_picked(row: Row, weights: Mapping[str, float]) -> None:
         weights: of every task.
     """
     stated = ", ".join(f"{task} {weight:g}" for task, weight in weights.items())
-    table = Table(title=f"Picked with the weights {stated}", title_justify="left", title_style="bold")
+    table = Table(title=escape(f"Picked with the weights {stated}"), title_justify="left", title_style="bold")
     table.add_column("id", no_wrap=True)
-    for column in (*(f"error {task}" for task in weights), "mean", "weighted", "params", "macs"):
+    for column in (*(escape(f"error {task}") for task in weights), "mean", "weighted", "params", "macs"):
         table.add_column(column, justify="right")
     latency = [f"{row.costs[LATENCY]:#.3g} ms"] if LATENCY in row.costs else []
     if latency:
@@ -123,7 +124,7 @@ def print_refined(refined: RefinedRows, results: Results) -> None:
     table = Table(title="Refined candidates: errors in percent", title_justify="left", title_style="bold")
     for column in ("id", "network", "trained"):
         table.add_column(column, no_wrap=True)
-    for column in ("params", "macs", "inherited", "valid", "test", *refined.space.tasks, "Delta_m %"):
+    for column in ("params", "macs", "inherited", "valid", "test", *map(escape, refined.space.tasks), "Delta_m %"):
         table.add_column(column, justify="right")
     frame = refined.to_frame()
     for row, line in zip(refined.rows, frame.to_dict("records"), strict=True):
@@ -207,7 +208,7 @@ def print_comparison(comparison: Comparison) -> None:
     title = f"Candidate {comparison.candidate.id} beside plain networks of its size: errors in percent"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("network", no_wrap=True)
-    for column in ("widths x", "params", "macs", "runs", "valid", "test", *comparison.tasks, "Delta_m %"):
+    for column in ("widths x", "params", "macs", "runs", "valid", "test", *map(escape, comparison.tasks), "Delta_m %"):
         table.add_column(column, justify="right", no_wrap=True)
     for line in comparison.to_frame().to_dict("records"):
         names = ["valid/mean", "test/mean", *(f"test/{task}" for task in comparison.tasks)]
@@ -256,7 +257,7 @@ def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[st
     table.add_column("tree" if not names else "id", no_wrap=True)
     table.add_column("nodes", justify="right")
     for task in results.space.tasks:
-        table.add_column(f"error {task}", justify="right")
+        table.add_column(escape(f"error {task}"), justify="right")
     table.add_column("mean", justify="right")
     device = [name for name in (LATENCY, SIZE) if rows and all(name in row.costs for row in rows)]
     for name in ("params", "macs", *(_heading(name) for name in device)):
