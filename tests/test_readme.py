@@ -49,13 +49,14 @@ def test_the_sampler_serves_any_study() -> None:
 
 
 def shown_commands() -> list[str]:
-    return re.findall(r"^    (mtnas .*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    texts = [path.read_text(encoding="utf-8") for path in (README, README.parent / "docs" / "cluster.md")]
+    return [command for text in texts for command in re.findall(r"^    (mtnas .*)$", text, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("command", shown_commands())
 def test_every_command_that_is_shown_is_understood(command: str) -> None:
     """Only parsed here; each is run on a small space elsewhere. An unknown command or option is exit status 2."""
-    words = shlex.split(command)[1:]
+    words = shlex.split(command, comments=True)[1:]
     assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
     options = [word for word in words if word.startswith("--")]
     told = CliRunner().invoke(app, [words[0], "--help"], env={"COLUMNS": "200"}).output
