@@ -19,7 +19,7 @@ from toy_runs import call, contents, searched_run, start, trained_run
 from mtnas.architecture import Candidate
 from mtnas.errors import PoolError, TrainingError
 from mtnas.pools import Halving, Pool, Processes, RayPool, Report, Store, run_trials, train_in
-from mtnas.refining import RefineSettings, refine
+from mtnas.refining import RefineSettings, left_behind, refine
 from mtnas.results import corners
 from mtnas.runs import Run, load_checkpoint, read_results
 
@@ -172,7 +172,7 @@ def test_those_left_behind_go_on_without_halving(cluster: None, tmp_path: Path) 
         return {row.candidate for row in rows.rows}
 
     ended = halved()
-    left = {path.parent for path in (run.path / "refined").glob("*/stopped.json")}
+    left = {run.path / "refined" / name for name in left_behind(run)}
     assert 1 <= len(ended) < len(candidates) and left
     assert all((folder / "checkpoint.safetensors").exists() for folder in left)
     before = contents(run.path / "refined")
@@ -180,6 +180,7 @@ def test_those_left_behind_go_on_without_halving(cluster: None, tmp_path: Path) 
     expected = refine(toy_space.space, data, alone, candidates, how, show_progress=False)
     assert refine(toy_space.space, data, run, candidates, how, show_progress=False) == expected
     assert contents(run.path / "refined") == contents(alone.path / "refined")
+    assert not left_behind(run)
 
 
 def test_what_halving_cannot_be_is_told_before_work_starts(tmp_path: Path) -> None:

@@ -387,7 +387,7 @@ def refine(
     """Train chosen candidates on their own, then measure them once on the test split. Goes on where it stopped."""
     from mtnas.cli import steps, tables
     from mtnas.pools import Halving
-    from mtnas.refining import RefineSettings
+    from mtnas.refining import RefineSettings, left_behind
     from mtnas.refining import refine as refine_candidates
     from mtnas.runs import read_results
 
@@ -413,6 +413,8 @@ def refine(
         halving=None if halving is None else Halving(halving),
     )
     tables.print_refined(rows, results)
+    if behind := left_behind(work.run):
+        typer.echo(f"left behind: {', '.join(behind)}; without --halving the same command takes them to their end")
     _say_written([work.run.path / "refined.csv"])
 
 

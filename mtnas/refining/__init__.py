@@ -6,6 +6,7 @@ from mtnas.refining.comparison_files import read_compared
 from mtnas.refining.refine import refine
 from mtnas.refining.rows import RefinedRow, RefinedRows, read_refined
 from mtnas.refining.settings import RefineSettings
+from mtnas.refining.several import left_behind
 from mtnas.refining.widening import Widened
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "RefinedRows",
     "Widened",
     "compare",
+    "left_behind",
     "read_compared",
     "read_refined",
     "refine",

@@ -11,7 +11,7 @@ from mtnas.pools import Halving, Pool, RayPool, run_trials, train_in
 from mtnas.progress import Advance, progress
 from mtnas.refining.job import ROW, STOPPED
 from mtnas.refining.trainings import Trainings
-from mtnas.runs import write_text
+from mtnas.runs import Run, write_text
 
 
 def train_several(
@@ -53,6 +53,11 @@ def train_several(
             f"{len(failures)} of {len(names)} trainings failed, what the others reached is kept; candidate {name}"
             f" failed so:\n{failure.rstrip()}"
         )
+
+
+def left_behind(run: Run) -> list[str]:
+    """Names of the folders in ``refined/`` whose trainings were ended by halving and have not gone on."""
+    return sorted(path.parent.name for path in (run.path / "refined").glob(f"*/{STOPPED}"))
 
 
 class _Shown:
