@@ -219,3 +219,25 @@ def test_no_worker_outlives_the_process_that_it_works_for(tmp_path: Path, how: s
 def test_impossible_pools_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(PoolError, match=sentence):
         Processes(**settings)
+
+
+def test_nothing_but_a_ray_pool_imports_ray(tmp_path: Path) -> None:
+    """Everything of the package is imported, and a search is done by processes."""
+    script = f"""
+import importlib, pkgutil, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import mtnas
+for module in pkgutil.walk_packages(mtnas.__path__, "mtnas."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from pathlib import Path
+import toy_space, toy_runs
+from mtnas.pools import Processes
+from mtnas.searching import search
+run = toy_runs.trained_run(Path({str(tmp_path / "run")!r}))
+rows = search(toy_space.space, toy_space.data(None), run, toy_space.searching, pool=Processes(2), show_progress=False)
+assert len(rows.rows) == 12
+assert not [name for name in sys.modules if name.partition(".")[0] == "ray"]
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
