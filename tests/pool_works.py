@@ -37,6 +37,8 @@ def make_work(offset: int = 0, *, marks: Path | None = None) -> Callable[[Any], 
             return value
         if what == "raise":
             raise Fatal(f"no {value}")
+        if what == "fill":
+            return len(bytearray(1 << 60))
         if what == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "die once":

@@ -143,6 +143,15 @@ def test_a_job_that_kills_its_workers_fails_and_the_others_go_on() -> None:
     assert all(found[number].value == number for number in range(1, 6))
 
 
+def test_a_job_that_is_refused_memory_fails_and_its_worker_goes_on() -> None:
+    with Processes(1).open({"main": make_work}) as workers:
+        for number, payload in enumerate([("pid", 0), ("fill", 0), ("pid", 0)]):
+            workers.submit(Job(number, "main", payload))
+        found = {one.job.number: one for one in all_of(workers, 3)}
+    assert "Traceback" in found[1].failure and "MemoryError" in found[1].failure
+    assert found[0].value == found[2].value
+
+
 def test_a_job_that_hangs_is_stopped() -> None:
     with Processes(2, timeout_s=1.0).open({"main": make_work}) as workers:
         workers.submit(Job(0, "main", ("sleep", 600)))
