@@ -23,8 +23,10 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     A file that is there stays untouched until the new one is complete and on disk.
 
     Raises:
-        RunError: if the disk is full.
+        RunError: if the disk is full, or a directory is in the way.
     """
+    if path.is_dir() and not path.is_symlink():
+        raise RunError(f"{path} is a directory, but a file is to be written there; move it away")
     with telling_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".tmp{path.suffix}")

@@ -32,6 +32,11 @@ def read_json(path: Path) -> Any:
     return parse_json(path.read_text(encoding="utf-8"))
 
 
+def is_there(path: Path) -> bool:
+    """Whether something has that name, be it a link that leads nowhere: what is broken is not absent."""
+    return path.exists() or path.is_symlink()
+
+
 def parse_json(content: str) -> Any:
     """The value of a text; ValueError if it is not one value of JSON, or names two values alike."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtnas.architecture import Candidate
 from mtnas.errors import RunError, brief
-from mtnas.json_values import read_json, text, whole
+from mtnas.json_values import is_there, read_json, text, whole
 from mtnas.refining.comparison import ComparedNetwork, ComparedRun, Comparison
 from mtnas.refining.row_files import check_kept, task_errors_in
 from mtnas.refining.settings import RefineSettings
@@ -72,7 +72,7 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
     """
     folder = compared_folder(run, candidate)
     path = folder / "comparison.json"
-    if not path.exists():
+    if not is_there(path):
         raise RunError(f"candidate {candidate.id} of the run {run.path} was not compared yet; compare it first")
     space, _ = run.architectures()
     try:
@@ -93,7 +93,9 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
 def _read_runs(folder: Path, networks: Sequence[ComparedNetwork], tasks: Sequence[str]) -> tuple[ComparedRun, ...]:
     places = {network.name: place for place, network in enumerate(networks)}
     runs = []
-    for path in folder.glob("*/row.json"):
+    for path in (place / "row.json" for place in folder.glob("*")):
+        if not is_there(path):  # it is being trained
+            continue
         try:
             row = read_json(path)
             valid, test = (task_errors_in(row, split, tasks) for split in ("valid", "test"))

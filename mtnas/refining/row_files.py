@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtnas.json_values import finite, listed
+from mtnas.runs.row_checks import mean_of
 
 
 def task_errors_in(row: Mapping[str, Any], split: str, tasks: Sequence[str]) -> dict[str, float]:
@@ -19,11 +20,14 @@ def task_errors_in(row: Mapping[str, Any], split: str, tasks: Sequence[str]) -> 
         raise TypeError(f"its {split} errors are no object")
     if set(value) != set(tasks) and (value or split != "test"):
         raise ValueError(f"its {split} errors are not those of the tasks {', '.join(tasks)}")
-    return {task: float(finite(error)) for task, error in value.items()}
+    found = {task: float(finite(error)) for task, error in value.items()}
+    if found:
+        mean_of(found)
+    return found
 
 
 def check_kept(row: Mapping[str, Any], epoch: int, valid: Mapping[str, float]) -> None:
-    """Raise TypeError or ValueError unless the errors are those of the epoch that was kept.
+    """Raise TypeError or ValueError unless the errors are those of the epoch that was kept, and no epoch was better.
 
     Args:
         epoch: that was kept, from 1; 0: the weights as they were at the start.
@@ -33,6 +37,8 @@ def check_kept(row: Mapping[str, Any], epoch: int, valid: Mapping[str, float]) -
         raise ValueError(f"it kept epoch {epoch}")
     if "history" not in row:  # of earlier versions
         return
-    history = listed(row["history"])
+    history = [task_errors_in({"history": one}, "history", tuple(valid)) for one in listed(row["history"])]
     if epoch > len(history) or (epoch and history[epoch - 1] != valid):
         raise ValueError(f"its errors are not those of epoch {epoch}")
+    if any(mean_of(errors) < mean_of(valid) for errors in history):
+        raise ValueError(f"epoch {epoch} was not the best")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mtnas.architecture import ArchitectureSpace, Candidate, CostTable
 from mtnas.errors import RunError, brief
-from mtnas.json_values import read_json, text, whole
+from mtnas.json_values import is_there, read_json, text, whole
 from mtnas.refining.row_files import check_kept, task_errors_in
 from mtnas.results import corners, mean_error
 from mtnas.runs import Run
@@ -100,7 +100,9 @@ def read_refined(run: Run) -> RefinedRows:
     """
     space, costs = run.architectures()
     rows = []
-    for path in sorted((run.path / "refined").glob("*/row.json")):
+    for path in sorted(folder / "row.json" for folder in (run.path / "refined").glob("*")):
+        if not is_there(path):  # it is being trained
+            continue
         try:
             value = read_json(path)
             row = RefinedRow(

@@ -30,7 +30,8 @@ def hypervolume(points: Points, reference: NDArray[np.float64]) -> float:
         points: (n, objectives).
         reference: (objectives,), above zero.
     """
-    scaled = points / reference
+    with np.errstate(over="ignore"):  # far outside the box is outside
+        scaled = points / reference
     inside = scaled[(scaled < 1).all(1)]
     if len(inside) == 0:
         return 0.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from mtnas.architecture import ArchitectureSpace, Candidate
 from mtnas.errors import MtnasError, RunError, SearchError, brief
-from mtnas.json_values import finite, listed, read_json
+from mtnas.json_values import finite, is_there, listed, read_json
 from mtnas.latency import LATENCY, Latency
 from mtnas.results import Results
 from mtnas.runs.run import Run
@@ -116,7 +116,7 @@ def _place(target: Mapping[str, Any]) -> str:
 def _read(run: Run) -> tuple[tuple[MeasuredLatency, ...], dict[str, float]]:
     """Latencies, and what the reference took by target."""
     path = run.path / FILE
-    if not path.exists():
+    if not is_there(path):
         return (), {}
     space, _ = run.architectures()
     try:

@@ -61,7 +61,7 @@ class RowCheck:
             raise ValueError("it has bits that were not searched")
         for name, cost in self.table.of(self.space, row.candidate.architecture).items():
             if not close(costs[name], cost):
-                raise ValueError(f"{name} is {costs[name]:.10g}, but its architecture has {cost:.10g}")
+                raise ValueError(f"{name} is {costs[name]:.10g}, but by the manifest its architecture has {cost:.10g}")
         check_mean({name: costs[name] for name in self._errors}, costs[MEAN_ERROR])
         stated = [costs[name] for name in self.searched.objectives]
         if len(values) != len(stated) or not all(map(close, values, stated)):
@@ -75,12 +75,17 @@ def check_member(space: ArchitectureSpace, candidate: Candidate) -> None:
 
 def check_mean(errors: Mapping[str, float], mean: float) -> None:
     """Raise ValueError unless ``mean`` is the plain mean of the errors."""
-    try:
-        true = mean_error(errors)
-    except OverflowError as error:
-        raise ValueError("its errors are too large") from error
+    true = mean_of(errors)
     if not close(mean, true):
         raise ValueError(f"its mean error is {mean:.10g}, but that of its errors is {true:.10g}")
+
+
+def mean_of(errors: Mapping[str, float]) -> float:
+    """Plain mean of errors by task; ValueError if their sum is beyond all numbers."""
+    try:
+        return mean_error(errors)
+    except OverflowError as error:
+        raise ValueError("its errors are too large") from error
 
 
 def close(one: float, other: float) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -195,6 +196,7 @@ class Run:
             space = ArchitectureSpace.from_json(section.get("architectures", {}))
             costs = CostTable.from_json(section.get("costs", {}))
             costs.check(space)
+            _check_names(section, space)
         except ArchitectureError as error:
             raise self.manifest.damaged(str(error)) from error
         return space, costs
@@ -203,3 +205,22 @@ class Run:
         """Write a text file of that name into the run atomically and return its path."""
         write_text(self.path / name, text)
         return self.path / name
+
+
+def _check_names(section: Mapping[str, Any], space: ArchitectureSpace) -> None:
+    """Raise ArchitectureError unless what describes tasks and options has their names, in their order.
+
+    Rows name tasks by their number: in another order, their trees and heads would be those of other tasks.
+    """
+    tasks = {part: list(space.tasks) for part in ("heads", "losses", "errors", "weights")}
+    for part, names in {**tasks, "modules": [block.name for block in space.blocks]}.items():
+        if part in section and _names(section[part]) != names:
+            raise ArchitectureError(f"space: {part} are not those of {', '.join(names)}")
+    for block in space.blocks if "modules" in section else ():
+        if _names(section["modules"][block.name]) != list(block.options):
+            raise ArchitectureError(f"space: the modules of block '{block.name}' are not those of its options")
+
+
+def _names(value: Any) -> list[str]:
+    """Names of an object, in their order; none of anything else."""
+    return list(value) if isinstance(value, dict) else []

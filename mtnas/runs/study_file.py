@@ -72,19 +72,20 @@ def _in_file(run: Run, known: Mapping[str, str], patience_s: float) -> Iterator[
 
 
 def _check_file(connection: sqlite3.Connection) -> None:
-    """See that a SQLite file is whole and that what is asked are tables. ValueError or sqlite3.Error if not.
+    """See that a SQLite file is whole and holds tables only. ValueError or sqlite3.Error if not.
 
-    Pages that refer to each other in circles, and views, which may go on without end, are refused so.
+    Pages that refer to each other in circles are refused so, and what Optuna does not make: views, which may go on
+    without end, tables of extensions, and triggers, which would run when a search writes.
     """
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-    tables = {
-        name: (kind, page) for kind, name, page in connection.execute("SELECT type, name, rootpage FROM sqlite_master")
-    }
-    for name in _TABLES:
-        kind, page = tables.get(name, (None, 0))
-        if kind != "table" or not page:  # virtual tables have no page
-            raise ValueError(f"it has no table '{name}'")
+    found = set()
+    for kind, name, page in connection.execute("SELECT type, name, rootpage FROM sqlite_master"):
+        if kind not in ("table", "index") or not page:  # tables of extensions have no page
+            raise ValueError(f"it has '{name}', which a study has not")
+        found.add(name)
+    if not found.issuperset(_TABLES):
+        raise ValueError(f"it has no table '{min(set(_TABLES) - found)}'")
     (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if answer != "ok":
         raise ValueError(str(answer))
