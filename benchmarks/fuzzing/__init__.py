@@ -1,0 +1,1 @@
+"""Damaged and hostile run directories: what readers make of them."""
