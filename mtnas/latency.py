@@ -53,7 +53,7 @@ class Latency:
                 float(finite(value["ms"])),
                 float(finite(value["noise"])),
                 whole(value["rounds"]),
-                text(value["clock"]),
+                brief(text(value["clock"])),
                 truth(value["busy"]),
             )
         except (KeyError, TypeError, ValueError) as error:

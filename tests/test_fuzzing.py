@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_runs import call, contents, refused, search_toy, searched_run, trained_run
+import torch
+import toy_space
+from toy_runs import call, contents, refused, search_toy, searched_run, supernet, trained_run
 
 from benchmarks.fuzzing import outcomes
 from benchmarks.fuzzing.damages import DAMAGES, Undamaged, damaged_outcome
@@ -25,10 +27,12 @@ from benchmarks.fuzzing.runs import finished_run
 from mtnas.architecture import ArchitectureSpace, BlockChoices, CostTable
 from mtnas.atomic import write_text
 from mtnas.errors import ArchitectureError, MtnasError, RunError, SearchError, brief
+from mtnas.exporting import load_network
 from mtnas.json_values import DEEPEST, finite, listed, parse_json, read_json, text, truth, whole
 from mtnas.latency import Latency
 from mtnas.limits import check_number
 from mtnas.refining import read_refined
+from mtnas.refining.state import TrainingState, weights
 from mtnas.results import Results, hypervolume
 from mtnas.runs import Run, load_checkpoint, read_predictors, read_results, read_rows, save_checkpoint
 from mtnas.runs.latencies import FILE, keep_latencies, read_latencies, with_latencies
@@ -193,6 +197,9 @@ MANIFESTS = {
     "a cost too few": set_in(*COSTS, "stem", to=[0]),
     "a block too few": lambda value: value["space"]["costs"]["options"].pop(),
     "an option too few": lambda value: value["space"]["costs"]["options"][0][0].pop(),
+    "heads for a shape that nothing has": lambda value: value["space"]["costs"]["heads"].append(
+        value["space"]["costs"]["heads"][0]
+    ),
     "a head too few": lambda value: value["space"]["costs"]["heads"][0].pop(),
     "a shape that is not there": set_in(*COSTS, "leads_to", 0, 0, 0, to=1),
     "a shape that is a fraction": set_in(*COSTS, "leads_to", 0, 0, 0, to=0.5),
@@ -348,10 +355,29 @@ def test_errors_that_fit_the_mean_but_not_the_trial_are_refused(tmp_path: Path) 
     refused(call("show", run.path), "row 4: its costs are not the values of its trial")
 
 
+PARTS_OF_TRIALS = ("trial_user_attributes", "trial_system_attributes", "trial_values", "trial_params")
+
 STUDIES = {
-    "a gap": (["DELETE FROM trials WHERE number = 3"], "trial 3 is missing"),
+    "all trials gone": (
+        [f"DELETE FROM {table}" for table in (*PARTS_OF_TRIALS, "trials")],
+        "the corner 'hard sharing, smallest' has no row",
+    ),
+    "the last trial gone in part": (["DELETE FROM trials WHERE number = 11"], "tells of 'trials' that are gone"),
+    "trials of another study": (["UPDATE studies SET study_id = 7"], "tells of 'studies' that are gone"),
+    "a gap": (
+        [f"DELETE FROM {table} WHERE trial_id = 4" for table in (*PARTS_OF_TRIALS, "trials")],
+        "trial 3 is missing",
+    ),
     "a number twice": (["UPDATE trials SET number = 3 WHERE number = 4"], "trial 4 is missing, or is there twice"),
     "a number as text": (["UPDATE trials SET number = 'x' WHERE number = 4"], "trial 4"),
+    "numbers exchanged": (
+        [
+            "UPDATE trials SET number = 99 WHERE number = 3",
+            "UPDATE trials SET number = 3 WHERE number = 6",
+            "UPDATE trials SET number = 6 WHERE number = 99",
+        ],
+        "in another's place",
+    ),
     "a state": (["UPDATE trials SET state = 'LOOP' WHERE number = 4"], "a state that is not known"),
     "a state of others": (["UPDATE trials SET state = 'FAIL' WHERE number = 4"], "FAIL has values"),
     "a lost value": (["DELETE FROM trial_values WHERE trial_id = 4 AND objective = 4"], "not the values of its trial"),
@@ -400,6 +426,23 @@ def test_a_study_that_contradicts_itself_is_a_sentence(statements: list[str], sa
     assert time.monotonic() - begin < 10
 
 
+def test_a_file_in_place_of_a_database_is_checked_and_never_made(tmp_path: Path) -> None:
+    """A manifest may name any address."""
+    run = searched_run(tmp_path / "run")
+    whole_rows = read_rows(run)
+    other, absent = tmp_path / "other.db", tmp_path / "absent.db"
+    other.write_bytes(run.study.read_bytes())
+    damage_manifest(run, set_in("study", "storage", to=f"sqlite:///{other}"))
+    assert read_rows(run) == whole_rows
+    with closing(sqlite3.connect(other)) as connection, connection:
+        for statement in STUDIES["a view without end"][0]:
+            connection.execute(statement)
+    refused(call("show", run.path), "other.db", "which a study has not")
+    damage_manifest(run, set_in("study", "storage", to=f"sqlite:///{absent}"))
+    refused(call("show", run.path), "absent.db", "not a file")
+    assert not absent.exists()
+
+
 def test_pages_that_refer_to_each_other_are_refused_at_once(tmp_path: Path) -> None:
     """A page of a table that is said to be its own child, many times over, would be read for ever."""
     run = searched_run(tmp_path / "run")
@@ -424,6 +467,7 @@ def test_pages_that_refer_to_each_other_are_refused_at_once(tmp_path: Path) -> N
         "UPDATE trial_params SET param_value = 1 - param_value WHERE param_name = 'option/first/quadrant'",
         "UPDATE trial_params SET param_value = 99",
         "UPDATE trial_params SET param_value = 'x'",
+        "UPDATE trial_params SET param_value = 9e999 WHERE param_name = 'depth/product'",
         "UPDATE trial_params SET distribution_json = '{}'",
         "DELETE FROM trial_params WHERE param_name = 'option/first/quadrant'",
         "DELETE FROM trial_params",
@@ -594,8 +638,6 @@ def test_a_refined_row_that_is_no_file_is_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("note", [[], 5, "x", None])
 def test_a_note_that_is_no_object_is_a_sentence(note: Any, tmp_path: Path) -> None:
     """With a digest that fits."""
-    import toy_space
-
     run = trained_run(tmp_path / "run")
     tensors, _ = load_checkpoint(run.checkpoint)
     run.checkpoint.unlink()
@@ -611,6 +653,30 @@ def test_a_checkpoint_that_is_no_file_is_a_sentence(tmp_path: Path) -> None:
     for name in ("directory", "pipe", "device"):
         with pytest.raises(RunError, match="is damaged .it is not a file"):
             load_checkpoint(tmp_path / name)
+
+
+def test_weights_without_a_candidate_are_a_sentence(tmp_path: Path) -> None:
+    example, _ = toy_space.data(None).example()
+    for number, note in enumerate(({}, {"candidate": []}, {"candidate": {"groups": [[[0]]], "options": [["x"]]}})):
+        save_checkpoint(tmp_path / str(number) / "network.safetensors", {}, note)
+        with pytest.raises(RunError, match="name the one it came from"):
+            load_network(tmp_path / str(number), toy_space.space, example)
+
+
+@pytest.mark.parametrize("part", ["epoch", "best_epoch", "best_errors", "history", "optimizer.x.exp_avg", "model.x"])
+def test_a_damaged_checkpoint_of_a_refined_network_is_a_sentence(part: str, tmp_path: Path) -> None:
+    network, path = supernet().extract(next(toy_space.space.architectures.architectures())), tmp_path / "c.safetensors"
+    optimizer = torch.optim.AdamW(network.parameters())
+    TrainingState(1, 1, {"total": 0.5}, weights(network), [{"total": 0.5}]).save(path, network, optimizer, {})
+    assert TrainingState.load(path, network, optimizer, {}) is not None
+    tensors, note = load_checkpoint(path)
+    if "." in part:
+        tensors[part] = torch.zeros(1)
+    else:
+        note[part] = "x"
+    save_checkpoint(path, tensors, note)
+    with pytest.raises(RunError, match="is damaged .*delete it to begin that training again"):
+        TrainingState.load(path, network, optimizer, {})
 
 
 # Other files -----------------------------------------------------------------------------------------------------

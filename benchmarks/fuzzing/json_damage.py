@@ -58,6 +58,8 @@ def on_json(change: Callable[[Any, random.Random], Any]) -> Damage:
 
 
 def other_type(value: Any, rng: random.Random) -> Any:
+    if not places(value):
+        return rng.choice(OTHERS)
     holder, key = rng.choice(places(value))
     holder[key] = rng.choice(OTHERS)
     return value
@@ -65,7 +67,9 @@ def other_type(value: Any, rng: random.Random) -> Any:
 
 def other_number(value: Any, rng: random.Random) -> Any:
     numbers = [(holder, key) for holder, key in places(value) if isinstance(holder[key], (int, float))]
-    holder, key = rng.choice(numbers or places(value))
+    if not numbers:
+        return other_type(value, rng)
+    holder, key = rng.choice(numbers)
     holder[key] = rng.choice([*NUMBERS, *(_near(holder[key], rng) for _ in NUMBERS)])
     return value
 
@@ -79,7 +83,9 @@ def _near(number: Any, rng: random.Random) -> Any:
 
 def other_text(value: Any, rng: random.Random) -> Any:
     texts = [(holder, key) for holder, key in places(value) if isinstance(holder[key], str)]
-    holder, key = rng.choice(texts or places(value))
+    if not texts:
+        return other_type(value, rng)
+    holder, key = rng.choice(texts)
     holder[key] = rng.choice(TEXTS)
     return value
 
@@ -87,6 +93,8 @@ def other_text(value: Any, rng: random.Random) -> Any:
 def other_name(value: Any, rng: random.Random) -> Any:
     """A key of an object is renamed, removed, or has company."""
     named = [(holder, key) for holder, key in places(value) if isinstance(holder, dict)]
+    if not named:
+        return other_type(value, rng)
     holder, key = rng.choice(named)
     kind = rng.randrange(3)
     if kind == 0:
@@ -118,8 +126,11 @@ def other_length(value: Any, rng: random.Random) -> Any:
 def deep(value: Any, rng: random.Random) -> Any:
     """Lists in lists, some deeper than any reader goes."""
     depth = rng.choice([30, 200, 900, 2000, 100_000])
-    holder, key = rng.choice(places(value))
-    holder[key] = "HERE"
+    if places(value):
+        holder, key = rng.choice(places(value))
+        holder[key] = "HERE"
+    else:
+        value = "HERE"
     opening, closing = rng.choice([("[", "]"), ('{"a":', "}")])
     return json.dumps(value).replace('"HERE"', opening * depth + "1" + closing * depth, 1)
 

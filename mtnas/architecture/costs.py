@@ -56,12 +56,14 @@ class CostTable:
                 f"a cost table of {len(self.options)} blocks does not fit {len(space.blocks)} blocks"
             )
         entering = [len(block) for block in self.options] + [len(self.heads)]  # shapes
+        if entering[0] != 1:
+            raise ArchitectureError(f"the cost table has {entering[0]} shapes of the input")
         for block, choices, rows, leads, leaving in zip(
             range(len(space.blocks)), space.blocks, self.options, self.leads_to, entering[1:], strict=True
         ):
             count = len(choices.options)
             fits = len(rows) == len(leads) > 0 and all(len(row) == count for row in (*rows, *leads))
-            if not fits or any(not 0 <= shape < leaving for row in leads for shape in row):
+            if not fits or {shape for row in leads for shape in row} != set(range(leaving)):
                 raise ArchitectureError(f"the cost table does not fit the options of block {block} '{choices.name}'")
         if any(len(row) != len(space.tasks) for row in self.heads):
             raise ArchitectureError(f"the cost table does not have a head for each of {len(space.tasks)} tasks")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mtnas.architecture import Candidate
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
+from mtnas.json_values import read_json
 from mtnas.runs import load_checkpoint, save_checkpoint, write_text
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input
@@ -36,9 +37,18 @@ def load_network(directory: Path, space: SearchSpace, example: Input) -> tuple[B
         directory: that was written.
         space: the search space that it came from.
         example: a batch of inputs, for shapes.
+
+    Raises:
+        RunError: if the file is damaged, or of another space.
     """
     tensors, note = load_checkpoint(directory / "network.safetensors")
-    candidate = Candidate.from_json(note["candidate"])
+    try:
+        candidate = Candidate.from_json(note["candidate"])
+        space.architectures.check(candidate.architecture)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{directory} holds a network of another search space, or none ({brief(error)}); name the one it came from"
+        ) from error
     network = SuperNetwork(space, example).extract(candidate.architecture)
     try:
         network.load_state_dict(tensors)
@@ -53,7 +63,7 @@ def load_network(directory: Path, space: SearchSpace, example: Input) -> tuple[B
 
 def _id_in(path: Path) -> str | None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        value = read_json(path)
+    except (ValueError, OSError):
         return None
     return value.get("id") if isinstance(value, dict) else None

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtnas.errors import RunError
+from mtnas.errors import RunError, brief
+from mtnas.json_values import listed, whole
+from mtnas.refining.row_files import task_errors_in
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.supernet import BranchedNetwork
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
@@ -66,17 +68,21 @@ class TrainingState:
         if not path.exists():
             return None
         tensors, note = load_checkpoint(path)
-        if note["settings"] != dict(settings):
+        if note.get("settings") != dict(settings):
             raise RunError(
-                f"{path.parent} was begun with settings {note['settings']}, but now they are {dict(settings)};"
-                " use the same, or delete it"
+                f"{path.parent} was begun with settings {brief(note.get('settings'))}, but now they are"
+                f" {dict(settings)}; use the same, or delete it"
             )
-        network.load_state_dict(_part(tensors, "model."))
-        load_optimizer("optimizer", optimizer, tensors)
-        # Those of earlier versions have no history.
-        return cls(
-            note["epoch"], note["best_epoch"], note["best_errors"], _part(tensors, "best."), note.get("history", ())
-        )
+        try:
+            network.load_state_dict(_part(tensors, "model."))
+            load_optimizer("optimizer", optimizer, tensors)
+            best = task_errors_in(note, "best_errors", list(note["best_errors"]))
+            epochs = whole(note["epoch"]), whole(note["best_epoch"])
+            # Those of earlier versions have no history.
+            history = [task_errors_in({"of": one}, "of", list(best)) for one in listed(note.get("history", []))]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(f"{path} is damaged ({brief(error)}); delete it to begin that training again") from error
+        return cls(*epochs, best, _part(tensors, "best."), history)
 
 
 def weights(network: BranchedNetwork) -> dict[str, Tensor]:

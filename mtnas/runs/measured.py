@@ -86,6 +86,7 @@ def read_rows(run: Run, *, patience_s: float = 30.0) -> tuple[Row, ...]:
             row = as_row(len(rows), attributes)
             check(row, values)
             rows.append(row)
+        check.end()
     return tuple(rows)
 
 
@@ -113,12 +114,16 @@ def _measured(ask: Ask) -> Iterator[tuple[dict[str, Any], list[float]]]:
 def _states(ask: Ask) -> dict[int, str]:
     """States of the trials by id, in the order of their numbers."""
     states: dict[int, str] = {}
+    last: int | None = None
     for trial, place, state in ask(_TRIALS):
         if place != len(states):  # a trial is written as a whole and never taken away
             raise ValueError(f"trial {len(states)} is missing, or is there twice")
+        if last is not None and whole(trial) <= last:  # a later trial has a later id
+            raise ValueError(f"trial {place} is in another's place")
         if state not in _STATES:
             raise ValueError(f"trial {place} is in a state that is not known")
-        states[whole(trial)] = state
+        last = whole(trial)
+        states[last] = state
     return states
 
 

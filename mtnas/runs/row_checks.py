@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mtnas.architecture import FLOAT, ArchitectureSpace, Candidate, CostTable
-from mtnas.results import MEAN_ERROR, Row, cost_names, mean_error, possible_cost_names
+from mtnas.results import MEAN_ERROR, Row, corners, cost_names, mean_error, possible_cost_names
 from mtnas.runs.searched import Searched
 
 TOLERANCE = 1e-9
@@ -51,6 +51,14 @@ class RowCheck:
         first = self._numbers.setdefault(row.candidate, row.number)
         if first != row.number:
             raise ValueError(f"rows {first} and {row.number} are of the same candidate {row.id}")
+
+    def end(self) -> None:
+        """Take in that there are no more rows. ValueError if some must be missing."""
+        if not self.searched.reference:
+            return
+        for name, architecture in corners(self.space, self.table).items():
+            if Candidate(architecture) not in self._numbers:
+                raise ValueError(f"the reference point is settled, but the corner '{name}' has no row")
 
     def _check(self, row: Row, values: Sequence[float]) -> None:
         costs = row.costs

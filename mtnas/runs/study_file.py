@@ -71,11 +71,14 @@ def _in_file(run: Run, known: Mapping[str, str], patience_s: float) -> Iterator[
         raise damaged_study(str(run.study), str(error)) from error
 
 
-def _check_file(connection: sqlite3.Connection) -> None:
+def _check_file(connection: Any) -> None:
     """See that a SQLite file is whole and holds tables only. ValueError or sqlite3.Error if not.
 
     Pages that refer to each other in circles are refused so, and what Optuna does not make: views, which may go on
     without end, tables of extensions, and triggers, which would run when a search writes.
+
+    Args:
+        connection: of `sqlite3`, or of a driver like it.
     """
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
@@ -89,6 +92,9 @@ def _check_file(connection: sqlite3.Connection) -> None:
     (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if answer != "ok":
         raise ValueError(str(answer))
+    orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+    if orphan is not None:
+        raise ValueError(f"'{orphan[0]}' tells of '{orphan[2]}' that are gone")
 
 
 @contextmanager
@@ -96,8 +102,13 @@ def _in_database(address: str, known: Mapping[str, str]) -> Iterator[Ask]:
     import sqlalchemy
 
     try:
-        engine = sqlalchemy.create_engine(with_password(address))
+        url = sqlalchemy.make_url(with_password(address))
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+            raise ValueError("it is not a file")  # one would be made
+        engine = sqlalchemy.create_engine(url)
         with closing(engine.connect()) as connection:
+            if engine.dialect.name == "sqlite":
+                _check_file(connection.connection.driver_connection)
             found = connection.execute(sqlalchemy.text(_STUDY), {"name": known["name"]}).fetchone()
             if found is None:
                 raise ValueError(f"it has no study '{known['name']}'")
@@ -107,7 +118,7 @@ def _in_database(address: str, known: Mapping[str, str]) -> Iterator[Ask]:
 
             yield ask
         engine.dispose()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, LookupError, TypeError, ValueError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, ImportError, LookupError, TypeError, ValueError) as error:
         raise RunError(
             f"the study '{brief(known['name'])}' cannot be read from {brief(address)} ({first_line(error)}); is the"
             f" database there, and does {STORAGE_VARIABLE} hold its whole address if it needs a password?"

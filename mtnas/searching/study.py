@@ -233,6 +233,6 @@ def _readable(where: str) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except (SQLAlchemyError, OptunaError, LookupError, TypeError, ValueError, RuntimeError) as error:
+    except (SQLAlchemyError, OptunaError, LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         cause = error.__cause__ if isinstance(error, OptunaError) and error.__cause__ else error
         raise damaged_study(where, str(getattr(cause, "orig", None) or cause)) from error
