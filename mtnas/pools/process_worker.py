@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -17,8 +19,10 @@ from mtnas.errors import PoolError
 from mtnas.pools.crew import Ready
 from mtnas.pools.pool import Finished, Make, attempt
 
-START = "import sys; from mtnas.pools import process_worker; process_worker.serve(int(sys.argv[1]))"
-"""What a worker process runs, with the number of its end of the connection."""
+START = "import sys; from mtnas.pools import process_worker; process_worker.serve(*map(int, sys.argv[1:]))"
+"""What a worker process runs, with the number of its end of the connection and that of its parent."""
+
+_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's <sys/prctl.h>
 
 
 def packed(make: Make) -> bytes:
@@ -45,10 +49,15 @@ def packed(make: Make) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def serve(descriptor: int) -> None:
-    """Do jobs until the other side of a socket is gone."""
+def serve(descriptor: int, parent: int) -> None:
+    """Do jobs until the other side of a socket is gone.
+
+    Args:
+        descriptor: of this side.
+        parent: number of the process of the other side.
+    """
     connection = Connection(descriptor)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    _end_with_parent(parent)
     try:
         try:
             make = pickle.loads(connection.recv_bytes())
@@ -68,8 +77,15 @@ def serve(descriptor: int) -> None:
         return
 
 
-def _end_with_parent(parent: int, every_s: float = 0.5) -> None:
-    """A killed parent cannot end its workers, so they look whether it is there."""
+def _end_with_parent(parent: int) -> None:
+    """Have this process end with its parent, which cannot end its workers when it is killed."""
+    if sys.platform == "linux":
+        # By the kernel: a thread has to wait while modules are imported.
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    threading.Thread(target=_look_for_parent, args=(parent,), daemon=True).start()
+
+
+def _look_for_parent(parent: int, every_s: float = 0.5) -> None:
     while os.getppid() == parent:
         time.sleep(every_s)
     os._exit(1)

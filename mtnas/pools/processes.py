@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -73,7 +74,7 @@ class _Running(Crew[_Process]):
         here, there = socket.socketpair()
         with there:  # the other end is the worker's alone: it closes when the worker dies
             process = subprocess.Popen(
-                [sys.executable, "-c", START, str(there.fileno())],
+                [sys.executable, "-c", START, str(there.fileno()), str(os.getpid())],
                 pass_fds=[there.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for this process, which then ends its workers
