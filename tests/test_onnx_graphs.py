@@ -227,3 +227,11 @@ def test_a_quantized_graph_tells_its_policy() -> None:
     architecture, _, graph = pieces(0)
     candidate = Candidate(architecture, QuantizationPolicy.of({(0, 0): (8, 8)}))
     assert QuantizedGraph(candidate, graph.content, {}).policy == candidate.policy
+
+
+def test_weights_that_a_file_cannot_hold_are_refused() -> None:
+    from mtnas.onnx_graphs.convert import check_size
+
+    check_size(nn.Linear(20_000, 20_000, device="meta"))
+    with pytest.raises(ExportError, match=r"take 2\.33 GiB, .* at most 1\.98\d* GiB; choose a smaller candidate"):
+        check_size(nn.Linear(25_000, 25_000, device="meta"))

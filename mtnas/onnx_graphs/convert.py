@@ -22,6 +22,9 @@ from mtnas.supernet import BranchedNetwork
 INPUT = "input"
 """Name of the input where there is only one."""
 
+LARGEST_BYTES = 2**31 - 2**24
+"""Of all weights in one file: protobuf's limit, less room for the graph."""
+
 _ROOT = "network"
 
 
@@ -35,9 +38,10 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
         opset: version of the ONNX operators.
 
     Raises:
-        ExportError: naming the module and the operator that ONNX does not have.
+        ExportError: naming the module and the operator that ONNX does not have; for weights that a file cannot hold.
     """
     onnx()
+    check_size(network)
     wrapped = _Flat(network, example)
     names = tuple(example) if isinstance(example, Mapping) else (INPUT,)
     values = tuple(
@@ -47,6 +51,16 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     _inline_identities(model)
     _give_names(model, network)
     return FloatGraph(model, names, wrapped.outputs, _operators(model, network))
+
+
+def check_size(network: nn.Module) -> None:
+    """Raise ExportError for a network whose weights one file cannot hold."""
+    held = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    if held > LARGEST_BYTES:
+        raise ExportError(
+            f"the weights take {held / 2**30:.2f} GiB, but an ONNX file holds at most {LARGEST_BYTES / 2**30:g} GiB;"
+            " choose a smaller candidate, or mtnas extract this one for torch"
+        )
 
 
 class _Flat(nn.Module):
