@@ -33,6 +33,9 @@ VALUES: tuple[Any, ...] = (
     "x" * 100_000,
 )
 
+TRIES = 50
+"""Of a damage that SQLite may refuse to write."""
+
 TABLES = (
     "studies",
     "study_directions",
@@ -55,9 +58,11 @@ def on_database(change: Change) -> Damage:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("PRAGMA foreign_keys = OFF")
             connection.execute("PRAGMA ignore_check_constraints = ON")
-            try:
-                change(connection, rng)
-            except sqlite3.IntegrityError:  # a unique or NOT NULL column: this one cannot be written
+            for _ in range(TRIES):
+                try:
+                    change(connection, rng)
+                except sqlite3.IntegrityError:  # a unique or NOT NULL column: this one cannot be written
+                    continue
                 return
 
     return damage
