@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks are no installed package
 
 from benchmarks.search_quality.chain import Chain, draw_chain, draw_mains, draw_prices, totals
 from benchmarks.search_quality.constrained import constrained

@@ -19,8 +19,8 @@ from toy_runs import TOY_FILE, call, refused, searched_run
 from toys import draws, toy_data, toy_labels, toy_samples, toy_space, toy_tasks, toy_x
 
 from mtnas.architecture import Architecture, Tree
-from mtnas.errors import TrainingError
-from mtnas.runs import Run, load_checkpoint
+from mtnas.errors import RunError, TrainingError
+from mtnas.runs import Run, load_checkpoint, save_checkpoint
 from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -484,3 +484,29 @@ def test_cuda_takes_the_same_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for device in ("cpu", "cuda"):
         loaded = load_supernetwork(SPACE, toy_data(), Run(tmp_path / "cuda"), device)
         assert {weight.device.type for weight in loaded.parameters()} == {device}
+
+
+@pytest.mark.parametrize("change", ["optimizer", "weighting", "averages", "shape", "finite"])
+def test_a_checkpoint_that_lacks_a_part_of_the_training_is_a_sentence(tmp_path: Path, change: str) -> None:
+    """With a digest that fits: only its contents are wrong."""
+    run = Run(tmp_path / "run")
+    how = replace(SETTINGS, weighting=UncertaintyWeighting(), ema_decay=0.9)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        stop_after(patch, 1)
+        trained(run.path, how)
+    tensors, note = load_checkpoint(run.checkpoint)
+    if change == "optimizer":
+        tensors["optimizer.weights.100000.exp_avg"] = torch.zeros(1)
+    elif change == "weighting":
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("weighting.")}
+    elif change == "averages":
+        del note["averaged_steps"]
+    elif change == "shape":
+        name = next(name for name in tensors if name.endswith(".exp_avg") and tensors[name].numel() > 1)
+        tensors[name] = tensors[name].reshape(-1)[:1]
+    else:
+        weight = next(tensor for name, tensor in tensors.items() if name.startswith("model.") and tensor.numel())
+        weight.view(-1)[0] = torch.nan
+    save_checkpoint(run.checkpoint, tensors, note)
+    with pytest.raises(RunError, match=r"checkpoint .* (does not hold all|is damaged) .*delete it to train again"):
+        trained(run.path, how)

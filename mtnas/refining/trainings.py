@@ -99,7 +99,7 @@ class Trainings:
             for epoch, errors in enumerate(json.loads(known[ROW]).get("history", ()), start=1):
                 reached(epoch, errors)
             return True
-        if self._halving is not None and STOPPED in known and json.loads(known[STOPPED])["halving"] == self._halving:
+        if self._halving is not None and STOPPED in known and _halving_of(known[STOPPED]) == self._halving:
             for epoch, errors in enumerate(load_checkpoint(job.folder / CHECKPOINT)[1]["history"], start=1):
                 reached(epoch, errors)
             return False
@@ -117,3 +117,11 @@ class Trainings:
         done: dict[str, bytes | None] = {name: (job.folder / name).read_bytes() for name in (NETWORK, ROW)}
         store.save(key, {**done, CHECKPOINT: None, STOPPED: None})
         return True
+
+
+def _halving_of(stopped: bytes) -> Any:
+    """The settings that ended a training; None if the file does not say so: it is then begun again."""
+    try:
+        return json.loads(stopped)["halving"]
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return None

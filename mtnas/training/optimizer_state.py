@@ -15,10 +15,17 @@ def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str
 
 
 def load_optimizer(prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Take up what `optimizer_tensors` gave. Learning rates and the like stay as the optimizer has them."""
+    """Take up what `optimizer_tensors` gave. Learning rates and the like stay as the optimizer has them.
+
+    Raises:
+        ValueError: for the state of parameters that the optimizer does not have, or of another shape.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith(f"{prefix}."):
             index, name = key.removeprefix(f"{prefix}.").split(".", 1)
+            if int(index) >= len(parameters) or (value.dim() and value.shape != parameters[int(index)].shape):
+                raise ValueError(f"{key} is of no parameter of {prefix}")
             states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

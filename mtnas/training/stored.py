@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mtnas.errors import RunError
@@ -45,3 +46,9 @@ def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], checkpoi
             f"the checkpoint {checkpoint} does not hold the weights of this space"
             f" ({str(error).splitlines()[-1].strip()}); use another run directory"
         ) from error
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise RunError(
+                f"the checkpoint {checkpoint} is damaged ({name} is not finite); delete it to train again from the"
+                " start"
+            )

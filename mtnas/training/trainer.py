@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from mtnas.architecture import Tree
-from mtnas.errors import TrainingError
+from mtnas.errors import RunError, TrainingError, brief
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Batch, Data
@@ -247,12 +247,18 @@ class Trainer:
             return
         tensors, note = found
         load_weights(self.supernet, tensors, path, averaged=False)
-        self.weighting.load(named_part(tensors, "weighting."))
-        for kind, optimizer in self.optimizers.items():
-            load_optimizer(f"optimizer.{kind}", optimizer, tensors)
         self.epoch, self.history = epoch_of(note, path), list(note["history"])
-        if self.averages is not None:
-            self.averages.load(named_part(tensors, "average."), note["averaged_steps"])
+        try:
+            self.weighting.load(named_part(tensors, "weighting."))
+            for kind, optimizer in self.optimizers.items():
+                load_optimizer(f"optimizer.{kind}", optimizer, tensors)
+            if self.averages is not None:
+                self.averages.load(named_part(tensors, "average."), int(note["averaged_steps"]))
+        except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise RunError(
+                f"the checkpoint {path} does not hold all of this training ({type(error).__name__}:"
+                f" {brief(error)}); delete it to train again from the start"
+            ) from error
 
 
 def _averages(supernet: SuperNetwork, decay: float) -> WeightAverages | None:
