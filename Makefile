@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/mtnas run search_spaces/digits.py --run $(RUN)
 
 test: lint types layers $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # Each also as: .venv/bin/python -m benchmarks.NAME [--quick] [--json FILE] [--data-dir DIR]
 bench: $(VENV)/.installed-bench
