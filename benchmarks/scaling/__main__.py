@@ -17,7 +17,8 @@ ABOUT = (
     " actors or local processes that sleep 0.3 s, or compute for 0.3 s of CPU time, in place of judging. Rivals:"
     " study.optimize in as many processes on one JournalStorage, and Ray Tune with OptunaSearch, both with random"
     " proposals of as many genes (Tune gets at most 45 s). efficiency: evaluations a second times their length over"
-    " the workers, after the first two and before the last one of each worker. driver: CPU milliseconds of the"
+    " the workers, after the first quarter, in which workers start, and before the last one of each worker. start:"
+    " seconds that were lost until then, over what that quarter takes with all workers at work. driver: CPU milliseconds of the"
     " asking process for one evaluation, proposal, predictors and storage included, with work that takes no time,"
     " one candidate in flight or many (then a plan serves many). simulated: discrete events with the driver's"
     " measured time and a message's, for evaluations of 0.3, 3 and 30 s."
@@ -69,10 +70,13 @@ def _nothing() -> Any:
 
 
 def _row(how: str, work: str, workers: int, times: Sequence[float]) -> dict[str, Any]:
-    """Efficiency between the first two evaluations of each worker and the last one."""
-    first, last = 2 * workers, len(times) - 1 - workers
-    rate = (last - first) / (times[last] - times[first]) if last > first else float("nan")
-    return {"how": how, "work": work, "workers": workers, "efficiency": rate * SECONDS / workers}
+    """Efficiency between the first quarter of the evaluations and the last one of each worker."""
+    first, last = max(2 * workers, len(times) // 4), len(times) - 1 - workers
+    if last <= first:  # there was no time for more
+        return {"how": how, "work": work, "workers": workers, "efficiency": float("nan")}
+    rate = (last - first) / (times[last] - times[first])
+    lost = times[first] - times[0] - SECONDS * first / workers
+    return {"how": how, "work": work, "workers": workers, "efficiency": rate * SECONDS / workers, "start, s": lost}
 
 
 def _driver(of: Trained, rows: Sequence[int]) -> list[dict[str, Any]]:

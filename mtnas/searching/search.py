@@ -128,8 +128,8 @@ def _measure(
         def asked(number: int) -> BaseSampler:
             return sampler(number) if callable(sampler) else sampler or loop.predicting(batch)
 
-        ended = False
-        while not ended or loop.flying:
+        def begin() -> None:
+            """As many as workers have room for and are wanted."""
             while (
                 not ended
                 and loop.flying < workers.slots
@@ -137,12 +137,15 @@ def _measure(
                 and loop.begin(workers, asked)
             ):
                 pass
-            if not loop.flying:
-                break
+
+        ended = False
+        begin()
+        while loop.flying:
             for finished in workers.wait():
                 if loop.take(finished):
                     advance(loop.text())
                     ended = ended or watch.ends(loop.rows, loop.reference)
+                begin()  # now: with many results at once, workers would wait for the last to be taken in
     if show_progress:
         watch.tell(len(loop.rows))
 

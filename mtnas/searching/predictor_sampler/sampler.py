@@ -262,6 +262,7 @@ class _Memory:
         self.batch: _Batch | None = None
         self.tuned: tuple[int, Tuned] | None = None
         self.handed: dict[int, Genes] = {}
+        self.flying: dict[int, Genes] = {}
 
     @property
     def the_history(self) -> History:
@@ -273,22 +274,29 @@ class _Memory:
         """The history over these parameters; begun anew when they change."""
         if self.history is None or self.history.distributions != dict(search_space):
             self.history = make()
-            self.batch, self.tuned, self.handed = None, None, {}
+            self.batch, self.tuned, self.handed, self.flying = None, None, {}, {}
         return self.history
 
     def in_flight(self, open_trials: Sequence[FrozenTrial], own: FrozenTrial) -> tuple[list[Genes], int]:
         """Genes that are being measured, and how many earlier trials other processes are still choosing for."""
         genes, choosing = [], 0
+        flying: dict[int, Genes] = {}
         for trial in open_trials:
             if trial.state != TrialState.RUNNING or trial.number == own.number:
                 continue
-            found = self.the_history.genes_of(trial.params)
+            # Parameters of a trial do not change once it has all of them.
+            found = self.flying.get(trial.number)
             if found is None:
+                found = self.the_history.genes_of(trial.params)
+            if found is not None:
+                flying[trial.number] = found
+            else:
                 found = self.handed.get(trial.number)
             if found is not None:
                 genes.append(found)
             elif trial.number < own.number:
                 choosing += 1
+        self.flying = flying
         return genes, choosing
 
     def batch_begin(self, startup: int, size: Callable[[int], int]) -> int | None:
