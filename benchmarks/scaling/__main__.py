@@ -18,10 +18,10 @@ ABOUT = (
     " study.optimize in as many processes on one JournalStorage, and Ray Tune with OptunaSearch, both with random"
     " proposals of as many genes (Tune gets at most 45 s). efficiency: evaluations a second times their length over"
     " the workers, after the first quarter, in which workers start, and before the last one of each worker. start:"
-    " seconds that were lost until then, over what that quarter takes with all workers at work. driver: CPU milliseconds of the"
-    " asking process for one evaluation, proposal, predictors and storage included, with work that takes no time,"
-    " one candidate in flight or many (then a plan serves many). simulated: discrete events with the driver's"
-    " measured time and a message's, for evaluations of 0.3, 3 and 30 s."
+    " seconds that were lost until then, over what that quarter takes with all workers at work. driver: CPU"
+    " milliseconds of the asking process for one evaluation, proposal, predictors and storage included, with work that"
+    " takes no time, one candidate in flight or many (then a plan serves many). simulated: discrete events with the"
+    " driver's measured time and a message's, for evaluations of 0.3, 3 and 30 s."
 )
 
 SECONDS = 0.3
