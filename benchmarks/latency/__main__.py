@@ -27,9 +27,9 @@ def measure(options: Options) -> Report:
     quick = options.quick
     settings = MeasureSettings(rounds=4, warmup_ms=5, block_ms=1) if quick else MeasureSettings(rounds=12)
     report = Report(ABOUT + ("\n--quick: its figures mean nothing" if quick else ""))
-    spaces = [Measurable.of("digits", 4, 16)]
+    spaces = [Measurable.of("digits", 4, 12)]
     if not quick:
-        spaces += [Measurable.of("vit_digits", 1, 16), Measurable.of("multifashion", 2, 36)]
+        spaces += [Measurable.of("vit_digits", 1, 12), Measurable.of("multifashion", 2, 36)]
     calls, networks, learn, unseen = (1, 1, 10, 6) if quick else (5, 3, 100, 100)
     for seed in options.seeds:
         for space in spaces:
