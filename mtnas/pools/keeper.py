@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mtnas.pools.ray_cluster import RayCluster
+from mtnas.pools.ray_pool import RayPool
 from mtnas.pools.trainings import FolderStore
 
 
@@ -47,6 +52,25 @@ class Kept:
 
     def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
         self._ray.get(self._keeper.save.remote(folder, dict(files)))
+
+
+@contextmanager
+def cluster_for_files(pool: RayPool, environment: Mapping[str, str]) -> Iterator[tuple[RayCluster, Path]]:
+    """A connection to the cluster of a pool that this machine is a part of, and a folder for what Ray itself writes.
+
+    Args:
+        pool: where.
+        environment: of Ray's libraries, where it is not set already.
+    """
+    pool.check_part_of_cluster()
+    os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
+    cluster = RayCluster(pool.address, pool.workers * pool.cpus + 1)
+    folder = tempfile.mkdtemp(prefix="trainings-", dir=None if cluster.home is None else cluster.home.path)
+    try:
+        yield cluster, Path(folder)
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def started_keeper(cluster: RayCluster, root: Path) -> Any:

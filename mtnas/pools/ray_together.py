@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtnas.pools.keeper import Kept, started_keeper
+from mtnas.pools.keeper import Kept, cluster_for_files, started_keeper
 from mtnas.pools.ray_cluster import RayCluster
 from mtnas.pools.ray_pool import RayPool
 from mtnas.pools.trainings import Store
@@ -49,15 +47,8 @@ def run_together(pool: RayPool, work: Shared, root: Path, told: Callable[[int, s
     Raises:
         PoolError: if there is no cluster, or it is lost.
     """
-    pool.check_part_of_cluster()
-    os.environ.update({name: value for name, value in _TRAIN.items() if name not in os.environ})
-    cluster = RayCluster(pool.address, pool.workers * pool.cpus + 1)
-    folder = tempfile.mkdtemp(prefix="train-", dir=None if cluster.home is None else cluster.home.path)
-    try:
-        return _run(pool, cluster, Path(folder), work, root, told)
-    finally:
-        cluster.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with cluster_for_files(pool, _TRAIN) as (cluster, folder):
+        return _run(pool, cluster, folder, work, root, told)
 
 
 def _run(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
-import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +12,7 @@ from typing import Any
 
 from mtnas.errors import TrainingError
 from mtnas.limits import check_number
-from mtnas.pools.keeper import Kept, started_keeper
+from mtnas.pools.keeper import Kept, cluster_for_files, started_keeper
 from mtnas.pools.ray_cluster import RayCluster
 from mtnas.pools.ray_pool import RayPool
 from mtnas.pools.trainings import Training, Watch
@@ -85,15 +83,8 @@ def run_trials(
     Raises:
         PoolError: if there is no cluster, or it is lost.
     """
-    pool.check_part_of_cluster()
-    os.environ.update({name: value for name, value in _TUNE.items() if name not in os.environ})
-    cluster = RayCluster(pool.address, pool.workers * pool.cpus + 1)
-    folder = tempfile.mkdtemp(prefix="trials-", dir=None if cluster.home is None else cluster.home.path)
-    try:
-        return _Trials(pool, cluster, Path(folder), root).run(training, names, halving, epochs, watch)
-    finally:
-        cluster.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with cluster_for_files(pool, _TUNE) as (cluster, folder):
+        return _Trials(pool, cluster, folder, root).run(training, names, halving, epochs, watch)
 
 
 class _Trials:

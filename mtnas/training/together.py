@@ -48,13 +48,13 @@ class Together:
     settings: TrainingSettings
     supernetwork: type[SuperNetwork]
 
-    def __call__(self, store: Store, checkpoint: str, report: Callable[[int, str], None]) -> None:
+    def __call__(self, store: Store, report: Callable[[int, str], None], checkpoint: str) -> None:
         """Train in this process, which torch.distributed has put into a group, to the end.
 
         Args:
             store: has the checkpoint, of which the process of rank 0 keeps a new one after every epoch.
-            checkpoint: its name.
             report: called by the process of rank 0 with the number of every epoch and a text, once it is stored.
+            checkpoint: its name.
         """
         group, settings = Group.current(), self.settings
         device = _device_of(settings, group)
@@ -96,7 +96,7 @@ def train_together(pool: Pool, work: Together, checkpoint: Path, epoch: int, adv
         shown = max(shown, number)
 
     if isinstance(pool, RayPool):
-        failure = run_together(pool, partial(_in_group, work, checkpoint.name), checkpoint.parent, reached)
+        failure = run_together(pool, partial(work, checkpoint=checkpoint.name), checkpoint.parent, reached)
     elif isinstance(pool, Processes):
         failure = _train_in_processes(pool, work, checkpoint)
     else:
@@ -110,10 +110,6 @@ def train_together(pool: Pool, work: Together, checkpoint: Path, epoch: int, adv
             f" from there; a worker failed so:\n{failure.rstrip()}"
         )
     reached(work.settings.epochs, "")
-
-
-def _in_group(work: Together, name: str, store: Store, report: Callable[[int, str], None]) -> None:
-    work(store, name, report)
 
 
 def _train_in_processes(pool: Processes, work: Together, checkpoint: Path) -> str:
@@ -140,7 +136,7 @@ def _make(work: Together, checkpoint: Path, meeting: Path, size: int) -> Callabl
         os.environ["LOCAL_RANK"] = str(rank)
         dist.init_process_group(backend, init_method=meeting.as_uri(), rank=rank, world_size=size)
         try:
-            work(FolderStore(checkpoint.parent), checkpoint.name, lambda epoch, text: None)
+            work(FolderStore(checkpoint.parent), lambda epoch, text: None, checkpoint.name)
         finally:
             dist.destroy_process_group()
 
