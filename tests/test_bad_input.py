@@ -401,7 +401,7 @@ def test_labels_that_are_no_numbers_are_named(tmp_path: Path) -> None:
         ("learning_rate", float("nan")),
         ("weight_decay", -1),
         ("shared_warmup", 1.5),
-        ("target_cost", -0.1),
+        ("parting", -0.1),
         ("temperature_end", 0),
         ("threads", -1),
     ],

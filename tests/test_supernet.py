@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import chisquare
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from toys import all_trees, draws, plain_space, toy_labels, toy_space, toy_tasks, toy_x
+from toys import draws, toy_labels, toy_space, toy_x
 
 from mtnas.architecture import Architecture, Candidate, QuantizationPolicy, Tree
 from mtnas.errors import ArchitectureError
@@ -25,7 +22,7 @@ from mtnas.space.file import load_space_file
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input, head_of
 from mtnas.space.task_types import regression
-from mtnas.supernet import BranchPoints, SuperNetwork, expected_nodes
+from mtnas.supernet import SuperNetwork
 from mtnas.training.loss import task_losses, weighted_sum
 
 ROOT = Path(__file__).parents[1]
@@ -271,7 +268,7 @@ def test_spreading_makes_every_copy_the_first(space: SearchSpace) -> None:
             _, block, _, rest = name.split(".", 3)
             assert torch.equal(tensor, before[f"blocks.{block}.0.{rest}"]), name
     # Equal, but not the same: from here on they move apart.
-    parameters = list(supernet.weights())
+    parameters = list(supernet.parameters())
     assert len({parameter.untyped_storage().data_ptr() for parameter in parameters}) == len(parameters)
     branched, shared = (
         Architecture.uniform(tree, ("linear", "wide", "linear")) for tree in (Tree.split(3, 3), Tree.shared(3, 3))
@@ -297,7 +294,7 @@ def test_a_shared_node_sees_the_mean_of_its_tasks_gradients(seed: int, average: 
     assert total is not None
     total.backward()
 
-    expected = {parameter: torch.zeros_like(parameter) for parameter in supernet.weights()}
+    expected = {parameter: torch.zeros_like(parameter) for parameter in supernet.parameters()}
     for index, task in enumerate(space.tasks):
         loss = task.loss_on(along_path(supernet, architecture, index, x), labels[task.name])
         assert loss is not None
@@ -326,203 +323,3 @@ def test_a_view_of_some_tasks_takes_their_mean_alone(space: SearchSpace, superne
     outputs = supernet.view(architecture, (1, 2))(toy_x(5))
     (both,) = torch.autograd.grad(sum(output.sum() for output in outputs.values()), weight)
     torch.testing.assert_close(both, (single[0] + single[1]) / 2)
-
-
-# Branch points ---------------------------------------------------------------------------------------------------
-
-
-def make_points(branching: tuple[bool, ...], tasks: int, seed: int = 0, scale: float = 1.0) -> BranchPoints:
-    """Branch points with random logits, in double."""
-    points = BranchPoints(plain_space(branching, (1,) * len(branching), tasks)).double()
-    g = torch.Generator().manual_seed(seed)
-    points.logits.data.copy_(scale * torch.randn(points.logits.shape, generator=g))
-    return points
-
-
-def label_choices(points: int, tasks: int) -> Iterator[Tensor]:
-    """Every way in which the tasks can pick labels, each (points, tasks)."""
-    for labels in product(*(range(task + 1) for _ in range(points) for task in range(tasks))):
-        yield torch.tensor(labels, dtype=torch.int64).reshape(points, tasks)
-
-
-branchings = st.lists(st.booleans(), min_size=1, max_size=3).map(tuple)
-
-
-@settings(max_examples=60)
-@given(branching=branchings, tasks=st.integers(1, 5), seed=seeds, temperature=st.sampled_from([0.1, 1.0, 5.0]))
-def test_samples_are_one_hot_and_carry_a_gradient(
-    branching: tuple[bool, ...], tasks: int, seed: int, temperature: float
-) -> None:
-    points = make_points(branching, tasks, seed)
-    sample, same = (points.sample(temperature, torch.Generator().manual_seed(seed)) for _ in range(2))
-    assert sample.tree == same.tree and torch.equal(sample.choices, same.choices)
-    assert torch.equal(sample.weights, same.weights)
-    assert sample.choices.shape == (sum(branching), tasks)
-    assert bool((sample.choices <= torch.arange(tasks)).all())
-    hard = nn.functional.one_hot(sample.choices, tasks).double()
-    torch.testing.assert_close(sample.weights, hard, rtol=0, atol=1e-6)
-    assert sample.tree == points.tree_of(sample.choices)
-    if points.logits.numel():
-        g = torch.Generator().manual_seed(seed)
-        (sample.weights * torch.randn(hard.shape, generator=g)).sum().backward()
-        gradient = points.logits.grad
-        assert gradient is not None and bool(gradient.isfinite().all())
-        assert bool((gradient[:, points.mask] == 0).all())
-        # Each choice's weights sum to one whatever the logits, so their gradients sum to zero.
-        torch.testing.assert_close(gradient.sum(-1), torch.zeros(gradient.shape[:2]).double(), atol=1e-9, rtol=0)
-        assert tasks == 1 or bool((gradient[:, 1:] != 0).any())
-
-
-def test_the_gradient_of_a_sample_is_that_of_the_gumbel_softmax() -> None:
-    """Compared with finite differences of the relaxed sample under the same noise."""
-    points = make_points((True, True), 3)
-    direction = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(1)).double()
-    temperature = 0.7
-
-    def sampled() -> Tensor:
-        return (points.sample(temperature, torch.Generator().manual_seed(2)).weights * direction).sum()
-
-    sampled().backward()
-    uniform = torch.rand(points.logits.shape, generator=torch.Generator().manual_seed(2)).clamp(1e-10, 1 - 1e-7)
-    noise = -torch.log(-torch.log(uniform))
-
-    def relaxed(logits: Tensor) -> Tensor:
-        masked = logits.masked_fill(points.mask, -math.inf)
-        return (((masked + noise) / temperature).softmax(-1) * direction).sum()
-
-    found = points.logits.grad
-    assert found is not None
-    for index in product(range(2), range(3), range(3)):
-        step = torch.zeros_like(points.logits)
-        step[index] = 1e-5
-        with torch.no_grad():
-            slope = (relaxed(points.logits + step) - relaxed(points.logits - step)) / 2e-5
-        assert float(found[index]) == pytest.approx(float(slope), abs=1e-6)
-
-
-def test_labels_are_drawn_with_their_probabilities() -> None:
-    points = make_points((True, False, True), 4, seed=3)
-    generator = torch.Generator().manual_seed(0)
-    count = 3_000
-    with torch.no_grad():
-        choices = torch.stack([points.sample(2.0, generator).choices for _ in range(count)])
-        probabilities = points.probabilities()
-    torch.testing.assert_close(probabilities.sum(-1), torch.ones(2, 4).double())
-    for point, task in product(range(2), range(1, 4)):
-        seen = choices[:, point, task].bincount(minlength=4)
-        expected = count * probabilities[point, task]
-        assert seen[task + 1 :].sum() == expected[task + 1 :].sum() == 0
-        assert chisquare(seen[: task + 1], expected[: task + 1]).pvalue > 0.01
-
-
-@pytest.mark.parametrize("branching", list(product((True, False), repeat=2)))
-@pytest.mark.parametrize("tasks", [1, 2, 3, 4])
-def test_every_tree_is_reached_by_labels_and_no_other(branching: tuple[bool, ...], tasks: int) -> None:
-    points = make_points(branching, tasks)
-    reached = set()
-    for choices in label_choices(sum(branching), tasks):
-        tree = points.tree_of(choices)
-        reached.add(tree)
-        for a, b in product(range(tasks), repeat=2):
-            upto = 0
-            for block, may_split in enumerate(branching):
-                upto += may_split
-                alike = torch.equal(choices[:upto, a], choices[:upto, b])
-                assert (tree.leaders[block][a] == tree.leaders[block][b]) == alike
-    assert reached == set(all_trees(tasks, branching))
-
-
-@settings(max_examples=40)
-@given(branching=branchings, tasks=st.integers(1, 3), seed=seeds)
-def test_expected_nodes_are_those_of_trying_every_choice(branching: tuple[bool, ...], tasks: int, seed: int) -> None:
-    points = make_points(branching, tasks, seed, scale=2.0)
-    probabilities = points.probabilities().detach()
-    expected = torch.zeros(len(branching)).double()
-    for choices in label_choices(sum(branching), tasks):
-        chance = probabilities.gather(-1, choices[..., None]).prod()
-        tree = points.tree_of(choices)
-        expected += chance * torch.tensor([len(tree.groups(block)) for block in range(len(branching))])
-    torch.testing.assert_close(points.expected_nodes(), expected, rtol=0, atol=1e-9)
-
-
-@settings(max_examples=40)
-@given(branching=branchings, tasks=st.integers(1, 6), seed=seeds)
-def test_expected_nodes_of_certain_choices_are_those_of_their_tree(
-    branching: tuple[bool, ...], tasks: int, seed: int
-) -> None:
-    points = make_points(branching, tasks, seed, scale=3.0)
-    tree = points.most_likely()
-    points.logits.data.copy_(1e4 * nn.functional.one_hot(points.masked_logits().argmax(-1), tasks))
-    assert points.most_likely() == tree
-    for exact_tasks in (12, 0):
-        counts = expected_nodes(points.probabilities(), torch.Generator(), exact_tasks=exact_tasks, samples=3)
-        own = [len(tree.groups(block)) for block, may_split in enumerate(branching) if may_split]
-        torch.testing.assert_close(counts, torch.tensor(own).double(), rtol=0, atol=1e-9)
-    found = points.expected_nodes()
-    torch.testing.assert_close(found.sum(), torch.tensor(tree.node_count).double(), rtol=0, atol=1e-9)
-
-
-def test_expected_nodes_are_differentiable() -> None:
-    points = make_points((True, True, True), 4)
-    logits = points.logits.detach().requires_grad_()
-
-    def of(logits: Tensor) -> Tensor:
-        return expected_nodes(logits.masked_fill(points.mask, -math.inf).softmax(-1))
-
-    assert torch.autograd.gradcheck(of, (logits,))
-
-
-def test_drawn_expected_nodes_are_close_to_exact_ones_and_point_the_same_way() -> None:
-    points = make_points((True, True, True), 5, seed=1)
-    gradients = []
-    counts = []
-    for exact_tasks in (12, 4):
-        points.logits.grad = None
-        count = expected_nodes(
-            points.probabilities(), torch.Generator().manual_seed(0), exact_tasks=exact_tasks, samples=4_000
-        )
-        counts.append(count.detach())
-        count.sum().backward()
-        assert points.logits.grad is not None
-        gradients.append(points.logits.grad.flatten())
-    torch.testing.assert_close(counts[0], counts[1], rtol=0.03, atol=0)
-    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.8
-
-
-def test_many_tasks_are_drawn_instead_of_counted() -> None:
-    points = make_points((True, True), 14)
-    counts = [points.expected_nodes(torch.Generator().manual_seed(seed)).detach() for seed in (0, 0, 1)]
-    assert torch.equal(counts[0], counts[1]) and not torch.equal(counts[0], counts[2])
-    assert bool((counts[0] >= 1).all()) and bool((counts[0] <= 14).all()) and counts[0][0] < counts[0][1]
-
-
-@given(branching=branchings, tasks=st.integers(1, 5), seed=seeds, scale=st.sampled_from([0.0, 1.0, 10.0, 1e4]))
-def test_entropy_is_between_certain_and_uniform(
-    branching: tuple[bool, ...], tasks: int, seed: int, scale: float
-) -> None:
-    points = make_points(branching, tasks, seed, scale)
-    entropy = points.entropy()
-    assert entropy.shape == (sum(branching), tasks - 1)
-    assert bool((entropy >= 0).all()) and bool((entropy <= 1 + 1e-12).all())
-    if scale == 0:
-        torch.testing.assert_close(entropy, torch.ones_like(entropy))
-    elif scale == 1:
-        assert bool((entropy < 1).all()) and bool((entropy > 0).all())
-    if entropy.numel():
-        entropy.sum().backward()
-        assert points.logits.grad is not None and bool(points.logits.grad.isfinite().all())
-
-
-def test_without_a_choice_there_is_one_tree() -> None:
-    points = make_points((False, False), 3)
-    sample = points.sample(1.0, torch.Generator())
-    assert sample.tree == points.most_likely() == Tree.shared(3, 2)
-    assert points.expected_nodes().tolist() == [1, 1]
-
-
-def test_branch_logits_are_not_among_the_weights(space: SearchSpace) -> None:
-    supernet = SuperNetwork(space, toy_x(4))
-    weights = {id(parameter) for parameter in supernet.weights()}
-    others = [name for name, parameter in supernet.named_parameters() if id(parameter) not in weights]
-    assert others == ["branch_points.logits"]
-    assert len(toy_tasks()) == supernet.branch_points.tasks and not supernet.branch_points.logits.any()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,27 +29,22 @@ from toys import (
 from mtnas.architecture import Architecture, ArchitectureSpace, Tree
 from mtnas.errors import MtnasError, RunError, TrainingError
 from mtnas.runs import Run, load_checkpoint
-from mtnas.space.block import Block
 from mtnas.space.data import Data
-from mtnas.space.elastic import elastic
-from mtnas.space.operators import dense, dense_skip
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
 from mtnas.space.task_types import binary, classification, multilabel, regression
-from mtnas.supernet import BranchSample, SuperNetwork
-from mtnas.supernet.operators import Operators
+from mtnas.supernet import SuperNetwork
 from mtnas.training import TrainingSettings, load_supernetwork, resolve_device, train
 from mtnas.training.batch_labels import BatchLabels
-from mtnas.training.branch_step import branch_loss, expected_share
 from mtnas.training.distillation import mix_with_teacher
 from mtnas.training.loss import task_losses, weighted_sum
 from mtnas.training.sampling import Sandwich
-from mtnas.training.schedule import learning_rate_factor, temperature
+from mtnas.training.schedule import learning_rate_factor
 from mtnas.training.trainer import Trainer
 
 seeds = st.integers(0, 2**32)
-SETTINGS = TrainingSettings(epochs=3, learning_rate=0.01, shared_warmup=0.34, branch_every=1, device="cpu")
-"""One epoch of hard sharing, two with branch points; an epoch has three steps."""
+SETTINGS = TrainingSettings(epochs=3, learning_rate=0.01, shared_warmup=0.34, device="cpu")
+"""One epoch of hard sharing, one in which tasks part, one of all trees; an epoch has three steps."""
 SPACE = toy_space(dropout=0.2)
 
 
@@ -122,7 +115,7 @@ def test_another_seed_gives_other_weights(tmp_path: Path, finished: tuple[Run, S
     [
         *(("train_epoch", calls, calls) for calls in (0, 1, 2)),
         *(("_weight_step", calls, calls // 3) for calls in (1, 3, 5, 8)),
-        ("_branch_step", 4, 2),
+        ("_learn_branching", 0, 1),
     ],
 )
 def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
@@ -177,13 +170,15 @@ def test_every_epoch_tells_its_history(finished: tuple[Run, SuperNetwork]) -> No
     assert [entry["epoch"] for entry in history] == [1, 2, 3]
     for entry in history:
         assert list(entry["losses"]) == [task.name for task in toy_tasks()]
-        assert 0 <= entry["branch_entropy"] <= 1 and 0 < entry["expected_cost_share"] <= 1
-        assert torch.tensor(entry["branch_probabilities"]).shape == (3, 3, 3)
-    assert history[0]["branch_entropy"] == pytest.approx(1) and history[-1]["branch_entropy"] < 1
+    assert ["branching" in entry for entry in history] == [False, True, False]
+    learned = history[1]["branching"]
+    assert learned["budgets"] == [0.35, 0.5, 0.65, 0.8]
+    assert torch.tensor(learned["probabilities"]).shape == (4, 3, 3, 3)
+    assert torch.tensor(learned["entropy"]).shape == (4, 3, 2)
 
 
 def test_training_lowers_every_loss(tmp_path: Path) -> None:
-    how = TrainingSettings(epochs=20, learning_rate=0.03, target_cost=0.6, device="cpu")
+    how = TrainingSettings(epochs=20, learning_rate=0.03, device="cpu")
     train(toy_space(), toy_data(), Run(tmp_path / "run"), how, show_progress=False)
     history = load_checkpoint(Run(tmp_path / "run").checkpoint)[1]["history"]
     for task in toy_tasks():
@@ -212,8 +207,9 @@ def test_every_epoch_sees_every_sample_once_in_an_order_of_its_own(tmp_path: Pat
         trained(tmp_path / name, data=Data(weights, valid, test, branch, batch_size=16))
         for part in (weights, branch, valid, test):  # a digest of the data is taken in order, a dry run before it
             del part.log[: part.log.index(len(part) - 1) + 1]
-        assert len(weights.log) == 120 and len(branch.log) > 0 and valid.log == test.log == []
-        epochs = [weights.log[start : start + 40] for start in (0, 40, 80)]
+        # After the second epoch all of them tell, with those of the branch points, which tasks get along.
+        assert len(weights.log) == 160 and len(branch.log) == 20 and valid.log == test.log == []
+        epochs = [weights.log[start : start + 40] for start in (0, 40, 120)]
         assert all(sorted(epoch) == list(range(40)) for epoch in epochs)
         assert len({tuple(epoch) for epoch in epochs}) == 3 and sorted(epochs[0]) not in epochs
         orders.append((weights.log, branch.log))
@@ -453,236 +449,6 @@ def test_losses_are_added_with_their_weights() -> None:
     assert total is not None and float(total) == 26
 
 
-# Branch step -----------------------------------------------------------------------------------------------------
-
-
-class Choosing(random.Random):
-    """Always chooses the first or the last of what there is, by name."""
-
-    def __init__(self, *, last: bool) -> None:
-        super().__init__(0)
-        self.last = last
-
-    def choice(self, seq: Sequence[Value]) -> Value:  # type: ignore[override]
-        return max(seq) if self.last else min(seq)  # type: ignore[type-var]
-
-
-def weighted_space(branching: tuple[bool, ...] = (True, True, True), *, stem: bool = False) -> SearchSpace:
-    """Tasks of unlike weight."""
-    tasks = [replace(task, weight=weight) for task, weight in zip(toy_tasks(), (1.0, 0.3, 2.0), strict=True)]
-    return toy_space(tasks=tasks, branching=branching, stem=stem)
-
-
-def branch_signal(
-    supernet: SuperNetwork, sample: BranchSample, options: list[str], x: Tensor, labels: dict[str, Tensor]
-) -> Tensor:
-    """dL_t/dw_a at every branch point by putting sum_a w_a f_a in the place of the feature of task t, one at a time."""
-    space = supernet.space
-    signal = torch.zeros_like(sample.weights)
-    entering = space.dry_run(x).costs.shapes_along(space.architectures, options)
-    at_block = [block for block, choices in enumerate(space.architectures.blocks) if choices.branching]
-    for (point, block), (task, own) in (
-        (place, owner) for place in enumerate(at_block) for owner in enumerate(space.tasks)
-    ):
-        value: Tensor = supernet.stem(x)
-        for above in range(block):
-            value = supernet.node(above, sample.tree.leaders[above][task], options[above], entering[above])(value)
-        weights = nn.functional.one_hot(sample.choices[point, task], len(space.tasks)).float().requires_grad_()
-        mixed = torch.zeros(())
-        for label in range(task + 1):
-            choices = sample.choices.clone()
-            choices[point, task] = label
-            copy = supernet.branch_points.tree_of(choices).leaders[block][task]
-            mixed = mixed + weights[label] * supernet.node(block, copy, options[block], entering[block])(value).detach()
-        for below in range(block + 1, len(space.blocks)):
-            mixed = supernet.node(below, sample.tree.leaders[below][task], options[below], entering[below])(mixed)
-        loss = own.loss_on(supernet.head(task, entering[-1])(mixed), labels[own.name])
-        if loss is not None:
-            (gradient,) = torch.autograd.grad(own.weight * loss, weights)
-            signal[point, task] = gradient
-    return signal
-
-
-@settings(max_examples=30)
-@given(seed=seeds, last=st.booleans(), middle=st.booleans(), stem=st.booleans(), unlabelled=st.booleans())
-def test_the_branch_signal_is_that_of_mixing_the_copies_outputs(
-    seed: int, last: bool, middle: bool, stem: bool, unlabelled: bool
-) -> None:
-    space = weighted_space((True, middle, True), stem=stem)
-    supernet = SuperNetwork(space, toy_x(4), seed=1).train()
-    drawn = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
-    weights = drawn.weights.detach().requires_grad_()
-    sample = BranchSample(drawn.tree, drawn.choices, weights)
-    x = toy_x(9, seed)
-    labels = toy_labels(x)
-    if unlabelled:
-        labels["weight"][:] = torch.nan
-    rng = Choosing(last=last)
-    options = [rng.choice(block.options) for block in space.architectures.blocks]
-    assert options[1] == ("wide" if last else "linear")
-    loss = branch_loss(supernet, x, labels, sample, rng, target_cost=0.5, resource_weight=0)
-    loss.total.backward()
-    assert weights.grad is not None
-    expected = branch_signal(supernet, sample, options, x, labels)
-    torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
-    assert bool((weights.grad[:, 2] == 0).all()) == unlabelled
-
-
-def test_a_skipped_block_has_its_signal_too() -> None:
-    """The output of a node that does nothing is its input itself, of which other nodes make use, too."""
-    space = weighted_space()
-    supernet = SuperNetwork(space, toy_x(4)).train()
-    tree = Tree.from_groups([[[0, 1, 2]], [[0, 1], [2]], [[0], [1], [2]]])
-    choices = torch.tensor([[0, 0, 0], [0, 0, 2], [0, 1, 0]])
-    weights = nn.functional.one_hot(choices, 3).float().requires_grad_()
-    assert supernet.branch_points.tree_of(choices) == tree
-
-    class Skipping(Choosing):
-        def choice(self, seq: Sequence[Value]) -> Value:  # type: ignore[override]
-            return next((option for option in seq if option == "skip"), seq[0])
-
-    x = toy_x(9)
-    sample = BranchSample(tree, choices, weights)
-    loss = branch_loss(supernet, x, toy_labels(x), sample, Skipping(last=True), target_cost=0.5, resource_weight=0)
-    loss.total.backward()
-    expected = branch_signal(supernet, sample, ["linear", "skip", "linear"], x, toy_labels(x))
-    assert weights.grad is not None
-    torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
-
-
-WIDE = elastic(dense, width=(4, 6, 8))
-
-
-@settings(max_examples=20)
-@given(seed=seeds, names=st.tuples(*[st.sampled_from([*WIDE, "skip"])] * 3))
-def test_the_branch_signal_follows_searched_widths(seed: int, names: tuple[str, ...]) -> None:
-    """All copies of a block have one option then, and are entered by the width that the options before it give."""
-
-    class Given(random.Random):
-        def __init__(self) -> None:
-            super().__init__(0)
-            self.left = list(names)
-
-        def choice(self, seq: Sequence[Value]) -> Value:  # type: ignore[override]
-            name = self.left.pop(0)
-            return next(value for value in seq if value == name)
-
-    blocks = [Block(name, {**WIDE, "skip": dense_skip()}) for name in ("first", "middle", "last")]
-    supernet = SuperNetwork(SearchSpace(toy_tasks(), blocks), toy_x(4), seed=1).train()
-    drawn = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
-    weights = drawn.weights.detach().requires_grad_()
-    sample, x = BranchSample(drawn.tree, drawn.choices, weights), toy_x(9, seed)
-    branch_loss(supernet, x, toy_labels(x), sample, Given(), target_cost=0.5, resource_weight=0).total.backward()
-    assert weights.grad is not None
-    expected = branch_signal(supernet, sample, list(names), x, toy_labels(x))
-    torch.testing.assert_close(weights.grad, expected, rtol=1e-4, atol=1e-6)
-
-
-@settings(max_examples=20)
-@given(seed=seeds)
-def test_a_branch_step_touches_the_branch_logits_only(seed: int) -> None:
-    space = weighted_space()
-    supernet = SuperNetwork(space, toy_x(4)).train()
-    for index, parameter in enumerate(supernet.weights()):
-        parameter.requires_grad_(index % 3 > 0)
-        parameter.grad = torch.full_like(parameter, 7.0) if index % 2 else None
-    before = [(parameter.requires_grad, parameter.grad, parameter.clone()) for parameter in supernet.weights()]
-    sample = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
-    x = toy_x(9, seed)
-    loss = branch_loss(supernet, x, toy_labels(x), sample, random.Random(seed), target_cost=0.2, resource_weight=1.0)
-    loss.total.backward()
-    for parameter, (needed, gradient, value) in zip(supernet.weights(), before, strict=True):
-        assert parameter.requires_grad == needed and parameter.grad is gradient and torch.equal(parameter, value)
-        assert gradient is None or bool((gradient == 7).all())
-    logits = supernet.branch_points.logits
-    assert logits.grad is not None and bool(logits.grad.isfinite().all())
-    assert bool((logits.grad[:, 1:].abs().sum(-1) > 0).all())
-    with pytest.raises(TrainingError, match="loss of task 'height' is inf"):
-        branch_loss(
-            supernet,
-            x,
-            {**toy_labels(x), "height": torch.full((9,), torch.inf)},
-            sample,
-            random.Random(seed),
-            target_cost=0.2,
-            resource_weight=1.0,
-        )
-    assert [parameter.requires_grad for parameter in supernet.weights()] == [needed for needed, _, _ in before]
-
-
-@settings(max_examples=20)
-@given(seed=seeds)
-def test_a_branch_step_runs_every_node_once_per_input(seed: int) -> None:
-    space = weighted_space()
-    supernet = SuperNetwork(space, toy_x(4)).train()
-    sample = supernet.branch_points.sample(1.0, torch.Generator().manual_seed(seed))
-    calls: Counter[tuple[int, int]] = Counter()
-    for index, copies in enumerate(supernet.blocks):
-        assert isinstance(copies, nn.ModuleList)
-        for leader, options in enumerate(copies):
-            assert isinstance(options, Operators)
-            for module in options.whole.values():
-                module.register_forward_hook(lambda *_, node=(index, leader): calls.update([node]))
-    x = toy_x(9, seed)
-    branch_loss(supernet, x, toy_labels(x), sample, random.Random(seed), target_cost=0.5, resource_weight=1.0)
-    tree = sample.tree
-    for (block, leader), count in calls.items():
-        parents = tree.groups(block - 1) if block else ((0, 1, 2),)
-        assert count <= len(parents)
-        # A copy can serve those groups only that have a task of that number or a later one.
-        assert count <= sum(max(parent) >= leader for parent in parents)
-    assert calls.total() >= tree.node_count
-
-
-@pytest.mark.parametrize("branching", [(True, True, True), (False, True, False)])
-def test_the_expected_share_is_that_of_the_architectures_of_a_certain_tree(branching: tuple[bool, ...]) -> None:
-    space = toy_space(branching=branching, stem=True)
-    supernet = SuperNetwork(space, toy_x(4))
-    table, architectures = supernet.found.costs, space.architectures
-    g = torch.Generator().manual_seed(0)
-    points = supernet.branch_points
-
-    def mean_params(tree: Tree) -> float:
-        members = [a for a in architectures.architectures() if a.tree == tree]
-        return sum(table.of(architectures, a)["params"] for a in members) / len(members)
-
-    split = max(architectures.trees(), key=lambda tree: tree.node_count)
-    for _ in range(5):
-        points.logits.data.copy_(1e3 * torch.randn(points.logits.shape, generator=g))
-        share = float(expected_share(supernet, random.Random(0)).detach())
-        assert share == pytest.approx(mean_params(points.most_likely()) / mean_params(split), rel=1e-5)
-
-
-@pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("target", [0.5, 0.75, 0.95])
-def test_the_resource_term_steers_to_its_target_from_both_sides(together: bool, target: float) -> None:
-    """Without any label only the pull is left."""
-    supernet = SuperNetwork(toy_space(norm=False), toy_x(4)).train()
-    points = supernet.branch_points
-    preferred = torch.zeros(3, dtype=torch.int64) if together else torch.arange(3)
-    points.logits.data += 3 * nn.functional.one_hot(preferred, 3)
-    optimizer = torch.optim.Adam(points.parameters(), lr=0.1)
-    labels = {task.name: torch.full_like(toy_labels(toy_x(2))[task.name], task.missing) for task in toy_tasks()}
-    generator = torch.Generator().manual_seed(0)
-    shares = []
-    for step in range(150):
-        optimizer.zero_grad()
-        loss = branch_loss(
-            supernet,
-            toy_x(2),
-            labels,
-            points.sample(1.0, generator),
-            random.Random(step),
-            target_cost=target,
-            resource_weight=10.0,
-        )
-        loss.total.backward()
-        optimizer.step()
-        shares.append(loss.share)
-    assert (shares[0] < target - 0.01) if together else (shares[0] > target + 0.01)
-    assert shares[-1] == pytest.approx(target, abs=0.01)
-
-
 # Spaces without a choice -----------------------------------------------------------------------------------------
 
 
@@ -693,15 +459,17 @@ def test_spaces_with_one_tree_are_trained(tmp_path: Path, space: SearchSpace) ->
     run = Run(tmp_path / "run")
     supernet = train(space, toy_data(), run, SETTINGS, show_progress=False)
     history = load_checkpoint(run.checkpoint)[1]["history"]
-    assert [entry["expected_cost_share"] for entry in history] == [1, 1, 1]
+    assert not any("branching" in entry for entry in history)
     assert_same_weights(load_supernetwork(space, toy_data(), run, "cpu"), supernet)
 
 
-@pytest.mark.parametrize(("epochs", "shared_warmup"), [(2, 1.0), (2, 0.5), (1, 0.6)])
+@pytest.mark.parametrize(
+    ("epochs", "shared_warmup", "parting"), [(2, 1.0, 0.0), (2, 0.5, 0.0), (1, 0.6, 0.0), (3, 0.34, 0.33)]
+)
 def test_after_hard_sharing_every_branch_starts_as_its_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, shared_warmup: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, shared_warmup: float, parting: float
 ) -> None:
-    how = TrainingSettings(epochs=epochs, shared_warmup=shared_warmup, device="cpu")
+    how = TrainingSettings(epochs=epochs, shared_warmup=shared_warmup, parting=parting, device="cpu")
     steps = []
     original = Trainer._weight_step
 
@@ -715,6 +483,8 @@ def test_after_hard_sharing_every_branch_starts_as_its_copy(
     assert not any(steps[: 3 * shared])
     if shared < epochs:
         assert steps[3 * shared] and not copies_agree(supernet)
+        # What parting did to the weights is undone at its end.
+        assert not parting or (not steps[3 * shared + 1] and steps[3 * (shared + 1)])
     else:
         assert copies_agree(supernet)
 
@@ -736,20 +506,16 @@ def copies_agree(supernet: SuperNetwork) -> bool:
 @pytest.mark.parametrize(
     ("name", "value", "limit"),
     [
-        *((name, 0, "must be at least 1, but is 0") for name in ("epochs", "branch_every")),
-        *(
-            (name, value, f"must be above 0, but is {value}")
-            for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end")
-            for value in (0, -1.0)
-        ),
+        *((name, 0, "must be at least 1, but is 0") for name in ("epochs", "affinity_samples")),
+        *((name, value, f"must be above 0, but is {value}") for name in ("learning_rate",) for value in (0, -1.0)),
         *(
             (name, value, f"must lie between 0 and 1, but is {value}")
-            for name in ("warmup_share", "random_trees", "shared_warmup", "target_cost", "distillation")
+            for name in ("warmup_share", "random_trees", "shared_warmup", "parting", "distillation")
             for value in (-0.1, 1.1)
         ),
         *(
             (name, value, f"must be at least 0, but is {value}")
-            for name in ("weight_decay", "gradient_clip", "resource_weight", "threads", "random_networks")
+            for name in ("weight_decay", "gradient_clip", "threads", "random_networks")
             for value in (-1, -5)
         ),
     ],
@@ -762,10 +528,10 @@ def test_impossible_settings_are_refused(name: str, value: float, limit: str) ->
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *((name, 1.5) for name in ("epochs", "branch_every", "random_networks")),
-        *((name, math.inf) for name in ("learning_rate", "branch_learning_rate", "temperature_start")),
-        *((name, math.inf) for name in ("weight_decay", "resource_weight")),
-        *((name, math.nan) for name in ("epochs", "learning_rate", "temperature_end", "target_cost", "gradient_clip")),
+        *((name, 1.5) for name in ("epochs", "affinity_samples", "random_networks")),
+        *((name, math.inf) for name in ("learning_rate", "parting")),
+        *((name, math.inf) for name in ("weight_decay", "ema_decay")),
+        *((name, math.nan) for name in ("epochs", "learning_rate", "parting", "gradient_clip")),
     ],
 )
 def test_settings_that_no_training_can_have_are_refused(name: str, value: float) -> None:
@@ -778,8 +544,15 @@ def test_a_step_that_would_train_nothing_is_refused() -> None:
         TrainingSettings(sandwich=False, random_networks=0)
 
 
+def test_impossible_budgets_of_trees_are_refused() -> None:
+    with pytest.raises(TrainingError, match="tree_budgets is empty"):
+        TrainingSettings(tree_budgets=())
+    with pytest.raises(TrainingError, match="tree_budgets must .* but is 1.5"):
+        TrainingSettings(tree_budgets=(0.5, 1.5))
+
+
 def test_settings_go_to_json_and_back() -> None:
-    how = TrainingSettings(epochs=7, target_cost=0.25, device="cpu")
+    how = TrainingSettings(epochs=7, parting=0.25, tree_budgets=(0.3, 0.6), device="cpu")
     assert TrainingSettings.from_json({**how.to_json(), "device": "cpu"}) == how
     assert "device" not in how.to_json()
     with pytest.raises(TrainingError, match="not training settings: .*'epoch'"):
@@ -808,15 +581,6 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero(steps: int, share
         # A cosine is half way down in the middle.
         middle = learning_rate_factor(warmup + (steps - warmup) // 2, steps, warmup)
         assert (steps - warmup) % 2 or middle == pytest.approx(0.5)
-
-
-@given(start=st.floats(0.01, 100), end=st.floats(0.01, 100), share=st.floats(-1, 2))
-def test_the_temperature_goes_from_start_to_end_by_equal_factors(start: float, end: float, share: float) -> None:
-    assert temperature(0, start, end) == temperature(-1, start, end) == start
-    assert temperature(1, start, end) == temperature(2, start, end) == pytest.approx(end)
-    assert temperature(0.5, start, end) == pytest.approx(math.sqrt(start * end))
-    value = temperature(share, start, end)
-    assert min(start, end) * (1 - 1e-9) <= value <= max(start, end) * (1 + 1e-9)
 
 
 def test_bad_data_is_refused_before_training(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from mtnas.training.weight_step import add_gradients
 from mtnas.training.weighting import AggregatedGradients, EqualWeighting, PCGrad, TaskWeighting, UncertaintyWeighting
 
 CPU = torch.device("cpu")
-SETTINGS = TrainingSettings(epochs=3, learning_rate=0.01, shared_warmup=0.34, branch_every=1, device="cpu")
+SETTINGS = TrainingSettings(epochs=3, learning_rate=0.01, shared_warmup=0.34, device="cpu")
 """One epoch of hard sharing, two with branch points; an epoch has three batches."""
 SPACE = toy_space(dropout=0.2)
 
@@ -169,17 +169,17 @@ def test_training_gives_the_averages_and_keeps_the_weights(tmp_path: Path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(WeightAverages, "update", watching)
-        averaged = trained(tmp_path / "run", replace(SETTINGS, ema_decay=0.8))
-    raw = trained(tmp_path / "raw")
+        averaged = trained(tmp_path / "run", replace(SETTINGS, ema_decay=0.8, parting=0.0))
+    raw = trained(tmp_path / "raw", replace(SETTINGS, parting=0.0))
     tensors, note = load_checkpoint(Run(tmp_path / "run").checkpoint)
     assert note["averaged_steps"] == len(steps) == 9
     names = [name for name, _ in averaged.named_parameters()]
-    assert {name for name in names if f"average.{name}" not in tensors} == {"branch_points.logits"}
+    assert {name for name in names if f"average.{name}" not in tensors} == set()
     factors = [0.8**age for age in range(8, -1, -1)]
     for name, value in averaged.state_dict().items():
         assert torch.equal(tensors[f"model.{name}"], raw.state_dict()[name]), name
         if f"average.{name}" not in tensors:
-            assert torch.equal(value, tensors[f"model.{name}"])  # statistics and branch logits are not averaged
+            assert torch.equal(value, tensors[f"model.{name}"])  # statistics are not averaged
             continue
         assert torch.equal(value, tensors[f"average.{name}"])
         # In the first epoch every copy of a node counts as the first one, which was copied to all.
@@ -367,7 +367,7 @@ def test_compiled_operators_train_alike(tmp_path: Path, monkeypatch: pytest.Monk
     block = Block("conv", {"conv": lambda shape: nn.Sequential(*copy.deepcopy(layers))})
     space = SearchSpace([replace(toy_tasks()[0], name=name, label="height") for name in "ab"], [block])
     data = Data(toy_samples(40, 1), toy_samples(16, 2), branch=toy_samples(24, 3), batch_size=16)
-    how = TrainingSettings(epochs=2, shared_warmup=0.5, branch_every=1, weighting=PCGrad(), device="cpu")
+    how = TrainingSettings(epochs=2, shared_warmup=0.5, weighting=PCGrad(), device="cpu")
     eager = trained(tmp_path / "eager", how, space, data).state_dict()
     fast = trained(tmp_path / "compiled", replace(how, compile=True), space, data)
     for name, value in fast.state_dict().items():
@@ -411,7 +411,7 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         stop_after(patch, 1)
         trained(run.path, how)
-    assert [step for step, _ in events(run.path / "tensorboard")["temperature"]] == [1]
+    assert [step for step, _ in events(run.path / "tensorboard")["learning_rate"]] == [1]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         # The checkpoint is there, the figures are not.
         patch.setattr(supernet_training, "scalars", killed_before_writing)
@@ -420,17 +420,19 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
         trained(run.path, how)
         history = load_checkpoint(run.checkpoint)[1]["history"]
         found = events(run.path / "tensorboard")
-        assert all([step for step, _ in points] == [1, 2, 3] for points in found.values())
-    assert len(found) == 3 + 4 + 3 * (2 + 3)
+        by_epoch = {name: points for name, points in found.items() if not name.startswith("branch")}
+        assert all([step for step, _ in points] == [1, 2, 3] for points in by_epoch.values())
+        assert len(by_epoch) == 3 + 1
+        learned = {name: points for name, points in found.items() if name.startswith("branch")}
+        assert all([step for step, _ in points] == [2] for points in learned.values())
+        assert len(learned) == 4 * (1 + 3 * (2 + 3))
     for epoch, entry in enumerate(history):
         expected = {f"loss/{name}": loss for name, loss in entry["losses"].items()}
-        for name in ("branch_entropy", "expected_cost_share", "learning_rate", "temperature"):
-            expected[name] = entry[name]
-        expected["branch/middle/weight/kind"] = entry["branch_probabilities"][1][2][1]
-        expected["branch/last/kind/kind"] = entry["branch_probabilities"][2][1][1]
+        expected["learning_rate"] = entry["learning_rate"]
         assert {name: found[name][epoch][1] for name in expected} == pytest.approx(expected)
-    assert history[0]["learning_rate"] != history[1]["learning_rate"]
-    assert history[0]["temperature"] == 5 and history[2]["temperature"] == pytest.approx(0.5)
+    probabilities = history[1]["branching"]["probabilities"]
+    assert found["branch/0.5/middle/weight/kind"][0][1] == pytest.approx(probabilities[1][1][2][1])
+    assert found["branch/0.8/last/kind/kind"][0][1] == pytest.approx(probabilities[3][2][1][1])
 
 
 def test_without_being_asked_nothing_is_written_for_tensorboard(tmp_path: Path) -> None:

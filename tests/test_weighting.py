@@ -99,7 +99,7 @@ def test_equal_weighting_is_the_weighted_sum_to_the_last_bit(seed: int, parts: i
             total = weighted_sum(space.tasks, losses)
             assert total is not None
             (total / parts).backward()
-        gradients.append([weight.grad for weight in supernet.weights()])
+        gradients.append([weight.grad for weight in list(supernet.parameters())])
     assert any(gradient is not None for gradient in gradients[0])
     for one, other in zip(*gradients, strict=True):
         assert (one is None and other is None) or torch.equal(one, other)
@@ -355,8 +355,8 @@ def test_a_projected_step_raises_neither_of_two_losses(seed: int) -> None:
     add_gradients(supernet, [(x, toy_labels(x))], [architecture], state, how, CPU)
     losses = task_losses(tasks, supernet.view(architecture, average_gradients=False)(x), toy_labels(x))
     for loss in losses.values():
-        own = torch.autograd.grad(loss, supernet.weights(), retain_graph=True, allow_unused=True)
-        pairs = [(g, w.grad) for g, w in zip(own, supernet.weights(), strict=True) if g is not None]
+        own = torch.autograd.grad(loss, list(supernet.parameters()), retain_graph=True, allow_unused=True)
+        pairs = [(g, w.grad) for g, w in zip(own, list(supernet.parameters()), strict=True) if g is not None]
         assert sum(float((g * step).sum()) for g, step in pairs if step is not None) >= -1e-5
 
 

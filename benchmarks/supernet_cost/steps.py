@@ -56,7 +56,7 @@ class Steps:
         self.x = torch.randn(BATCH, 3, SIDE, SIDE).to(DEVICE, memory_format=torch.channels_last)
         self.labels = {name: torch.randint(CLASSES, (BATCH,)).to(DEVICE) for name in names}
         self.supernet = SuperNetwork(self.space, self.x.cpu(), seed).to(DEVICE).train()
-        self.optimizer = torch.optim.AdamW(self.supernet.weights(), fused=True)
+        self.optimizer = torch.optim.AdamW(self.supernet.parameters(), fused=True)
         self.settings = TrainingSettings()
         self.weighting = self.settings.weighting.begin(names, DEVICE)
         self.sandwich = Sandwich(

@@ -1,5 +1,6 @@
 """Values only: trees, architectures, policies, candidates and what can be said of them without torch."""
 
+from mtnas.architecture.affinities import Affinities
 from mtnas.architecture.architecture import Architecture, Step, TaskPath
 from mtnas.architecture.candidate import Candidate
 from mtnas.architecture.costs import EXACT_COSTS, SIZE, CostTable, split_tree
@@ -17,6 +18,7 @@ __all__ = [
     "FLOAT_BITS",
     "INT8",
     "SIZE",
+    "Affinities",
     "Architecture",
     "ArchitectureSpace",
     "Bits",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from mtnas.architecture import FLOAT, Candidate, JointSpace
+from mtnas.branching import Branching
 from mtnas.errors import SearchError
 from mtnas.latency import LATENCY, Latency
 from mtnas.pools import Finished, Job, Workers
@@ -25,6 +26,7 @@ from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stored_trials import check_parameters
 from mtnas.searching.study import RunStudy
 from mtnas.searching.tree_genes import TreeGenes
+from mtnas.searching.tree_prior import TreePrior
 from mtnas.searching.warm_start import EarlierRows
 from mtnas.searching.workers import ERRORS, LATENCY_MS
 from mtnas.seeds import derive_seed
@@ -67,6 +69,7 @@ class Loop:
     earlier: EarlierRows
     corners: Sequence[Candidate]
     measures_latency: bool
+    branching: Branching | None = None
     rows: list[Row] = field(default_factory=list)
     _known: set[Candidate] = field(default_factory=set)
     _flying: dict[int, _Flight] = field(default_factory=dict)
@@ -138,18 +141,25 @@ class Loop:
                 startup=settings.startup,
                 batch=batch,
                 settings=settings.planning,
-                genetics=lambda names: TreeGenes(
-                    joint.space.product,
-                    joint.table,
-                    [*names],
-                    self.study.objectives,
-                    settings.budgets,
-                    parts=parts_of(joint.space),
-                ),
+                genetics=self._genes,
                 reference=[reference[name] for name in self.study.objectives],
                 earlier=self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
             )
         return self._predicting
+
+    def _genes(self, names: Iterable[str]) -> TreeGenes:
+        genes = TreeGenes(
+            self.joint.space.product,
+            self.joint.table,
+            [*names],
+            self.study.objectives,
+            self.settings.budgets,
+            parts=parts_of(self.joint.space),
+            affinities=None if self.branching is None else self.branching.affinities,
+        )
+        if self.branching is not None:
+            genes.prior = TreePrior(self.branching, genes)
+        return genes
 
     # Telling ----------------------------------------------------------------------------------------------------
 

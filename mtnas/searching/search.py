@@ -28,7 +28,7 @@ from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
 from mtnas.targets import Target
-from mtnas.training import cpu_threads, load_supernetwork
+from mtnas.training import cpu_threads, load_branching, load_supernetwork
 
 
 def search(
@@ -92,7 +92,8 @@ def search(
             earlier = EarlierRows.of(run, joint, objectives, warm_start)
             study = RunStudy.open(run, objectives, settings.budgets, storage)
             baselines = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
-            loop = Loop(space, run, settings, joint, study, earlier, baselines, latency is not None)
+            branching = load_branching(run) if settings.affinities else None
+            loop = Loop(space, run, settings, joint, study, earlier, baselines, latency is not None, branching)
             _measure(loop, supernet, data, latency, sampler, pool or InProcess(), show_progress)
         if latency is None:
             results = read_results(run)

@@ -34,6 +34,8 @@ class SearchSettings:
         startup: candidates measured before the first prediction, corner networks included.
         batch: candidates that one fit of the predictors serves; None: 10, or more once there are many rows.
         planning: how predictors choose a batch.
+        affinities: whether the search uses what the training learned about branching, if it did: half of the networks
+            that are drawn have trees from the branch points, and predictors of errors see what company costs a task.
         threads: CPU threads of torch; 0: torch's default.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.
@@ -57,6 +59,7 @@ class SearchSettings:
     startup: int = 10
     batch: int | None = None
     planning: PlanSettings = field(default_factory=PlanSettings)
+    affinities: bool = True
     threads: int = 0
     device: str = "auto"
     cache_mib: float | None = None

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import BayesianRidge
 
-from mtnas.architecture import ArchitectureSpace, CostTable
+from mtnas.architecture import Affinities, ArchitectureSpace, CostTable
 from mtnas.latency import LATENCY
 from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel
 from mtnas.predicting.genetics import Floats, Genes
 from mtnas.results import MEAN_ERROR
+from mtnas.searching.company_features import CompanyFeatures
 from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
@@ -43,6 +44,7 @@ class TreeGenes(Genetics):
         prior: draws half of what `draw` gives; None: all are drawn evenly.
         parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
             options have in common is then seen as such. None: options have nothing in common.
+        affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class TreeGenes(Genetics):
         limits: Mapping[str, float],
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
+        affinities: Affinities | None = None,
     ) -> None:
         self.space, self.objectives, self.limits, self.prior = space, tuple(objectives), dict(limits), prior
         self.tasks, self.blocks = len(space.tasks), len(space.blocks)
@@ -82,6 +85,7 @@ class TreeGenes(Genetics):
         self._parts = [np.array(block, dtype=np.int64) for block in parts or alone]  # (option, parts)
         self._coded = [_coded(block) for block in self._parts]
         self._near = [_near(block) for block in self._parts]
+        self._company = None if affinities is None else CompanyFeatures(affinities, self.tasks, self.blocks)
         self._work = WorkFeatures(costs, self._parts, self.tasks)
 
     # Networks ---------------------------------------------------------------------------------------------------
@@ -114,6 +118,22 @@ class TreeGenes(Genetics):
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
         return np.concatenate([leaders, options], axis=1).reshape(len(genes), 2 * self.blocks * self.tasks)
+
+    def of_trees(self, leaders: Ints, rng: np.random.Generator) -> Genes:
+        """Genes of trees with options drawn evenly, (n, genes).
+
+        Args:
+            leaders: (n, blocks, tasks).
+        """
+        genes = (rng.random((len(leaders), len(self.levels))) * self.levels).astype(np.int64)
+        for task in range(1, self.tasks):
+            depth = (leaders[:, :, task] != task).sum(1)  # blocks shared with a task before this one
+            last = leaders[np.arange(len(leaders)), np.maximum(depth, 1) - 1, task]
+            if self._parent[task] >= 0:
+                genes[:, self._parent[task]] = np.where(depth > 0, last, 0)
+            if self._depth[task] >= 0:
+                genes[:, self._depth[task]] = np.searchsorted(self.split_depths, depth)
+        return genes
 
     # Variation --------------------------------------------------------------------------------------------------
 
@@ -208,6 +228,16 @@ class TreeGenes(Genetics):
         options = self.path_options(genes, leaders)
         if view == self.tasks + 1:
             return self._work(leaders, options)
+        seen = self._seen(leaders, options, view)
+        if self._company is None:
+            return seen
+        return np.concatenate([seen, self._company(leaders, self._for(view))], axis=1)
+
+    def _for(self, view: int) -> int | None:
+        """The task whose path a view is of, None for all tasks."""
+        return view - 1 if 0 < view <= self.tasks else None
+
+    def _seen(self, leaders: Ints, options: Ints, view: int) -> Floats:
         if view == self.tasks + 2:
             return self._of_paths(leaders, options)
         if view:
@@ -224,9 +254,13 @@ class TreeGenes(Genetics):
     def groups(self, view: int) -> Ints:
         if view == self.tasks + 1:
             return self._work.groups()
+        seen = self._groups_seen(view)
+        return seen if self._company is None else np.append(seen, seen.max(initial=-1) + 1)
+
+    def _groups_seen(self, view: int) -> Ints:
         coded = [[int(values.max()) + 1 for values in block.T] for block in self._parts]
         if view == self.tasks + 2:
-            of_path = self.groups(1)
+            of_path = self._groups_seen(1)
             return np.concatenate([of_path, np.full(self.tasks * (self.tasks - 1) // 2, of_path.max(initial=-1) + 1)])
         if view:
             widths = [width for of_block in coded for width in (self.tasks, *of_block)]

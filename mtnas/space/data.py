@@ -146,15 +146,16 @@ class Data:
 
     def calibration_batches(self) -> Iterator[Batch]:
         """Whole batches of at least ``calibration_samples`` training samples if there are, in one fixed shuffle."""
-        return self._some("train")
+        return self.some_batches("train", self.calibration_samples)
 
     def range_batches(self) -> Iterator[Batch]:
         """As many samples, in whole batches, that no weights were trained on: they set the ranges of integers."""
-        return self._some("branch")
+        return self.some_batches("branch", self.calibration_samples)
 
-    def _some(self, split: str) -> Iterator[Batch]:
-        left = self.calibration_samples
-        for x, labels in self._loader(split, min(self.eval_batch_size, self.calibration_samples), self.split_seed):
+    def some_batches(self, split: str, samples: int) -> Iterator[Batch]:
+        """Whole batches of at least that many samples of a split, if there are, in one fixed shuffle."""
+        left = samples
+        for x, labels in self._loader(split, min(self.eval_batch_size, samples), self.split_seed):
             yield x, labels
             left -= batch_size(x)
             if left <= 0:

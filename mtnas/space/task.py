@@ -44,6 +44,9 @@ class Task:
             hypervolume. None: 1.1 times the worst error among the corner networks, fixed when a search starts.
         distillation: ``distillation(output, teacher's output)``, a scalar tensor: what a small sub-network learns from
             the largest one during training. None: the task learns from its labels only.
+        targets: ``targets(label)``: labels as numbers (N, ...), such as one-hot classes, of labelled samples. How well
+            these can be read from what leaves a node tells which tasks can share it. None: what the task's own head
+            makes of the samples stands for them.
         check: looks at an output and a label before training and returns what is wrong with them, or None.
     """
 
@@ -56,6 +59,7 @@ class Task:
     weight: float = 1.0
     reference_error: float | None = None
     distillation: Callable[[Tensor, Tensor], Tensor] | None = None
+    targets: Callable[[Tensor], Tensor] | None = None
     check: Callable[[Tensor, Tensor], str | None] | None = None
 
     def __post_init__(self) -> None:

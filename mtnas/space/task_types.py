@@ -34,6 +34,7 @@ from mtnas.space.meters import (
     RocAucError,
     RootMeanSquaredError,
 )
+from mtnas.space.targets import as_numbers, one_hot
 from mtnas.space.task import ErrorMeter, Task
 
 Meter = Callable[[], ErrorMeter]
@@ -72,6 +73,7 @@ def classification(
         missing=missing,
         weight=weight,
         reference_error=1 - 1 / classes if reference_error is None and error is ErrorRate else reference_error,
+        targets=partial(one_hot, classes=classes, missing=missing),
         check=partial(check_classes, classes=classes, missing=missing),
     )
 
@@ -106,6 +108,7 @@ def binary(
         missing=missing,
         weight=weight,
         reference_error=0.5 if reference_error is None and error is RocAucError else reference_error,
+        targets=partial(as_numbers, missing=missing),
         check=partial(check_binary, labels=None, missing=missing),
     )
 
@@ -143,6 +146,7 @@ def multilabel(
         missing=missing,
         weight=weight,
         reference_error=0.5 if reference_error is None and error in (None, MultiLabelAucError) else reference_error,
+        targets=partial(as_numbers, missing=missing),
         check=partial(check_binary, labels=labels, missing=missing),
     )
 
@@ -183,6 +187,7 @@ def regression(
         missing=missing,
         weight=weight,
         reference_error=reference_error,
+        targets=partial(as_numbers, missing=missing),
         check=partial(check_numbers, trailing=() if outputs is None else (outputs,), missing=missing),
     )
 
@@ -224,6 +229,7 @@ def pixel_classification(
         missing=missing,
         weight=weight,
         reference_error=guessing if reference_error is None and error in (None, MeanIouError) else reference_error,
+        targets=partial(one_hot, classes=classes, missing=missing),
         check=partial(check_pixel_classes, classes=classes, missing=missing),
     )
 
@@ -262,6 +268,7 @@ def pixel_regression(
         missing=missing,
         weight=weight,
         reference_error=reference_error,
+        targets=partial(as_numbers, missing=missing),
         check=partial(check_pixel_numbers, channels=channels, missing=missing),
     )
 

@@ -14,7 +14,6 @@ from mtnas.space.dry_run import DryRun
 from mtnas.space.elastic import Sliced
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input
-from mtnas.supernet.branch_points import BranchPoints
 from mtnas.supernet.branched import BranchedNetwork
 from mtnas.supernet.operators import OfShapes, Operators
 
@@ -49,7 +48,6 @@ class SuperNetwork(nn.Module):
                     for task, largest in zip(space.tasks, self.found.largest_head, strict=True)
                 ]
             )
-        self.branch_points = BranchPoints(space.architectures)
 
     def node(self, block: int, leader: int, option: str, entering: int = 0) -> nn.Module:
         """The module of one node.
@@ -84,11 +82,6 @@ class SuperNetwork(nn.Module):
 
     def _shapes_along(self, path: TaskPath) -> tuple[int, ...]:
         return self.found.costs.shapes_along(self.space.architectures, [option for _, option in path])
-
-    def weights(self) -> list[nn.Parameter]:
-        """All parameters but the branch logits."""
-        branch = {id(parameter) for parameter in self.branch_points.parameters()}
-        return [parameter for parameter in self.parameters() if id(parameter) not in branch]
 
     @torch.no_grad()
     def spread_first_copy(self) -> None:

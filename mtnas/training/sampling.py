@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree
+from mtnas.branching import fork
 
 
 class Sandwich:
@@ -26,6 +27,14 @@ class Sandwich:
         self.extremes, self.random_count = extremes, random_count
         self.shared = Tree.shared(len(space.tasks), len(space.blocks))
         self.smallest = costs.uniform(space, self.shared, "params", largest=False)
+
+    def draw_fork(self, rng: random.Random) -> Architecture:
+        """A sub-network in which all tasks part at one branch point, of the largest options or of random ones."""
+        place = rng.choice(self.space.split_depths[:-1])
+        tree = fork(len(self.space.tasks), len(self.space.blocks), place)
+        if rng.random() < 0.5:
+            return self.costs.uniform(self.space, tree, "params", largest=True)
+        return self.space.draw_options(tree, rng)
 
     def draw(self, tree: Callable[[], Tree], rng: random.Random) -> list[Architecture]:
         """Sub-networks of one step, the teacher first if there is one.

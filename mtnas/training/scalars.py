@@ -47,16 +47,19 @@ def scalars(
 def scalars_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> dict[str, float]:
     """Figures of one epoch by tag. Losses of tasks without a label are left out.
 
-    ``branch/<block>/<task>/<other>`` is the probability that the task picks the label of another, or its own.
+    Of the epoch in which branch points learned, ``branch/<budget>/<block>/<task>/<other>`` is the probability that the
+    task picks the label of another, or its own, and ``branch_entropy/<budget>`` the mean entropy of the choices.
     """
     scalars = {f"loss/{name}": loss for name, loss in entry["losses"].items() if loss is not None}
-    scalars["branch_entropy"] = entry["branch_entropy"]
-    scalars["expected_cost_share"] = entry["expected_cost_share"]
     scalars["learning_rate"] = entry["learning_rate"]
-    scalars["temperature"] = entry["temperature"]
+    learned = entry.get("branching", {"budgets": [], "entropy": [], "probabilities": []})
     points = [block.name for block in space.blocks if block.branching]
-    for block, rows in zip(points, entry["branch_probabilities"], strict=True):
-        for task in range(1, len(space.tasks)):  # the first task has no choice
-            for label in range(task + 1):
-                scalars[f"branch/{block}/{space.tasks[task]}/{space.tasks[label]}"] = rows[task][label]
+    for share, entropy, probabilities in zip(*learned.values(), strict=True):
+        choices = [value for row in entropy for value in row]
+        scalars[f"branch_entropy/{share:g}"] = sum(choices) / len(choices)
+        for block, rows in zip(points, probabilities, strict=True):
+            for task in range(1, len(space.tasks)):  # the first task has no choice
+                for label in range(task + 1):
+                    tag = f"branch/{share:g}/{block}/{space.tasks[task]}/{space.tasks[label]}"
+                    scalars[tag] = rows[task][label]
     return scalars

@@ -10,8 +10,3 @@ def learning_rate_factor(step: int, steps: int, warmup: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def temperature(share: float, start: float, end: float) -> float:
-    """Exponential from ``start`` to ``end`` as ``share`` of the annealing goes from 0 to 1."""
-    return start * math.exp(min(1.0, max(0.0, share)) * math.log(end / start))

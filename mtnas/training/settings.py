@@ -35,13 +35,14 @@ class TrainingSettings:
         random_trees: probability that a sub-network's tree is drawn uniformly, not from the branch points. It keeps all
             candidates usable, not just the mode of the learned distribution.
         shared_warmup: share of the epochs that train hard sharing only, with random options. Its nodes are then copied
-            to all branches, so that every branch starts as a good one and the branch points start with equal choices.
-        branch_learning_rate: rate of Adam on the branch logits.
-        branch_every: training steps between two steps of the branch points.
-        temperature_start: Gumbel-softmax temperature when the branch points begin to learn.
-        temperature_end: temperature at the end; falls exponentially.
-        target_cost: expected params that the branch points are steered to, as a share of the fully split network's.
-        resource_weight: weight of the squared distance to ``target_cost``.
+            to all branches, so that every branch starts as a good one.
+        parting: share of the epochs, after that and if any are left, in which the tasks share all blocks before one
+            branch point and part there, at another one in every step: what each task makes of its own nodes tells which
+            tasks get along. Affinities are measured at its end and teach the branch points; the weights are then put
+            back. 0, or a space without a branch point: trees are drawn evenly throughout.
+        tree_budgets: for each the branch points learn a distribution over trees whose expected params are no more than
+            this share of the fully split network's. Trees of the rest of the training are drawn from all of them.
+        affinity_samples: training samples, and samples kept for the branch points, that affinities are measured on.
         weighting: how the losses of the tasks become one step; see `mtnas.training.weighting`.
         ema_decay: of the exponential moving average of the weights, which is then what training gives: about the last
             1 / (1 - ema_decay) steps count. 0: the weights themselves. The branch logits are never averaged.
@@ -68,12 +69,9 @@ class TrainingSettings:
     distillation: float = 0.5
     random_trees: float = 0.5
     shared_warmup: float = 0.4
-    branch_learning_rate: float = 0.02
-    branch_every: int = 4
-    temperature_start: float = 5.0
-    temperature_end: float = 0.5
-    target_cost: float = 0.5
-    resource_weight: float = 10.0
+    parting: float = 0.05
+    tree_budgets: tuple[float, ...] = (0.35, 0.5, 0.65, 0.8)
+    affinity_samples: int = 4096
     weighting: TaskWeighting = field(default_factory=EqualWeighting)
     ema_decay: float = 0.0
     precision: Precision = "float32"
@@ -84,16 +82,21 @@ class TrainingSettings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "branch_every", "accumulate"):
+        for name in ("epochs", "affinity_samples", "accumulate"):
             check_number(TrainingError, name, getattr(self, name), at_least=1, whole=True)
         for name in ("threads", "random_networks"):
             check_number(TrainingError, name, getattr(self, name), at_least=0, whole=True)
-        for name in ("learning_rate", "branch_learning_rate", "temperature_start", "temperature_end"):
+        for name in ("learning_rate",):
             check_number(TrainingError, name, getattr(self, name), above=0)
-        for name in ("distillation", "warmup_share", "random_trees", "shared_warmup", "target_cost"):
+        for name in ("distillation", "warmup_share", "random_trees", "shared_warmup", "parting"):
             check_number(TrainingError, name, getattr(self, name), at_least=0, at_most=1)
-        for name in ("weight_decay", "gradient_clip", "resource_weight", "ema_decay"):
+        for name in ("weight_decay", "gradient_clip", "ema_decay"):
             check_number(TrainingError, name, getattr(self, name), at_least=0)
+        object.__setattr__(self, "tree_budgets", tuple(self.tree_budgets))
+        if not self.tree_budgets:
+            raise TrainingError("tree_budgets is empty; give at least one share of the fully split network's params")
+        for share in self.tree_budgets:
+            check_number(TrainingError, "tree_budgets", share, above=0, at_most=1)
         if not self.sandwich and self.random_networks == 0:
             raise TrainingError(
                 "random_networks must be at least 1 without sandwich, but is 0: nothing would be trained"
@@ -126,7 +129,7 @@ class TrainingSettings:
         """All settings that determine the result; the device, its threads, compiling and TensorBoard do not."""
         names = [each.name for each in fields(self) if each.name not in _NOT_OF_THE_RESULT]
         value = {name: getattr(self, name) for name in names}
-        return {**value, "weighting": self.weighting.to_json()}
+        return {**value, "tree_budgets": list(self.tree_budgets), "weighting": self.weighting.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> TrainingSettings:

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtnas.errors import RunError
+from mtnas.architecture import ArchitectureSpace
+from mtnas.branching import Branching
+from mtnas.errors import ArchitectureError, RunError, brief
+from mtnas.runs import Run, load_checkpoint
 from mtnas.supernet import SuperNetwork
 
 
@@ -25,6 +28,29 @@ def epoch_of(note: Mapping[str, Any], checkpoint: Path) -> int:
             f"the checkpoint {checkpoint} is not that of a supernetwork; delete it to train again from the start"
         )
     return int(note["epoch"])
+
+
+def branching_of(note: Mapping[str, Any], space: ArchitectureSpace, checkpoint: Path) -> Branching | None:
+    """What the training had learned about branching, None if it had not come that far."""
+    if "branching" not in note:
+        return None
+    try:
+        return Branching.from_json(note["branching"], space)
+    except (ArchitectureError, TypeError) as error:
+        raise RunError(
+            f"the checkpoint {checkpoint} does not hold what this space's training learned about branching"
+            f" ({brief(error)}); delete it to train again from the start"
+        ) from error
+
+
+def load_branching(run: Run) -> Branching | None:
+    """What a run's training learned about branching, None if it did not come to that; no code of the space runs.
+
+    Raises:
+        RunError: if there is no training, or its checkpoint is damaged.
+    """
+    _, note = load_checkpoint(run.checkpoint)
+    return branching_of(note, run.architectures()[0], run.checkpoint)
 
 
 def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], checkpoint: Path, *, averaged: bool) -> None:

@@ -11,29 +11,29 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from mtnas.architecture import Tree
+from mtnas.architecture import Affinities, Architecture, Tree
+from mtnas.branching import Branching, NodeCosts, measure_affinities
 from mtnas.errors import RunError, TrainingError, brief
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Batch, Data
 from mtnas.space.parts import Part
-from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
-from mtnas.training.accumulation import in_groups, label_shares
+from mtnas.training.accumulation import in_groups
 from mtnas.training.averages import WeightAverages
-from mtnas.training.branch_step import branch_loss, expected_share
 from mtnas.training.group import ALONE, Group
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
+from mtnas.training.phases import Phases
 from mtnas.training.sampling import Sandwich
-from mtnas.training.schedule import learning_rate_factor, temperature
+from mtnas.training.schedule import learning_rate_factor
 from mtnas.training.settings import TrainingSettings
-from mtnas.training.stored import epoch_of, load_weights, named_part
+from mtnas.training.stored import branching_of, epoch_of, load_weights, named_part
 from mtnas.training.weight_step import add_gradients
 
 
 class Trainer:
-    """State of a training: the supernetwork, its two optimizers, the weighting of the tasks, the averages of the
-    weights if there are any, the number of finished epochs and their history.
+    """State of a training: the supernetwork, its optimizer, what it learned about branching, the weighting of the
+    tasks, the averages of the weights if there are any, the number of finished epochs and their history.
 
     Args:
         supernet: to train.
@@ -57,7 +57,7 @@ class Trainer:
     ) -> None:
         self.supernet, self.data, self.seed, self.settings, self.device = supernet, data, seed, settings, device
         self.checkpoint, self.group = checkpoint, group
-        self.weights = supernet.weights()  # once: collecting them takes as long as a small operator
+        self.weights = list(supernet.parameters())  # once: collecting them takes as long as a small operator
         self.sandwich = Sandwich(
             supernet.space.architectures,
             supernet.found.costs,
@@ -68,11 +68,13 @@ class Trainer:
         self.averages = _averages(supernet, settings.ema_decay)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
+        self.branching: Branching | None = None
+        self._before_parting: dict[str, torch.Tensor] = {}
+        self.phases = Phases.of(settings, supernet.space.architectures)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "weights": torch.optim.AdamW(
                 self.weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
             ),
-            "branch": torch.optim.Adam(supernet.branch_points.parameters(), lr=settings.branch_learning_rate),
         }
 
     # One epoch -------------------------------------------------------------------------------------------------
@@ -81,13 +83,10 @@ class Trainer:
         """Train one epoch, save a checkpoint, and return a text on the state."""
         seed = derive_seed(self.seed, "epoch", self.epoch)
         rng = random.Random(seed)
-        generator = torch.Generator().manual_seed(seed)
         batches = self._batches(self.data.train_batches, seed)
-        branch_batches = self._endless_branch_batches(seed)
         size = self.settings.accumulate
         steps = math.ceil(len(batches) / size) if hasattr(batches.dataset, "__len__") else None
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
-        learns_branches = self.epoch >= self._first_branch_epoch
         self.supernet.train()
         self.weighting.begin_epoch(self.history)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
@@ -95,34 +94,24 @@ class Trainer:
             for index, group in enumerate(in_groups(batches, size)):
                 share = index / steps if steps else 0.0
                 self.weighting.begin_step(derive_seed(seed, "weighting", index))
-                for name, loss in self._weight_step(group, share, learns_branches, rng, generator).items():
+                for name, loss in self._weight_step(group, share, rng).items():
                     totals[name].append(loss)
-                if learns_branches and index % self.settings.branch_every == 0:
-                    self._branch_step(next(branch_batches), share, rng, generator)
         self._finish_epoch(totals)
         return self._text()
 
-    def _weight_step(
-        self,
-        batches: Sequence[Batch | None],
-        share: float,
-        learns_branches: bool,
-        rng: random.Random,
-        generator: torch.Generator,
-    ) -> dict[str, float]:
+    def _weight_step(self, batches: Sequence[Batch | None], share: float, rng: random.Random) -> dict[str, float]:
         """One step of the weights on some batches; gives the mean losses by task name."""
         settings = self.settings
         optimizer = self.optimizers["weights"]
         # A cosine for each phase: after the nodes are copied to the branches, these have to move apart.
-        first = self._first_branch_epoch
-        begin, end = (first, settings.epochs) if learns_branches else (0, first)
+        begin, end = self.phases.around(self.epoch)
         # Thousandths of an epoch need no count of steps, which iterable data does not have.
         step, steps = round((self.epoch + share - begin) * 1000), (end - begin) * 1000
         factor = learning_rate_factor(step, steps, round(steps * settings.warmup_share))
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor
         optimizer.zero_grad(set_to_none=True)
-        drawn = self.sandwich.draw(lambda: self._tree(share, learns_branches, rng, generator), rng)
+        drawn = self._sub_networks(rng)
         seen = add_gradients(self.supernet, batches, drawn, self.weighting, settings, self.device, self.group)
         if settings.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.weights, settings.gradient_clip)
@@ -132,53 +121,19 @@ class Trainer:
             self.averages.update()
         return seen
 
-    def _tree(self, share: float, learns_branches: bool, rng: random.Random, generator: torch.Generator) -> Tree:
-        """The tree of one sub-network: hard sharing at first, then drawn uniformly or from the branch points."""
-        if not learns_branches:
-            return self.sandwich.shared
-        if rng.random() < self.settings.random_trees:
+    def _sub_networks(self, rng: random.Random) -> list[Architecture]:
+        """Those that one step trains, the teacher first if there is one."""
+        if self.epoch < self.phases.shared:
+            return self.sandwich.draw(lambda: self.sandwich.shared, rng)
+        if self.epoch < self.phases.parted:
+            return [self.sandwich.draw_fork(rng)]
+        return self.sandwich.draw(lambda: self._tree(rng), rng)
+
+    def _tree(self, rng: random.Random) -> Tree:
+        """The tree of one sub-network: drawn uniformly, or from the branch points."""
+        if self.branching is None or rng.random() < self.settings.random_trees:
             return self.supernet.space.architectures.draw_tree(rng)
-        return self.supernet.branch_points.sample(self._temperature(share), generator).tree
-
-    def _branch_step(self, batch: Batch | None, share: float, rng: random.Random, generator: torch.Generator) -> None:
-        (shares,) = label_shares(self.supernet.space.tasks, [batch], self.group, self.device)
-        x, labels = (None, {}) if batch is None else (to_device(part, self.device) for part in batch)
-        sample = self.supernet.branch_points.sample(self._temperature(share), generator)
-        optimizer = self.optimizers["branch"]
-        optimizer.zero_grad(set_to_none=True)
-        branch_loss(
-            self.supernet,
-            x,
-            labels,
-            sample,
-            rng,
-            target_cost=self.settings.target_cost,
-            resource_weight=self.settings.resource_weight,
-            shares=shares,
-            parts=self.group.size,
-        ).total.backward()  # type: ignore[no-untyped-call]
-        self.group.sum_gradients(list(self.supernet.branch_points.parameters()))
-        optimizer.step()
-
-    @property
-    def _first_branch_epoch(self) -> int:
-        return round(self.settings.epochs * self.settings.shared_warmup)
-
-    def _temperature(self, share: float) -> float:
-        first = self._first_branch_epoch
-        done = (self.epoch + share - first) / max(1, self.settings.epochs - first)
-        return temperature(done, self.settings.temperature_start, self.settings.temperature_end)
-
-    def _endless_branch_batches(self, seed: int) -> Any:
-        turn = 0
-        while True:
-            empty = True
-            for batch in self._batches(self.data.branch_batches, derive_seed(seed, "branch", turn)):
-                empty = False
-                yield batch
-            if empty:
-                raise TrainingError("the data for the branch points yields no batch; give it more samples")
-            turn += 1
+        return self.branching.draw_tree(rng)
 
     def _batches(self, make: Callable[..., DataLoader[Batch]], seed: int) -> DataLoader[Batch]:
         """This process's part of the batches that a seed gives."""
@@ -197,33 +152,55 @@ class Trainer:
                     f"{name} is no longer finite after epoch {self.epoch + 1}; lower the learning rate"
                     f" ({self.settings.learning_rate}) or the gradient clip ({self.settings.gradient_clip})"
                 )
-        points = self.supernet.branch_points
-        with torch.no_grad():
-            entropy, probabilities = points.entropy(), points.probabilities()
-            share = float(expected_share(self.supernet, random.Random(derive_seed(self.seed, "share", self.epoch))))
         self.history.append(
             {
                 "epoch": self.epoch + 1,
                 "losses": {name: sum(losses) / len(losses) if losses else None for name, losses in totals.items()},
-                "branch_entropy": float(entropy.mean()) if entropy.numel() else 0.0,
-                "branch_probabilities": probabilities.cpu().tolist(),
-                "expected_cost_share": share,
                 "learning_rate": self.optimizers["weights"].param_groups[0]["lr"],
-                "temperature": self._temperature(1.0),
             }
         )
         self.epoch += 1
-        if self.epoch == self._first_branch_epoch:
-            self.supernet.spread_first_copy()
-            if self.averages is not None:
-                with self.averages.swapped():
-                    self.supernet.spread_first_copy()
+        if self.epoch == self.phases.shared:
+            self._spread_first_copy()
+            if self.phases.parted > self.phases.shared:
+                self._before_parting = {name: value.clone() for name, value in self.supernet.state_dict().items()}
+        if self.epoch == self.phases.parted > self.phases.shared:
+            self.branching = self._learn_branching()
+            self.history[-1]["branching"] = self.branching.figures()
+            self._undo_parting()
         self.save()
+
+    def _spread_first_copy(self) -> None:
+        self.supernet.spread_first_copy()
+        if self.averages is not None:
+            with self.averages.swapped():
+                self.supernet.spread_first_copy()
+
+    def _undo_parting(self) -> None:
+        """Put the weights back that hard sharing gave, if any: nodes that learned for one task serve groups badly."""
+        if not self._before_parting:
+            return
+        self.supernet.load_state_dict(self._before_parting)
+        self._before_parting = {}
+        self.optimizers["weights"].state.clear()
+        if self.averages is not None:
+            self.averages.restart()
+
+    def _learn_branching(self) -> Branching:
+        """Measure affinities, and have the branch points learn from them."""
+        space, table = self.supernet.space.architectures, self.supernet.found.costs
+        samples = self.settings.affinity_samples
+        value = self.group.first_says(lambda: measure_affinities(self.supernet, self.data, samples=samples).to_json())
+        self.group.follow_first(self.supernet.buffers())  # measuring has set those of one process
+        affinities, costs = Affinities.from_json(value, space), NodeCosts.mean(space, table)
+        return Branching.learn(
+            space, affinities, costs, self.settings.tree_budgets, derive_seed(self.seed, "branch points")
+        )
 
     def _text(self) -> str:
         last = self.history[-1]
         losses = "  ".join(f"{name} {loss:.3f}" for name, loss in last["losses"].items() if loss is not None)
-        return f"loss {losses}  expected cost {last['expected_cost_share']:.2f}"
+        return f"{self.phases.name(self.epoch - 1)}: loss {losses}"
 
     def save(self) -> None:
         """Write weights, their averages, the state of optimizers and weighting, and history as one checkpoint."""
@@ -233,7 +210,10 @@ class Trainer:
         tensors.update({f"weighting.{name}": tensor for name, tensor in self.weighting.tensors().items()})
         for kind, optimizer in self.optimizers.items():
             tensors.update(optimizer_tensors(f"optimizer.{kind}", optimizer))
+        tensors.update({f"before.{name}": tensor for name, tensor in self._before_parting.items()})
         note: dict[str, Any] = {"epoch": self.epoch, "history": self.history}
+        if self.branching is not None:
+            note["branching"] = self.branching.to_json()
         if self.averages is not None:
             tensors.update({f"average.{name}": tensor for name, tensor in self.averages.values.items()})
             note["averaged_steps"] = self.averages.steps
@@ -248,10 +228,14 @@ class Trainer:
         tensors, note = found
         load_weights(self.supernet, tensors, path, averaged=False)
         self.epoch, self.history = epoch_of(note, path), list(note["history"])
+        self.branching = branching_of(note, self.supernet.space.architectures, path)
         try:
             self.weighting.load(named_part(tensors, "weighting."))
             for kind, optimizer in self.optimizers.items():
                 load_optimizer(f"optimizer.{kind}", optimizer, tensors)
+            self._before_parting = {
+                name: tensor.to(self.device) for name, tensor in named_part(tensors, "before.").items()
+            }
             if self.averages is not None:
                 self.averages.load(named_part(tensors, "average."), int(note["averaged_steps"]))
         except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -262,9 +246,7 @@ class Trainer:
 
 
 def _averages(supernet: SuperNetwork, decay: float) -> WeightAverages | None:
-    """Averages of all weights but the branch logits, or None if there are to be none."""
+    """Averages of all weights, or None if there are to be none."""
     if decay == 0:
         return None
-    averaged = {id(weight) for weight in supernet.weights()}
-    named = {name: weight for name, weight in supernet.named_parameters() if id(weight) in averaged}
-    return WeightAverages(named, decay)
+    return WeightAverages(dict(supernet.named_parameters()), decay)

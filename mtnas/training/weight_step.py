@@ -76,7 +76,7 @@ def add_gradients(
     means = {name: float(torch.stack(losses).sum()) for name, losses in found.items()}
     if group.alone:
         return means
-    group.sum_gradients([*supernet.weights(), *weighting.learned()])
+    group.sum_gradients([*supernet.parameters(), *weighting.learned()])
     names = [task.name for task in tasks]
     summed = group.sum([means.get(name, 0.0) for name in names] + [float(name in means) for name in names], device)
     return {name: loss for name, loss, seen in zip(names, summed, summed[len(names) :], strict=False) if seen}

@@ -1,0 +1,1 @@
+"""Which methods find the tree that made the data?"""

@@ -1,0 +1,1 @@
+"""What the product finds on overlays of images and on a census, beside plain networks trained alike."""

@@ -1,0 +1,85 @@
+"""Front members against hard sharing and single-task networks at equal params, on data that others use too."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmarks.realdata.bars import CENSUS_RULE, CHANCE, EQUAL_AUC, OVERLAY_RULE, census_bars, overlay_bars
+from benchmarks.realdata.case import Case
+from benchmarks.realdata.choosing import Rule
+from benchmarks.realdata.lengths import CENSUS, DATA, OVERLAYS, QUICK, Asked, Lengths, names, option, take_options
+from benchmarks.realdata.one_seed import outcome_of
+from benchmarks.realdata.outcome import Outcome
+from benchmarks.realdata.table import means_of, rows_of
+from benchmarks.report import Bar, Options, Report, main
+from mtnas.errors import DataError
+
+ABOUT = (
+    "Each seed trains a supernetwork, searches it and chooses one member of the front by validation errors: the lowest"
+    f" mean error within {OVERLAY_RULE.share:.0%} of the params of the single-task networks (overlays; members that"
+    " share everything are passed over if there are others), or within"
+    f" {CENSUS_RULE.share:.0%} of the MACs of hard sharing (Census). That"
+    " member is trained from scratch beside hard sharing and single-task networks of its params, and beside both at"
+    " the space's full width, all alike, with the largest operators where nothing else is said; the epoch of lowest"
+    " mean validation error is kept, and test errors are measured once. Fine-tuned: the same member from inherited"
+    " weights, which is not alike and in no bar. Delta_m: mean over tasks of (E_single - E) / E_single in test errors"
+    " (error rates; 1 - AUC of yes-or-no tasks), single-task at full width; above zero is better. lead: the member's"
+    " Delta_m less the row's, in points; p: two-sided paired t-test of it over the seeds. Where there are two networks"
+    " of hard sharing at equal params, the bar takes the one of lower validation error in each seed. A p below"
+    f" {CHANCE:g} counts, and mean AUCs within {EQUAL_AUC:g} are equal. One thread. Finished parts are kept in"
+    " --work-dir as runs, and a run that was interrupted is gone on with. Options beside those of all benchmarks:"
+    f" --only {' '.join(DATA)}, {', '.join(map(option, names()))}."
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is asked of one kind of data."""
+
+    rule: Rule
+    lengths: Lengths
+    bars: Callable[[str, Sequence[Outcome]], list[Bar]]
+
+
+OVERLAY = Kind(OVERLAY_RULE, OVERLAYS, overlay_bars)
+KINDS = dict(zip(DATA, (OVERLAY, OVERLAY, Kind(CENSUS_RULE, CENSUS, census_bars)), strict=True))
+
+
+def measure(asked: Asked, options: Options) -> Report:
+    torch.set_num_threads(1)
+    report = Report(ABOUT)
+    if options.quick:
+        report.about += "\n--quick: one seed, few samples and epochs; its figures mean nothing"
+    for name in asked.only:
+        kind = KINDS[name]
+        lengths = asked.lengths(QUICK if options.quick else kind.lengths)
+        try:
+            case = Case.of(name, options.data_dir, kind.rule, lengths)
+        except DataError as error:
+            report.about += f"\n{name} left out: {error}"
+            continue
+        report.about += f"\n{name}: {lengths}"
+        outcomes = outcomes_of(case, options.seeds[:1] if options.quick else options.seeds, options.work_dir)
+        report.rows += [row for outcome in outcomes for row in rows_of(name, outcome)]
+        report.rows += means_of(name, outcomes) if len(outcomes) > 1 else []
+        report.bars += kind.bars(name, outcomes)
+    return report
+
+
+def outcomes_of(case: Case, seeds: Sequence[int], work_dir: Path) -> list[Outcome]:
+    """One outcome for every seed."""
+    found = []
+    for seed in seeds:
+        found.append(outcome_of(case, seed, work_dir / "realdata" / case.name / str(seed)))
+        gc.collect()
+    return found
+
+
+if __name__ == "__main__":
+    main("realdata", ABOUT, partial(measure, take_options()), seeds=range(3))

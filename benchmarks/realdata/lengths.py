@@ -1,0 +1,87 @@
+"""How long everything is trained and searched, and the command line's options for it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+DATA = ("multifashion", "mnist_fashion", "census")
+"""Space files that are tried."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How much is done on one data set.
+
+    Attributes:
+        train_samples: most training samples; a fifth of them trains the branch points only.
+        held_samples: most validation and most test samples.
+        supernet_epochs: of the supernetwork.
+        evaluations: candidates that the search judges.
+        alone_epochs: of every network that is trained from scratch.
+        fine_tuning_epochs: of the front member that goes on from inherited weights.
+    """
+
+    train_samples: int
+    held_samples: int
+    supernet_epochs: int
+    evaluations: int
+    alone_epochs: int
+    fine_tuning_epochs: int
+
+
+OVERLAYS = Lengths(24_000, 5_000, supernet_epochs=10, evaluations=120, alone_epochs=8, fine_tuning_epochs=4)
+"""Of two images on one canvas: 16 to 18 minutes a seed on one core, most of them in the trainings from scratch."""
+
+CENSUS = Lengths(80_000, 10_000, supernet_epochs=10, evaluations=100, alone_epochs=10, fine_tuning_epochs=4)
+"""Of Census-Income: all rows of a file, 3 to 4 minutes a seed."""
+
+QUICK = Lengths(400, 300, supernet_epochs=2, evaluations=20, alone_epochs=1, fine_tuning_epochs=1)
+"""Of all data with ``--quick``: enough for every part to run."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for beyond the options of all benchmarks.
+
+    Attributes:
+        only: names of data sets.
+        changed: lengths that replace those of every data set.
+    """
+
+    only: Sequence[str]
+    changed: dict[str, int]
+
+    def lengths(self, usual: Lengths) -> Lengths:
+        """The usual lengths of a data set, but for those that were asked for."""
+        return replace(usual, **self.changed)
+
+
+def take_options() -> Asked:
+    """Take this benchmark's own options out of the command line, so that those of all benchmarks are left."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in names():
+        parser.add_argument(option(name), type=_positive)
+    parser.add_argument("--only", nargs="+", choices=DATA, default=list(DATA))
+    given, sys.argv[1:] = parser.parse_known_args()
+    values = {name: getattr(given, name) for name in names()}
+    return Asked(given.only, {name: value for name, value in values.items() if value is not None})
+
+
+def names() -> list[str]:
+    """Names of all lengths."""
+    return [field.name for field in fields(Lengths)]
+
+
+def option(name: str) -> str:
+    """The option that sets a length."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, but is {value}")
+    return value

@@ -1,0 +1,85 @@
+"""What one seed gives: a front member and the plain networks beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.realdata.figures import delta_m
+from mtnas.results import mean_error
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One network after training.
+
+    Attributes:
+        name: in the table.
+        tree: who shares what.
+        params: exact number.
+        macs: exact number for a sample.
+        valid: errors by task, at the epoch that was kept.
+        test: errors by task, measured once.
+    """
+
+    name: str
+    tree: str
+    params: int
+    macs: int
+    valid: Mapping[str, float]
+    test: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All networks of one seed, from scratch and alike but for `fine_tuned`.
+
+    Attributes:
+        seed: of the run.
+        member: chosen from the front.
+        hard_equal: hard sharing re-widthed to the member's params; with the largest operators, then with the member's,
+            where that is another network.
+        single_equal: single-task networks re-widthed to the member's params.
+        hard: hard sharing as wide as the space, largest operators.
+        single: single-task networks as wide as the space, largest operators.
+        fine_tuned: the member gone on with from inherited weights.
+    """
+
+    seed: int
+    member: Trained
+    hard_equal: tuple[Trained, ...]
+    single_equal: Trained
+    hard: Trained
+    single: Trained
+    fine_tuned: Trained
+
+    @property
+    def networks(self) -> tuple[Trained, ...]:
+        """All, in the order of the table."""
+        return (self.member, *self.hard_equal, self.single_equal, self.hard, self.single, self.fine_tuned)
+
+    @property
+    def rival(self) -> Trained:
+        """Hard sharing at equal params; where there are two, the one of lower validation error.
+
+        The member itself, where it shares everything and has the largest operators: then there is no other.
+        """
+        return min(self.hard_equal, key=lambda one: mean_error(one.valid), default=self.member)
+
+    def gain(self, network: Trained) -> float:
+        """Delta_m of a network in test errors, over the single-task networks as wide as the space."""
+        return delta_m(network.test, self.single.test)
+
+    def lead(self, network: Trained) -> float:
+        """By how much the member's Delta_m is above another network's."""
+        return self.gain(self.member) - self.gain(network)
+
+    def shared_bottom(self, tolerance: float) -> Trained:
+        """The cheapest hard-sharing network in MACs whose mean validation error is about the member's, or lower.
+
+        Args:
+            tolerance: by which it may be higher. The full width counts whatever it reaches.
+        """
+        limit = mean_error(self.member.valid) + tolerance
+        fitting = [one for one in self.hard_equal if mean_error(one.valid) <= limit]
+        return min((*fitting, self.hard), key=lambda one: one.macs)

@@ -1,0 +1,24 @@
+"""Where tasks should part: affinities that a training tells, and Gumbel-softmax branch points that learn from them."""
+
+from mtnas.branching.branch_points import BranchPoints
+from mtnas.branching.branching import Branching
+from mtnas.branching.expected_nodes import expected_nodes
+from mtnas.branching.fit import FitSettings, energies_of, fit_branch_points
+from mtnas.branching.leading_trees import RankedTree, cheapest_tied, leading_trees
+from mtnas.branching.measure import fork, measure_affinities
+from mtnas.branching.node_costs import NodeCosts
+
+__all__ = [
+    "BranchPoints",
+    "Branching",
+    "FitSettings",
+    "NodeCosts",
+    "RankedTree",
+    "cheapest_tied",
+    "energies_of",
+    "expected_nodes",
+    "fit_branch_points",
+    "fork",
+    "leading_trees",
+    "measure_affinities",
+]

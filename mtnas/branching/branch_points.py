@@ -1,0 +1,143 @@
+"""Gumbel-softmax branch points: a distribution over trees that is learned by gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mtnas.architecture import ArchitectureSpace, Tree
+from mtnas.branching.expected_nodes import expected_nodes
+
+
+class BranchPoints(nn.Module):
+    """One categorical choice per task at every block where branching is allowed.
+
+    At a branch point each task t picks a label among 0..t. Two tasks share block l if they picked equal labels at all
+    branch points up to l; once split, tasks stay split. Picking another task's label means going with it, picking the
+    own one means going alone unless others follow. (BMTAS, arXiv 2008.10292, lets each task pick among T; the half of
+    the labels that is left out here only renames groups.) All logits start at zero.
+    """
+
+    mask: Tensor
+
+    def __init__(self, space: ArchitectureSpace) -> None:
+        super().__init__()
+        self.tasks = len(space.tasks)
+        self.branching = tuple(block.branching for block in space.blocks)
+        points = sum(self.branching)
+        self.logits = nn.Parameter(torch.zeros(points, self.tasks, self.tasks))  # (P, T, labels)
+        labels = torch.arange(self.tasks)
+        self.register_buffer(
+            "mask", labels[None, :] > labels[:, None], persistent=False
+        )  # (T, labels), True: not allowed
+
+    def masked_logits(self) -> Tensor:
+        """Logits with -inf where a label is not allowed: (P, T, labels)."""
+        return self.logits.masked_fill(self.mask, float("-inf"))
+
+    def probabilities(self) -> Tensor:
+        """Probability of every label: (P, T, labels)."""
+        return self.masked_logits().softmax(-1)
+
+    def sample(self, generator: torch.Generator) -> Tree:
+        """Draw a tree.
+
+        Args:
+            generator: of the CPU, whatever the device of the logits, so that draws are the same on every device.
+        """
+        return self.tree_of(self.draw(1, generator)[0].argmax(-1))
+
+    @torch.no_grad()
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Choices of drawn trees, one-hot: (count, P, T, labels). By Gumbel-max (arXiv 1611.01144).
+
+        Args:
+            generator: see `sample`.
+        """
+        uniform = torch.rand((count, *self.logits.shape), generator=generator).clamp_(1e-10, 1 - 1e-7)
+        noisy = self.masked_logits() - torch.log(-torch.log(uniform)).to(self.logits)
+        return nn.functional.one_hot(noisy.argmax(-1), self.tasks).to(self.logits.dtype)
+
+    def draw_leaders(self, count: int, generator: torch.Generator) -> NDArray[np.int64]:
+        """Drawn trees as the task that leads the node of every block and task, (count, L, T).
+
+        Args:
+            generator: see `sample`.
+        """
+        choices = self.draw(count, generator)
+        together = torch.einsum("nkta,nksa->nkts", choices, choices).cumprod(1)
+        leaders = together.argmax(-1)  # the first of those that share
+        rows, point = [], -1
+        for may_split in self.branching:
+            point += may_split
+            rows.append(leaders[:, point] if point >= 0 else leaders.new_zeros((count, self.tasks)))
+        found: NDArray[np.int64] = torch.stack(rows, 1).numpy()
+        return found
+
+    def log_probability(self, choices: Tensor) -> Tensor:
+        """Logarithm of the probability of drawn choices, (count,), differentiable in the logits.
+
+        Args:
+            choices: (count, P, T, labels), one-hot.
+        """
+        logs = self.masked_logits().log_softmax(-1).masked_fill(self.mask, 0.0)
+        return (choices * logs).sum((1, 2, 3))
+
+    def nats(self) -> Tensor:
+        """Sum of the entropies of all choices, differentiable."""
+        p = self.probabilities()
+        return -(p * p.clamp_min(1e-30).log()).sum()
+
+    @torch.no_grad()
+    def follow(self, trees: Sequence[Tree], weights: Tensor, *, least: float = 1e-3) -> None:
+        """Set the probabilities of all labels to how often trees take them, in the labels of their leaders.
+
+        Args:
+            weights: (trees,), sum 1.
+            least: probability that every allowed label keeps, before they are made to sum to one.
+        """
+        blocks = [block for block, may_split in enumerate(self.branching) if may_split]
+        leaders = torch.tensor([tree.leaders for tree in trees])[:, blocks]  # (trees, P, T)
+        taken = nn.functional.one_hot(leaders, self.tasks).to(weights.dtype)
+        shares = torch.einsum("n,npta->pta", weights, taken)
+        self.logits.copy_((shares + least).log().masked_fill(self.mask, 0.0))
+
+    def most_likely(self) -> Tree:
+        """The tree of the most probable label of every task at every branch point."""
+        return self.tree_of(self.masked_logits().argmax(-1))
+
+    def tree_of(self, choices: Tensor) -> Tree:
+        """The tree of picked labels, shape (P, T)."""
+        picked = iter(choices.tolist())
+        rows = []
+        leaders = [0] * self.tasks
+        for may_split in self.branching:
+            if may_split:
+                labels = next(picked)
+                first: dict[tuple[int, int], int] = {}
+                leaders = [first.setdefault((leaders[task], labels[task]), task) for task in range(self.tasks)]
+            rows.append(tuple(leaders))
+        return Tree(tuple(rows))
+
+    def entropy(self) -> Tensor:
+        """Entropy of every choice over that of the uniform choice, 0 to 1: (P, T - 1); task 0 has no choice."""
+        p = self.probabilities()[:, 1:]
+        entropy = -(p * p.clamp_min(1e-30).log()).sum(-1)
+        limit = torch.arange(2, self.tasks + 1, device=p.device, dtype=p.dtype).log()
+        return entropy / limit
+
+    def expected_nodes(self, generator: torch.Generator | None = None) -> Tensor:
+        """Expected number of nodes of every block, shape (L,), differentiable. See `expected_nodes`."""
+        return self.by_block(expected_nodes(self.probabilities(), generator))
+
+    def by_block(self, nodes: Tensor) -> Tensor:
+        """Nodes of every block, (..., L), where those after every branch point are known, (..., P)."""
+        rows, point = [], -1
+        for may_split in self.branching:
+            point += may_split
+            rows.append(nodes[..., point] if point >= 0 else nodes.new_ones(nodes.shape[:-1]))
+        return torch.stack(rows, -1)

@@ -1,0 +1,98 @@
+"""Branch points learned from affinities: the distribution over trees that a budget asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mtnas.architecture import Affinities, ArchitectureSpace, Tree
+from mtnas.branching.branch_points import BranchPoints
+from mtnas.branching.leading_trees import leading_trees
+from mtnas.branching.node_costs import NodeCosts
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How branch points are learned.
+
+    Args:
+        leading: trees of least energy within the budget that they start from.
+        steps: of Adam.
+        samples: trees drawn for each step, at least 2.
+        learning_rate: of Adam on the logits.
+        price: of exceeding the budget, in what splitting all tasks gains for its cost.
+    """
+
+    leading: int = 50
+    steps: int = 200
+    samples: int = 64
+    learning_rate: float = 0.05
+    price: float = 4.0
+
+
+def fit_branch_points(
+    space: ArchitectureSpace,
+    affinities: Affinities,
+    costs: NodeCosts,
+    share: float,
+    seed: int,
+    settings: FitSettings | None = None,
+) -> BranchPoints:
+    """Branch points of least expected energy that draw trees within a budget, as far as noise lets them know.
+
+    They minimise E[energy + price * excess over the budget] - tau * entropy. With tau the typical standard error of
+    what one pair of tasks adds to an energy, that is the mean-field approximation of the Boltzmann distribution of the
+    trees at the temperature of the noise: where affinities do not tell trees apart, the distribution stays wide.
+
+    Such a distribution has many local optima, so the logits start from the marginals of the leading trees, weighted by
+    exp(-energy / tau). Trees are then drawn by Gumbel-max. An energy takes no network to compute, so the gradient is
+    that of the score function with the other draws as the baseline (arXiv 1903.10346), which is unbiased; starting from
+    even choices, and the straight-through Gumbel-softmax, both ended in worse trees (docs/branching.md).
+
+    Args:
+        space: whose trees are meant.
+        affinities: of its tasks.
+        costs: of the nodes.
+        share: budget, as a share of the cost of the fully split tree.
+        seed: of the draws.
+        settings: None: `FitSettings()`.
+    """
+    settings = settings or FitSettings()
+    points = BranchPoints(space).double()
+    if points.logits.numel() == 0 or len(space.tasks) == 1:
+        return points
+    cost = torch.from_numpy(affinities.cost)
+    tau = max(1e-6, float(torch.from_numpy(affinities.noise).square().mean().sqrt()) / len(space.tasks))
+    most = costs.most(space)
+    leading = leading_trees(space, affinities, costs, share * most, seed, count=settings.leading)
+    weights = torch.softmax(torch.tensor([-one.behind / tau for one in leading], dtype=torch.float64), 0)
+    points.follow([one.tree for one in leading], weights)
+    shared = Tree.shared(len(space.tasks), len(space.blocks))
+    saved = 1 - float(costs.of([shared.leaders])[0]) / most
+    price = settings.price * max(1e-9, affinities.energy(shared)) / max(1e-9, saved)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(points.parameters(), lr=settings.learning_rate)
+    for _ in range(settings.steps):
+        choices = points.draw(settings.samples, generator)
+        excess = (costs.of_drawn(points, choices) / most - share).clamp_min(0)
+        value = energies_of(choices, cost) + price * excess
+        # Less the mean of the other draws: (n / (n - 1)) * (value - mean).
+        ahead = (value - value.mean()) * (len(value) / (len(value) - 1))
+        optimizer.zero_grad(set_to_none=True)
+        loss = (ahead * points.log_probability(choices)).mean() - tau * points.nats()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return points
+
+
+def energies_of(choices: Tensor, cost: Tensor) -> Tensor:
+    """Energies of drawn trees (see `Affinities.energies`), (samples,).
+
+    Args:
+        choices: (samples, branch points, tasks, labels), one-hot.
+        cost: (branch points, tasks, tasks).
+    """
+    together = torch.einsum("nkta,nksa->nkts", choices, choices).cumprod(1)
+    return torch.einsum("nkts,kts->n", together, cost) / cost.shape[-1]

@@ -1,0 +1,86 @@
+"""How well the targets of tasks can be read from features: linear readouts, judged on samples they were not fit to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Features or targets of two sets of samples, each (samples, numbers): to fit readouts to, and to judge them by."""
+
+    fit: Tensor
+    judge: Tensor
+
+
+def as_rows(values: Tensor, grid: int) -> Tensor:
+    """What leaves a node, as one row of numbers per sample, (N, D).
+
+    Maps (N, C, H, W) are averaged over ``grid`` x ``grid`` places at most, tokens (N, S, C) over ``grid``^2 at most:
+    where something is seen matters to tasks, exactly where does not.
+    """
+    values = values.detach().float()
+    if values.dim() == 4:
+        height, width = (min(grid, side) for side in values.shape[-2:])
+        values = functional.adaptive_avg_pool2d(values, (height, width))
+    elif values.dim() == 3:
+        places = min(grid * grid, values.shape[1])
+        values = functional.adaptive_avg_pool1d(values.transpose(1, 2), places)
+    return values.flatten(1)
+
+
+def readout_losses(features: Samples, targets: Sequence[Samples], ridges: Sequence[float]) -> list[Tensor]:
+    """Squared error of every judged sample for every target, as a share of the target's variance.
+
+    A readout is a ridge regression with an intercept on standardised features. Its ridge, relative to the mean
+    square of the features, is the best of ``ridges`` on the judged samples: one number for thousands of samples.
+
+    Args:
+        features: (samples, D).
+        targets: each (samples, K of its own); rows with NaN have no label.
+        ridges: to choose from.
+
+    Returns:
+        For every target (judged samples,), NaN where there is no label; all NaN if there are none to fit to.
+    """
+    mean = features.fit.mean(0)
+    spread = features.fit.std(0).clamp_min(1e-6)
+    fit = ((features.fit - mean) / spread).double()
+    judge = ((features.judge - mean) / spread).double()
+    solved: dict[bytes, tuple[Tensor, Tensor]] = {}
+    found = []
+    for target in targets:
+        labelled = target.fit.isfinite().all(1)
+        if int(labelled.sum()) < 2:
+            found.append(torch.full((len(judge),), torch.nan, dtype=torch.float64))
+            continue
+        key = labelled.numpy(force=True).tobytes()
+        if key not in solved:
+            rows = fit[labelled] - fit[labelled].mean(0)
+            solved[key] = torch.linalg.eigh(rows.T @ rows / max(1, len(rows)))
+        found.append(_losses(fit[labelled], target.fit[labelled].double(), judge, target.judge, solved[key], ridges))
+    return found
+
+
+def _losses(
+    x: Tensor, y: Tensor, judge: Tensor, truth: Tensor, solved: tuple[Tensor, Tensor], ridges: Sequence[float]
+) -> Tensor:
+    values, vectors = solved
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    along = vectors.T @ ((x - x_mean).T @ (y - y_mean) / max(1, len(x)))
+    seen = (judge - x_mean) @ vectors
+    variance = (y - y_mean).square().sum(1).mean().clamp_min(1e-12)
+    scale = values.clamp_min(0).mean()
+    best: Tensor | None = None
+    for ridge in ridges:
+        weights = along / (values.clamp_min(0) + ridge * scale + 1e-12)[:, None]
+        losses = (seen @ weights + y_mean - truth.double()).square().sum(1) / variance
+        if best is None or float(losses.nanmean()) < float(best.nanmean()):
+            best = losses
+    assert best is not None
+    return best
