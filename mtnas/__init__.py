@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, QuantizationPolicy, Tree
+    from mtnas.architecture import Affinities, Architecture, ArchitectureSpace, Candidate, QuantizationPolicy, Tree
+    from mtnas.branching import Advice, Branching, advise, measure_affinities
     from mtnas.errors import MtnasError
     from mtnas.evaluation import InheritedErrors, extract, recalibrate, task_errors
     from mtnas.exporting import Origin, export, load_network, save_network
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mtnas.space.search_space import SearchSpace
     from mtnas.space.task import ErrorMeter, Task, on_all
     from mtnas.supernet import BranchedNetwork, SuperNetwork
-    from mtnas.training import TrainingSettings, load_supernetwork, train
+    from mtnas.training import TrainingSettings, load_branching, load_supernetwork, train
     from mtnas.training.weighting import (
         AggregatedGradients,
         DynamicWeightAverage,
@@ -40,11 +41,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Advice": "branching",
+    "Affinities": "architecture",
     "AggregatedGradients": "training.weighting",
     "Architecture": "architecture",
     "ArchitectureSpace": "architecture",
     "Block": "space.block",
     "BranchedNetwork": "supernet",
+    "Branching": "branching",
     "Candidate": "architecture",
     "Comparison": "refining",
     "Data": "space.data",
@@ -77,14 +81,17 @@ _HOMES = {
     "Tree": "architecture",
     "UncertaintyWeighting": "training.weighting",
     "WeightingState": "training.weighting",
+    "advise": "branching",
     "check_elastic": "space.elastic",
     "compare": "refining",
     "elastic": "space.elastic",
     "extract": "evaluation",
     "export": "exporting",
+    "load_branching": "training",
     "load_network": "exporting",
     "load_space_file": "space.file",
     "load_supernetwork": "training",
+    "measure_affinities": "branching",
     "on_all": "space.task",
     "pick": "results",
     "plot_front": "plotting",
@@ -103,12 +110,14 @@ _HOMES = {
 }
 
 __all__ = [
-    "PredictorSampler",
+    "Advice",
+    "Affinities",
     "AggregatedGradients",
     "Architecture",
     "ArchitectureSpace",
     "Block",
     "BranchedNetwork",
+    "Branching",
     "Candidate",
     "Comparison",
     "Data",
@@ -120,6 +129,7 @@ __all__ = [
     "Origin",
     "PCGrad",
     "Plateau",
+    "PredictorSampler",
     "Processes",
     "QuantizationPolicy",
     "RandomWeighting",
@@ -140,14 +150,17 @@ __all__ = [
     "Tree",
     "UncertaintyWeighting",
     "WeightingState",
+    "advise",
     "check_elastic",
     "compare",
     "elastic",
     "export",
     "extract",
+    "load_branching",
     "load_network",
     "load_space_file",
     "load_supernetwork",
+    "measure_affinities",
     "on_all",
     "pick",
     "plot_front",

@@ -355,10 +355,10 @@ def test_expected_costs_of_certain_choices_are_those_of_the_network(
 def test_branch_points_learn_the_tree_that_affinities_speak_for() -> None:
     space = plain_space((True, True, True), (1, 1, 1), 4)
     affinities, costs = paired(space), NodeCosts((1.0,) * 3)
-    points = fit_branch_points(space, affinities, costs, 5 / 12, seed=0)
+    points = fit_branch_points(space, affinities, costs, 2 / 9, seed=0)
     assert points.most_likely() == PAIRS
     assert float(costs.expected(points).detach()) <= 5.2
-    again = fit_branch_points(space, affinities, costs, 5 / 12, seed=0)
+    again = fit_branch_points(space, affinities, costs, 2 / 9, seed=0)
     assert torch.equal(points.logits, again.logits)
 
 
@@ -367,7 +367,7 @@ def test_a_smaller_budget_gives_fewer_nodes_and_no_affinity_gives_no_certainty()
     costs = NodeCosts((1.0,) * 3)
     expected = [
         float(costs.expected(fit_branch_points(space, made_affinities(space, 3), costs, share, 0)).detach())
-        for share in (0.3, 0.5, 0.7, 1.0)
+        for share in (0.1, 0.4, 0.7, 1.0)
     ]
     assert expected == sorted(expected) and expected[0] < 4.1 and expected[-1] > 9
     nothing = replace(paired(space, noise=0.3), cost=np.zeros((3, 4, 4)))

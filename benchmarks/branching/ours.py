@@ -70,7 +70,8 @@ class Learned:
     def leading(self, nodes: int, seed: int, count: int) -> list[RankedTree]:
         """The trees of at most so many nodes that affinities speak for, best first."""
         space, branching = self.space.architectures, self.branching
-        share = nodes / self.costs.most(space)
+        least, most = self.costs.range(space)
+        share = (nodes - least) / (most - least)
         nearest = min(range(len(branching.shares)), key=lambda index: abs(branching.shares[index] - share))
         points = branching.points[nearest]
         return leading_trees(space, branching.affinities, self.costs, nodes, seed, points, count=count)
@@ -95,7 +96,7 @@ def learn(
     data = Data(train_loader, held, branch=held, eval_batch_size=len(held))
     nodes = [fork(problem.tasks, problem.blocks, at).node_count for at in range(problem.blocks)]
     costs = NodeCosts((1.0,) * problem.blocks)
-    share = problem.truth.node_count / max(nodes)
+    share = (problem.truth.node_count - problem.blocks) / (max(nodes) - problem.blocks)
     settings = TrainingSettings(
         epochs=max(2, steps // steps_per_epoch),
         learning_rate=5e-3,

@@ -1,5 +1,6 @@
 """Where tasks should part: affinities that a training tells, and Gumbel-softmax branch points that learn from them."""
 
+from mtnas.branching.advice import Advice, Choice, advise
 from mtnas.branching.branch_points import BranchPoints
 from mtnas.branching.branching import Branching
 from mtnas.branching.expected_nodes import expected_nodes
@@ -9,11 +10,14 @@ from mtnas.branching.measure import fork, measure_affinities
 from mtnas.branching.node_costs import NodeCosts
 
 __all__ = [
+    "Advice",
+    "Choice",
     "BranchPoints",
     "Branching",
     "FitSettings",
     "NodeCosts",
     "RankedTree",
+    "advise",
     "cheapest_tied",
     "energies_of",
     "expected_nodes",

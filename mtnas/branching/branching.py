@@ -24,7 +24,7 @@ class Branching:
 
     Attributes:
         affinities: of all pairs of tasks at all branch points.
-        shares: budgets, each a share of the params of the fully split tree.
+        shares: budgets, each a share of the way from hard sharing's params, 0, to those of the fully split tree, 1.
         points: branch points of each budget.
     """
 

@@ -55,7 +55,7 @@ def fit_branch_points(
         space: whose trees are meant.
         affinities: of its tasks.
         costs: of the nodes.
-        share: budget, as a share of the cost of the fully split tree.
+        share: budget, as a share of the way from hard sharing, 0, to the fully split tree, 1.
         seed: of the draws.
         settings: None: `FitSettings()`.
     """
@@ -65,18 +65,18 @@ def fit_branch_points(
         return points
     cost = torch.from_numpy(affinities.cost)
     tau = max(1e-6, float(torch.from_numpy(affinities.noise).square().mean().sqrt()) / len(space.tasks))
-    most = costs.most(space)
-    leading = leading_trees(space, affinities, costs, share * most, seed, count=settings.leading)
+    least, most = costs.range(space)
+    budget = costs.budget(space, share)
+    leading = leading_trees(space, affinities, costs, budget, seed, count=settings.leading)
     weights = torch.softmax(torch.tensor([-one.behind / tau for one in leading], dtype=torch.float64), 0)
     points.follow([one.tree for one in leading], weights)
     shared = Tree.shared(len(space.tasks), len(space.blocks))
-    saved = 1 - float(costs.of([shared.leaders])[0]) / most
-    price = settings.price * max(1e-9, affinities.energy(shared)) / max(1e-9, saved)
+    price = settings.price * max(1e-9, affinities.energy(shared)) / max(1e-9, most - least)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(points.parameters(), lr=settings.learning_rate)
     for _ in range(settings.steps):
         choices = points.draw(settings.samples, generator)
-        excess = (costs.of_drawn(points, choices) / most - share).clamp_min(0)
+        excess = (costs.of_drawn(points, choices) - budget).clamp_min(0)
         value = energies_of(choices, cost) + price * excess
         # Less the mean of the other draws: (n / (n - 1)) * (value - mean).
         ahead = (value - value.mean()) * (len(value) / (len(value) - 1))

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtnas.architecture import ArchitectureSpace, CostTable, split_tree
+from mtnas.architecture import ArchitectureSpace, CostTable, Tree, split_tree
 from mtnas.branching.branch_points import BranchPoints
 from mtnas.branching.expected_nodes import nodes_of
 
@@ -43,9 +43,16 @@ class NodeCosts:
         found: NDArray[np.float64] = self.fixed + nodes @ np.array(self.per_block)
         return found
 
-    def most(self, space: ArchitectureSpace) -> float:
-        """That of the fully split tree."""
-        return float(self.of([split_tree(space).leaders])[0])
+    def range(self, space: ArchitectureSpace) -> tuple[float, float]:
+        """Those of hard sharing and of the fully split tree."""
+        shared = Tree.shared(len(space.tasks), len(space.blocks))
+        least, most = self.of([shared.leaders, split_tree(space).leaders]).tolist()
+        return least, most
+
+    def budget(self, space: ArchitectureSpace, share: float) -> float:
+        """The cost that is so far on the way from hard sharing, 0, to the fully split tree, 1."""
+        least, most = self.range(space)
+        return least + share * (most - least)
 
     def expected(self, points: BranchPoints, generator: torch.Generator | None = None) -> Tensor:
         """Expected cost of a tree drawn from branch points, differentiable in their logits, a scalar.

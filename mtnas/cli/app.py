@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,7 @@ def run(
     from mtnas.searching import check_storage, searched_space
     from mtnas.searching import search as search_candidates
     from mtnas.space.check import check
+    from mtnas.training import load_branching
     from mtnas.training import train as train_supernetwork
 
     work = steps.Work.new(run, space, data_dir, seed)
@@ -107,6 +109,8 @@ def run(
         paths = steps.plot_step(work.run, results, _DPI)
     tables.print_results(results, rows)
     tables.print_predictors(read_predictors(work.run))
+    if branching := load_branching(work.run):
+        tables.print_branching(branching.shares, steps.advice_step(work.run, branching, branching.shares, 1))
     _say_written([work.run.results, *paths])
 
 
@@ -416,6 +420,41 @@ def refine(
     if behind := left_behind(work.run):
         typer.echo(f"left behind: {', '.join(behind)}; without --halving the same command takes them to their end")
     _say_written([work.run.path / "refined.csv"])
+
+
+@app.command(epilog=_example("mtnas trees runs/digits --share 0.4 --share 0.6"))
+def trees(
+    run: options.RunArgument,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--share", min=0, max=1, help="Budget: 0 is hard sharing's params, 1 the fully split tree's. Repeatable."
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="Trees to print for each budget.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """Say which tasks get along, which trees that speaks for within budgets, and how sure it is."""
+    from mtnas.cli import steps, tables
+    from mtnas.errors import RunError
+    from mtnas.training import load_branching
+
+    handle = steps.existing_run(run)
+    branching = load_branching(handle)
+    if branching is None:
+        raise RunError(
+            f"the training of {run} has not told which tasks get along: it was too short for that, had parting=0, or no"
+            " block to part at"
+        )
+    space, _ = handle.architectures()
+    advice = steps.advice_step(handle, branching, share or branching.shares, count)
+    if as_json:
+        budgets = [one.to_json(space) for one in advice]
+        typer.echo(json.dumps({"affinities": branching.affinities.to_json(), "budgets": budgets}, indent=1))
+        return
+    tables.print_affinities(branching.affinities)
+    for of, one in zip(share or branching.shares, advice, strict=True):
+        tables.print_advice(of, one)
 
 
 @app.command(epilog=_example("mtnas compare runs/digits --candidate 4ecb3c3a47 --seeds 3", _DATA_HELP))

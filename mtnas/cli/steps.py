@@ -13,6 +13,7 @@ from mtnas.progress import progress
 
 if TYPE_CHECKING:
     from mtnas.architecture import Candidate
+    from mtnas.branching import Advice, Branching
     from mtnas.exporting import Bundle
     from mtnas.pools import Pool
     from mtnas.refining.rows import RefinedRow
@@ -263,3 +264,12 @@ def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow 
         if not rows and weights != "inherited":
             raise RunError(f"candidate {candidate.id} has no {weights} weights; run mtnas refine first")
     return min(rows, key=lambda row: mean_error(row.valid), default=None)
+
+
+def advice_step(run: Run, branching: Branching, shares: Sequence[float], count: int) -> list[Advice]:
+    """What the training says about each budget."""
+    from mtnas.branching import advise
+    from mtnas.seeds import derive_seed
+
+    space, table = run.architectures()
+    return [advise(space, table, branching, share, derive_seed(run.seed, "trees"), count=count) for share in shares]

@@ -40,8 +40,9 @@ class TrainingSettings:
             branch point and part there, at another one in every step: what each task makes of its own nodes tells which
             tasks get along. Affinities are measured at its end and teach the branch points; the weights are then put
             back. 0, or a space without a branch point: trees are drawn evenly throughout.
-        tree_budgets: for each the branch points learn a distribution over trees whose expected params are no more than
-            this share of the fully split network's. Trees of the rest of the training are drawn from all of them.
+        tree_budgets: for each the branch points learn a distribution over trees whose params are within it, as a share
+            of the way from hard sharing, 0, to the fully split network, 1. Trees of the rest of the training are drawn
+            from all of them.
         affinity_samples: training samples, and samples kept for the branch points, that affinities are measured on.
         weighting: how the losses of the tasks become one step; see `mtnas.training.weighting`.
         ema_decay: of the exponential moving average of the weights, which is then what training gives: about the last
@@ -70,7 +71,7 @@ class TrainingSettings:
     random_trees: float = 0.5
     shared_warmup: float = 0.4
     parting: float = 0.05
-    tree_budgets: tuple[float, ...] = (0.35, 0.5, 0.65, 0.8)
+    tree_budgets: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
     affinity_samples: int = 4096
     weighting: TaskWeighting = field(default_factory=EqualWeighting)
     ema_decay: float = 0.0
@@ -94,9 +95,11 @@ class TrainingSettings:
             check_number(TrainingError, name, getattr(self, name), at_least=0)
         object.__setattr__(self, "tree_budgets", tuple(self.tree_budgets))
         if not self.tree_budgets:
-            raise TrainingError("tree_budgets is empty; give at least one share of the fully split network's params")
+            raise TrainingError(
+                "tree_budgets is empty; give at least one share between 0, hard sharing, and 1, all split"
+            )
         for share in self.tree_budgets:
-            check_number(TrainingError, "tree_budgets", share, above=0, at_most=1)
+            check_number(TrainingError, "tree_budgets", share, at_least=0, at_most=1)
         if not self.sandwich and self.random_networks == 0:
             raise TrainingError(
                 "random_networks must be at least 1 without sandwich, but is 0: nothing would be trained"

@@ -1,0 +1,1 @@
+"""Does a search gain by what the training learned about branching?"""
