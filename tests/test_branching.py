@@ -28,14 +28,14 @@ from toys import (
     toy_x,
 )
 
-from mtnas.architecture import Affinities, Architecture, ArchitectureSpace, Tree
+from mtnas.architecture import Affinities, Architecture, ArchitectureSpace, CostTable, Tree
 from mtnas.branching import (
     Branching,
     BranchPoints,
     FitSettings,
     NodeCosts,
+    advise,
     cheapest_tied,
-    energies_of,
     expected_nodes,
     fit_branch_points,
     fork,
@@ -44,6 +44,7 @@ from mtnas.branching import (
 )
 from mtnas.branching.readouts import Samples as Sets
 from mtnas.branching.readouts import as_rows, readout_losses
+from mtnas.branching.tree_arrays import as_trees, varied
 from mtnas.errors import ArchitectureError
 from mtnas.space.data import Data
 from mtnas.space.targets import as_numbers, one_hot
@@ -74,19 +75,15 @@ branchings = st.lists(st.booleans(), min_size=1, max_size=3).map(tuple)
 
 @settings(max_examples=60)
 @given(branching=branchings, tasks=st.integers(1, 5), seed=seeds)
-def test_draws_are_one_hot_and_have_the_probability_of_their_labels(
-    branching: tuple[bool, ...], tasks: int, seed: int
-) -> None:
+def test_draws_have_the_probability_of_their_labels(branching: tuple[bool, ...], tasks: int, seed: int) -> None:
     points = make_points(branching, tasks, seed)
-    choices, same = (points.draw(4, torch.Generator().manual_seed(seed)) for _ in range(2))
-    assert torch.equal(choices, same) and choices.shape == (4, sum(branching), tasks, tasks)
-    picked = choices.argmax(-1)
-    assert torch.equal(nn.functional.one_hot(picked, tasks).double(), choices)
-    assert bool((picked <= torch.arange(tasks)).all())
-    expected = points.probabilities().gather(-1, picked[0, :, :, None]).log().sum()
-    torch.testing.assert_close(points.log_probability(choices)[0], expected)
+    labels, same = (points.draw(4, torch.Generator().manual_seed(seed)) for _ in range(2))
+    assert torch.equal(labels, same) and labels.shape == (4, sum(branching), tasks)
+    assert bool((labels <= torch.arange(tasks)).all())
+    expected = points.probabilities().gather(-1, labels[0, :, :, None]).log().sum()
+    torch.testing.assert_close(points.log_probability(labels)[0], expected)
     if points.logits.numel():
-        points.log_probability(choices).sum().backward()
+        points.log_probability(labels).sum().backward()
         gradient = points.logits.grad
         assert gradient is not None and bool(gradient.isfinite().all())
         assert bool((gradient[:, points.mask] == 0).all())
@@ -98,7 +95,7 @@ def test_draws_are_one_hot_and_have_the_probability_of_their_labels(
 @given(branching=branchings, tasks=st.integers(1, 4), seed=seeds)
 def test_a_sample_is_the_tree_of_a_draw(branching: tuple[bool, ...], tasks: int, seed: int) -> None:
     points = make_points(branching, tasks, seed)
-    drawn = points.draw(1, torch.Generator().manual_seed(seed))[0].argmax(-1)
+    drawn = points.draw(1, torch.Generator().manual_seed(seed))[0]
     assert points.sample(torch.Generator().manual_seed(seed)) == points.tree_of(drawn)
 
 
@@ -106,7 +103,7 @@ def test_labels_are_drawn_with_their_probabilities() -> None:
     points = make_points((True, False, True), 4, seed=3)
     generator = torch.Generator().manual_seed(0)
     count = 3_000
-    choices = points.draw(count, generator).argmax(-1)
+    choices = points.draw(count, generator)
     probabilities = points.probabilities().detach()
     torch.testing.assert_close(probabilities.sum(-1), torch.ones(2, 4).double())
     for point, task in product(range(2), range(1, 4)):
@@ -261,12 +258,30 @@ def test_the_energy_is_the_cost_of_all_company_that_tasks_have(
                     expected += affinities.cost[at, a, b] + affinities.cost[at, b, a]
         assert energy == pytest.approx(expected / tasks) == pytest.approx(affinities.energy(tree))
     points = make_points(branching, tasks, seed)
-    choices = points.draw(5, torch.Generator().manual_seed(seed))
-    drawn = [points.tree_of(one.argmax(-1)) for one in choices]
-    energies = energies_of(choices, torch.from_numpy(affinities.cost))
-    assert energies.tolist() == pytest.approx([affinities.energy(tree) for tree in drawn])
-    costs = NodeCosts(tuple(range(1, len(branching) + 1)), 2.0)
-    assert costs.of_drawn(points, choices).tolist() == pytest.approx(costs.of([t.leaders for t in drawn]).tolist())
+    labels = points.draw(5, torch.Generator().manual_seed(seed))
+    drawn = [points.tree_of(one) for one in labels]
+    leaders = points.leaders_of(labels)
+    assert leaders.tolist() == [[list(row) for row in tree.leaders] for tree in drawn]
+    assert affinities.energies(leaders).tolist() == pytest.approx([affinities.energy(tree) for tree in drawn])
+
+
+@settings(max_examples=40)
+@given(branching=branchings, tasks=st.integers(1, 5), seed=seeds)
+def test_neighbours_of_trees_are_trees_of_the_space(branching: tuple[bool, ...], tasks: int, seed: int) -> None:
+    space = plain_space(branching, (1,) * len(branching), tasks)
+    leaders = make_points(branching, tasks, seed).draw_leaders(30, torch.Generator().manual_seed(seed % 100))
+    members = set(all_trees(tasks, branching))
+    assert set(as_trees(varied(leaders, space.split_depths, np.random.default_rng(seed % 100)))) <= members
+
+
+def test_every_tree_is_reached_by_variation() -> None:
+    space = plain_space((True, False, True), (1, 1, 1), 3)
+    rng, leaders = np.random.default_rng(0), np.zeros((200, 3, 3), dtype=np.int64)
+    reached: set[Tree] = set()
+    for _ in range(8):
+        leaders = varied(leaders, space.split_depths, rng)
+        reached |= set(as_trees(leaders))
+    assert reached == set(all_trees(3, (True, False, True)))
 
 
 def test_noise_of_a_difference_counts_where_trees_differ_only() -> None:
@@ -372,7 +387,8 @@ def test_a_smaller_budget_gives_fewer_nodes_and_no_affinity_gives_no_certainty()
     assert expected == sorted(expected) and expected[0] < 4.1 and expected[-1] > 9
     nothing = replace(paired(space, noise=0.3), cost=np.zeros((3, 4, 4)))
     entropies = [
-        float(fit_branch_points(space, one, costs, 1.0, 0).entropy().mean()) for one in (nothing, paired(space))
+        float(fit_branch_points(space, one, costs, 1.0, 0).entropy().mean().detach())
+        for one in (nothing, paired(space))
     ]
     assert entropies[0] > 0.9 and entropies[1] < 0.8
 
@@ -430,6 +446,25 @@ def test_what_was_learned_goes_to_json_and_back() -> None:
     for damage in ({"budgets": [{"share": 0.4, "logits": [1.0]}]}, {"budgets": 3}, {"affinities": {}}):
         with pytest.raises(ArchitectureError):
             Branching.from_json({**value, **damage}, space)
+
+
+def test_advice_is_given_for_any_budget_and_says_when_it_is_not_sure() -> None:
+    space = plain_space((True, True, True), (1, 1, 1), 4)
+    table = CostTable.plain((0, 0), [[(1, 1)]] * 3, [(2, 1)] * 4)
+    few = FitSettings(steps=20, leading=10)
+    clear = Branching.learn(space, paired(space, 0.01), NodeCosts.mean(space, table), (2 / 9,), 0, few)
+    for share, nodes in ((0.0, 3), (2 / 9, 5), (0.5, 7.5), (1.0, 12)):
+        advice = advise(space, table, clear, share, 0)
+        assert advice.budget == pytest.approx(8 + nodes) and all(one.cost <= 8 + nodes for one in advice.trees)
+        assert len(advice.choices) == 9 and all(0 < one.largest <= 1 for one in advice.choices)
+    advice = advise(space, table, clear, 2 / 9, 0)
+    assert advice.trees[0].tree == PAIRS and advice.sure and not advice.even
+    told = advice.to_json(space)
+    assert told["sure"] and told["trees"][0]["groups"]["b1"] == [["a", "c"], ["b", "d"]]
+    assert json.loads(json.dumps(told)) == told
+    nothing = replace(paired(space, 0.3), cost=np.zeros((3, 4, 4)))
+    vague = advise(space, table, Branching.learn(space, nothing, NodeCosts.mean(space, table), (1.0,), 0), 1.0, 0)
+    assert not vague.sure and vague.even and vague.cheapest.tree == Tree.shared(4, 3)
 
 
 # Measuring -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import numpy as np
 import optuna
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 from toys import plain_space, plain_spaces, plain_table
 
-from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, CostTable
+from mtnas.architecture import EXACT_COSTS, Affinities, Architecture, ArchitectureSpace, CostTable
+from mtnas.branching import Branching, FitSettings, NodeCosts
 from mtnas.predicting.genetics import Genes, fingerprints
 from mtnas.searching import Parameters, PredictorSampler
 from mtnas.searching.predictor_sampler.axis import Axis
 from mtnas.searching.tree_genes import Prior, TreeGenes
+from mtnas.searching.tree_prior import TreePrior
 
 
 class Case:
@@ -193,3 +196,61 @@ def test_threads_never_propose_one_network_twice() -> None:
     """Different genes may mean one network; those count as the same."""
     networks = parallel_search(Case(plain_space([True] * 3, [3] * 3, tasks=4)), 150, 4)
     assert len(set(networks)) == len(networks) == 150
+
+
+@given(plain_spaces(), st.integers(0, 99))
+def test_genes_of_trees_are_those_of_their_architectures(space: ArchitectureSpace, seed: int) -> None:
+    case = Case(space)
+    rng = random.Random(seed)
+    trees = [space.draw_tree(rng) for _ in range(8)]
+    leaders = np.array([tree.leaders for tree in trees])
+    genes = case.genes.of_trees(leaders, np.random.default_rng(seed))
+    assert genes.shape == (8, len(case.names)) and (genes < case.genes.levels).all() and (genes >= 0).all()
+    assert [case.architecture(row).tree for row in genes] == trees
+    assert np.array_equal(case.genes.leaders(genes), leaders)
+
+
+def learned(space: ArchitectureSpace, seed: int) -> Branching:
+    rng = np.random.default_rng(seed)
+    shape = (len(space.split_depths) - 1, len(space.tasks), len(space.tasks))
+    names = tuple(block.name for block in space.blocks if block.branching)
+    cost = np.abs(rng.normal(size=shape)) * ~np.eye(len(space.tasks), dtype=bool)
+    affinities = Affinities(space.tasks, names, space.split_depths[:-1], cost, np.full(shape, 0.01))
+    costs = NodeCosts((1.0,) * len(space.blocks))
+    return Branching.learn(space, affinities, costs, (0.3, 0.6), seed, FitSettings(steps=10, leading=5))
+
+
+def test_a_prior_draws_the_trees_of_the_branch_points() -> None:
+    space = plain_space((True, True, True), (2, 1, 2), 4)
+    case, branching = Case(space), learned(space, 0)
+    prior = TreePrior(branching, case.genes)
+    drawn, again = (prior(200, np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(drawn, again) and drawn.shape == (200, len(case.names))
+    seen = Counter(case.architecture(row).tree for row in drawn)
+    assert {tree for tree, _ in seen.most_common(2)} == {points.most_likely() for points in branching.points}
+    assert {case.architecture(row).options for row in drawn} != {case.architecture(drawn[0]).options}
+
+
+def test_predictors_of_errors_see_what_company_costs_and_others_do_not() -> None:
+    space = plain_space((True, False, True), (2, 2, 2), 3)
+    affinities = learned(space, 1).affinities
+    plain = Case(space)
+    objectives = [*(f"error/{task}" for task in space.tasks), "error/mean", "latency_ms"]
+    with_them = TreeGenes(space, plain.table, plain.names, objectives, {}, affinities=affinities)
+    without = TreeGenes(space, plain.table, plain.names, objectives, {})
+    genes = with_them.draw(50, np.random.default_rng(0))
+    leaders = with_them.leaders(genes)
+    shared = affinities.together(np.zeros((1, 3, 3), dtype=np.int64))
+    scale = np.einsum("npij,pij->nj", shared, affinities.cost).mean()
+    company = np.einsum("npij,pij->nj", affinities.together(leaders), affinities.cost) / scale
+    for number, name in enumerate(objectives):
+        view = with_them.view(number)
+        seen, before = with_them.features(genes, view), without.features(genes, view)
+        if name == "latency_ms":
+            assert np.array_equal(seen, before)
+            continue
+        expected = company.mean(1) if name == "error/mean" else company[:, number]
+        assert np.array_equal(seen[:, :-1], before) and np.allclose(seen[:, -1], expected)
+        groups = with_them.groups(view)
+        assert len(groups) == seen.shape[1] and groups[-1] == groups[:-1].max() + 1
+    assert np.allclose(with_them.features(genes, 0)[:, -1], company.mean(1))

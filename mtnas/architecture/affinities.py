@@ -70,7 +70,8 @@ class Affinities:
         Args:
             leaders: (n, all blocks, tasks).
         """
-        found: Floats = np.einsum("npij,pij->n", self.together(leaders), self.cost) / len(self.tasks)
+        together = self.together(leaders).reshape(len(leaders), self.cost.size)
+        found: Floats = together @ self.cost.ravel() / len(self.tasks)
         return found
 
     def energy(self, tree: Tree) -> float:
@@ -94,7 +95,7 @@ class Affinities:
             leaders: (n, all blocks, tasks).
             seed: of the draws.
         """
-        together = self.together(leaders).reshape(len(leaders), -1)
+        together = self.together(leaders).reshape(len(leaders), self.cost.size)
         rng = np.random.default_rng(seed)
         costs = self.cost.ravel() + self.noise.ravel() * rng.standard_normal((draws, self.cost.size))
         best = (costs @ together.T).argmin(1)

@@ -4,7 +4,7 @@ from mtnas.branching.advice import Advice, Choice, advise
 from mtnas.branching.branch_points import BranchPoints
 from mtnas.branching.branching import Branching
 from mtnas.branching.expected_nodes import expected_nodes
-from mtnas.branching.fit import FitSettings, energies_of, fit_branch_points
+from mtnas.branching.fit import FitSettings, fit_branch_points
 from mtnas.branching.leading_trees import RankedTree, cheapest_tied, leading_trees
 from mtnas.branching.measure import fork, measure_affinities
 from mtnas.branching.node_costs import NodeCosts
@@ -19,7 +19,6 @@ __all__ = [
     "RankedTree",
     "advise",
     "cheapest_tied",
-    "energies_of",
     "expected_nodes",
     "fit_branch_points",
     "fork",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mtnas.architecture import ArchitectureSpace, Tree
 from mtnas.branching.expected_nodes import expected_nodes
+from mtnas.branching.tree_arrays import canonical
 
 
 class BranchPoints(nn.Module):
@@ -49,43 +50,41 @@ class BranchPoints(nn.Module):
         Args:
             generator: of the CPU, whatever the device of the logits, so that draws are the same on every device.
         """
-        return self.tree_of(self.draw(1, generator)[0].argmax(-1))
+        return self.tree_of(self.draw(1, generator)[0])
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Choices of drawn trees, one-hot: (count, P, T, labels). By Gumbel-max (arXiv 1611.01144).
+        """Labels that the tasks take in drawn trees, (count, P, T). By Gumbel-max (arXiv 1611.01144).
 
         Args:
             generator: see `sample`.
         """
         uniform = torch.rand((count, *self.logits.shape), generator=generator).clamp_(1e-10, 1 - 1e-7)
-        noisy = self.masked_logits() - torch.log(-torch.log(uniform)).to(self.logits)
-        return nn.functional.one_hot(noisy.argmax(-1), self.tasks).to(self.logits.dtype)
+        return (self.masked_logits() - torch.log(-torch.log(uniform)).to(self.logits)).argmax(-1)
 
     def draw_leaders(self, count: int, generator: torch.Generator) -> NDArray[np.int64]:
-        """Drawn trees as the task that leads the node of every block and task, (count, L, T).
+        """Drawn trees as the task that leads the node of every block and task, (count, L, T). See `sample`."""
+        return self.leaders_of(self.draw(count, generator))
 
-        Args:
-            generator: see `sample`.
-        """
-        choices = self.draw(count, generator)
-        together = torch.einsum("nkta,nksa->nkts", choices, choices).cumprod(1)
-        leaders = together.argmax(-1)  # the first of those that share
-        rows, point = [], -1
+    def leaders_of(self, labels: Tensor) -> NDArray[np.int64]:
+        """Trees of labels (count, P, T), as the task that leads the node of every block and task, (count, L, T)."""
+        picked, point = labels.numpy(force=True), 0
+        rows, above = [], np.zeros((len(picked), self.tasks), dtype=np.int64)
         for may_split in self.branching:
-            point += may_split
-            rows.append(leaders[:, point] if point >= 0 else leaders.new_zeros((count, self.tasks)))
-        found: NDArray[np.int64] = torch.stack(rows, 1).numpy()
-        return found
+            if may_split:
+                above = canonical((above * self.tasks + picked[:, point])[:, None])[:, 0]
+                point += 1
+            rows.append(above)
+        return np.stack(rows, 1)
 
-    def log_probability(self, choices: Tensor) -> Tensor:
-        """Logarithm of the probability of drawn choices, (count,), differentiable in the logits.
+    def log_probability(self, labels: Tensor) -> Tensor:
+        """Logarithm of the probability of labels, (count,), differentiable in the logits.
 
         Args:
-            choices: (count, P, T, labels), one-hot.
+            labels: (count, P, T), see `draw`.
         """
-        logs = self.masked_logits().log_softmax(-1).masked_fill(self.mask, 0.0)
-        return (choices * logs).sum((1, 2, 3))
+        logs = self.masked_logits().log_softmax(-1).expand(len(labels), -1, -1, -1)
+        return logs.gather(-1, labels[..., None]).sum((1, 2, 3))
 
     def nats(self) -> Tensor:
         """Sum of the entropies of all choices, differentiable."""

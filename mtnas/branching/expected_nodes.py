@@ -42,17 +42,9 @@ def _sampled(p: Tensor, generator: torch.Generator | None, samples: int) -> Tens
     uniform = torch.rand((samples, *p.shape), generator=generator).to(p.device).clamp_(1e-10, 1 - 1e-7)
     soft = (p.clamp_min(1e-30).log() - torch.log(-torch.log(uniform))).softmax(-1)
     hard = torch.nn.functional.one_hot(soft.argmax(-1), p.shape[-1]).to(p.dtype)
-    return nodes_of(hard - soft.detach() + soft).mean(0)
-
-
-def nodes_of(weights: Tensor) -> Tensor:
-    """Number of groups after every branch point of drawn trees, (samples, P), differentiable in their choices.
-
-    Args:
-        weights: (samples, P, T, labels), one-hot in value.
-    """
-    together = torch.einsum("nkta,nksa->nkts", weights, weights).cumprod(1)  # 1 where t and s still share
-    tasks = weights.shape[2]
-    earlier = torch.ones(tasks, tasks, dtype=torch.bool, device=weights.device).tril(-1)
+    choice = hard - soft.detach() + soft  # (samples, P, T, labels)
+    together = torch.einsum("nkta,nksa->nkts", choice, choice).cumprod(1)  # 1 where t and s still share
+    earlier = torch.ones(p.shape[1], p.shape[1], dtype=torch.bool, device=p.device).tril(-1)
     # A task counts as a group of its own if no earlier task shares with it.
-    return torch.where(earlier, 1 - together, torch.ones_like(together)).prod(-1).sum(-1)
+    alone = torch.where(earlier, 1 - together, torch.ones_like(together)).prod(-1)
+    return alone.sum(-1).mean(0)

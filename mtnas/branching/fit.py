@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from mtnas.architecture import Affinities, ArchitectureSpace, Tree
 from mtnas.branching.branch_points import BranchPoints
@@ -63,7 +62,6 @@ def fit_branch_points(
     points = BranchPoints(space).double()
     if points.logits.numel() == 0 or len(space.tasks) == 1:
         return points
-    cost = torch.from_numpy(affinities.cost)
     tau = max(1e-6, float(torch.from_numpy(affinities.noise).square().mean().sqrt()) / len(space.tasks))
     least, most = costs.range(space)
     budget = costs.budget(space, share)
@@ -75,24 +73,14 @@ def fit_branch_points(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(points.parameters(), lr=settings.learning_rate)
     for _ in range(settings.steps):
-        choices = points.draw(settings.samples, generator)
-        excess = (costs.of_drawn(points, choices) - budget).clamp_min(0)
-        value = energies_of(choices, cost) + price * excess
+        labels = points.draw(settings.samples, generator)
+        leaders = points.leaders_of(labels)
+        excess = (costs.of(leaders) - budget).clip(0)
+        value = torch.from_numpy(affinities.energies(leaders) + price * excess)
         # Less the mean of the other draws: (n / (n - 1)) * (value - mean).
         ahead = (value - value.mean()) * (len(value) / (len(value) - 1))
         optimizer.zero_grad(set_to_none=True)
-        loss = (ahead * points.log_probability(choices)).mean() - tau * points.nats()
+        loss = (ahead * points.log_probability(labels)).mean() - tau * points.nats()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return points
-
-
-def energies_of(choices: Tensor, cost: Tensor) -> Tensor:
-    """Energies of drawn trees (see `Affinities.energies`), (samples,).
-
-    Args:
-        choices: (samples, branch points, tasks, labels), one-hot.
-        cost: (branch points, tasks, tasks).
-    """
-    together = torch.einsum("nkta,nksa->nkts", choices, choices).cumprod(1)
-    return torch.einsum("nkts,kts->n", together, cost) / cost.shape[-1]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
-import random
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from mtnas.architecture import Affinities, Architecture, ArchitectureSpace, BlockChoices, Tree, mutate
+from mtnas.architecture import Affinities, ArchitectureSpace, Tree
 from mtnas.branching.branch_points import BranchPoints
 from mtnas.branching.node_costs import NodeCosts
+from mtnas.branching.tree_arrays import Ints, as_trees, varied
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ def leading_trees(
     *,
     count: int = 10,
     draws: int = 500,
-    patience: int = 15,
-    kept: int = 40,
+    patience: int = 20,
+    kept: int = 60,
 ) -> list[RankedTree]:
     """The trees of least energy within a budget, best first.
 
-    Trees are drawn from branch points and then improved: the best so far are varied, by the operators of the genome and
-    by tasks that change places, and the better ones kept, until that finds nothing better.
+    Trees are drawn from branch points and then improved: the best so far are varied, and the better ones kept, until
+    that finds nothing better. No partition is ever listed, so that there may be a hundred tasks.
 
     Args:
         space: whose trees are meant.
@@ -68,33 +68,32 @@ def leading_trees(
         points: draw the trees to begin with; None: every label is as likely.
         count: trees that are wanted.
         draws: trees to begin with.
-        patience: rounds of variation without a better tree among the best ``count`` that end it.
-        kept: trees that are varied in every round.
+        patience: rounds of variation without a better tree among the best five (or ``count``) that end it.
+        kept: trees that are varied in every round, eight times each.
 
     Returns:
         At most ``count`` trees; hard sharing alone where even that is above the budget.
     """
-    bare = _bare(space)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     points = points or BranchPoints(space)
-    rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
-    shared = Tree.shared(len(space.tasks), len(space.blocks))
-    pool = {shared: affinities.energy(shared)}
-    _take(pool, [points.sample(generator) for _ in range(draws)], affinities, costs, budget)
+    pool = _Pool(affinities, costs, budget)
+    shared = np.zeros((1, len(space.blocks), len(space.tasks)), dtype=np.int64)
+    pool.add(shared, whatever=True)
+    pool.add(points.draw_leaders(draws, generator))
     still = 0
     while still < patience:
-        best = _best(pool, max(kept, count))
-        varied = [_varied(bare, tree, rng) for tree in best[:kept] for _ in range(8)]
-        _take(pool, varied, affinities, costs, budget)
-        still = 0 if _best(pool, count) != best[:count] else still + 1
-    ranked = _best(pool, count)
-    leaders = np.array([tree.leaders for tree in ranked])
-    noise, cost = affinities.difference_noise(leaders, ranked[0]), costs.of(leaders)
+        before = pool.best(min(count, 5))[1]
+        parents = pool.best(kept)[0]
+        pool.add(varied(np.repeat(parents, 8, axis=0), space.split_depths, rng))
+        pool.keep(max(count, kept))
+        still = still + 1 if np.array_equal(before, pool.best(min(count, 5))[1]) else 0
+    leaders, energies = pool.best(count)
+    trees = as_trees(leaders)
+    noise, cost = affinities.difference_noise(leaders, trees[0]), costs.of(leaders)
     confidence = affinities.confidences(leaders, seed)
     return [
-        RankedTree(
-            tree, pool[tree], float(cost[i]), pool[tree] - pool[ranked[0]], float(noise[i]), float(confidence[i])
-        )
-        for i, tree in enumerate(ranked)
+        RankedTree(tree, *map(float, (energies[i], cost[i], energies[i] - energies[0], noise[i], confidence[i])))
+        for i, tree in enumerate(trees)
     ]
 
 
@@ -107,42 +106,29 @@ def cheapest_tied(ranked: Iterable[RankedTree], *, deviations: float = 2.0) -> R
     )
 
 
-def _best(pool: Mapping[Tree, float], count: int) -> list[Tree]:
-    return heapq.nsmallest(count, pool, key=lambda tree: (pool[tree], tree))
+class _Pool:
+    """Different trees within a budget, with their energies, best first."""
 
+    def __init__(self, affinities: Affinities, costs: NodeCosts, budget: float) -> None:
+        self.affinities, self.costs, self.budget = affinities, costs, budget
+        self.leaders: Ints | None = None
+        self.energies = np.zeros(0)
 
-def _varied(space: ArchitectureSpace, tree: Tree, rng: random.Random) -> Tree:
-    """A tree near another one."""
-    if tree.tasks > 2 and rng.random() < 0.4:
-        return _exchanged(tree, *rng.sample(range(tree.tasks), 2))
-    return mutate(space, Architecture.uniform(tree, _names(space)), rng).tree
+    def add(self, leaders: Ints, *, whatever: bool = False) -> None:
+        """Take in trees; those above the budget only if ``whatever``."""
+        within = self.costs.of(leaders) <= self.budget * (1 + 1e-9)
+        leaders = leaders if whatever else leaders[within]
+        joined = leaders if self.leaders is None else np.concatenate([self.leaders, leaders])
+        energies = np.concatenate([self.energies, self.affinities.energies(leaders)])
+        _, first = np.unique(joined.reshape(len(joined), -1), axis=0, return_index=True)
+        # Of equal energies the first in the order of trees, so that the result does not depend on the way to it.
+        order = first[np.argsort(energies[first], kind="stable")]
+        self.leaders, self.energies = joined[order], energies[order]
 
+    def best(self, count: int) -> tuple[Ints, NDArray[np.float64]]:
+        assert self.leaders is not None
+        return self.leaders[:count], self.energies[:count]
 
-def _exchanged(tree: Tree, one: int, other: int) -> Tree:
-    """The tree in which two tasks have changed places."""
-    place = {one: other, other: one}
-    return Tree.from_groups(
-        [[place.get(task, task) for task in group] for group in tree.groups(block)] for block in range(tree.blocks)
-    )
-
-
-def _take(
-    pool: dict[Tree, float], trees: Iterable[Tree], affinities: Affinities, costs: NodeCosts, budget: float
-) -> None:
-    """Add the trees that are new and within the budget, with their energies."""
-    new = sorted({tree for tree in trees if tree not in pool})
-    if not new:
-        return
-    leaders = np.array([tree.leaders for tree in new])
-    within = costs.of(leaders) <= budget * (1 + 1e-9)
-    energies = affinities.energies(leaders)
-    pool.update({tree: float(energies[i]) for i, tree in enumerate(new) if within[i]})
-
-
-def _bare(space: ArchitectureSpace) -> ArchitectureSpace:
-    """The space with one option in every block: its members are trees."""
-    return replace(space, blocks=tuple(BlockChoices(block.name, ("node",), block.branching) for block in space.blocks))
-
-
-def _names(space: ArchitectureSpace) -> tuple[str, ...]:
-    return tuple(block.options[0] for block in space.blocks)
+    def keep(self, count: int) -> None:
+        """Forget all but the best."""
+        self.leaders, self.energies = self.best(count)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mtnas.architecture import ArchitectureSpace, CostTable, Tree, split_tree
 from mtnas.branching.branch_points import BranchPoints
-from mtnas.branching.expected_nodes import nodes_of
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,3 @@ class NodeCosts:
         """
         nodes = points.expected_nodes(generator)
         return (nodes * nodes.new_tensor(self.per_block)).sum() + self.fixed
-
-    def of_drawn(self, points: BranchPoints, choices: Tensor) -> Tensor:
-        """Costs of drawn trees, (samples,), from their choices (see `BranchPoints.draw`)."""
-        nodes = points.by_block(nodes_of(choices))
-        return (nodes * nodes.new_tensor(self.per_block)).sum(-1) + self.fixed

@@ -95,9 +95,7 @@ class TrainingSettings:
             check_number(TrainingError, name, getattr(self, name), at_least=0)
         object.__setattr__(self, "tree_budgets", tuple(self.tree_budgets))
         if not self.tree_budgets:
-            raise TrainingError(
-                "tree_budgets is empty; give at least one share between 0, hard sharing, and 1, all split"
-            )
+            raise TrainingError("tree_budgets is empty; give at least one share, 0 for hard sharing to 1 for all split")
         for share in self.tree_budgets:
             check_number(TrainingError, "tree_budgets", share, at_least=0, at_most=1)
         if not self.sandwich and self.random_networks == 0:
