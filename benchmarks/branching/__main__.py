@@ -15,6 +15,7 @@ from benchmarks.branching.measures import exact, pair_accuracy, rank
 from benchmarks.branching.problem import Problem, Teacher, identical, make_problem, pairs, unrelated
 from benchmarks.branching.rivals import bmtas, ceiling, ltb, one_shot, pairwise, random_trees
 from benchmarks.branching.rivals.found import Found
+from benchmarks.branching.scale import expected_nodes_rows, many_tasks_rows
 from benchmarks.report import Bar, Options, Report, main
 from mtnas.architecture import Tree
 from mtnas.branching import cheapest_tied
@@ -32,6 +33,9 @@ ABOUT = (
 
 Method = Callable[[Problem, int, int], Found]
 WIDTH = 10
+ALONE, TRAINED = "mtnas, affinities alone", "mtnas, 3 trees trained"
+FRESH = range(100, 130)
+"""Seeds on which nothing about the method was chosen."""
 EIGHT = Teacher(Tree((tuple(task - task % 2 for task in range(8)),) * 4))
 
 
@@ -39,8 +43,8 @@ def methods(steps: int, seeds: Sequence[int]) -> dict[str, Method]:
     """The methods on four tasks, by name. ``steps``: of one training; the full benchmark has 2,500."""
     short = max(50, round(steps * 0.4))
     found: dict[str, Method] = {
-        "mtnas, affinities alone": partial(ours.find, steps=short, finalists=1),
-        "mtnas, 3 trees trained": partial(ours.find, steps=short, finalists=3, trained_steps=steps),
+        ALONE: partial(ours.find, steps=short, finalists=1),
+        TRAINED: partial(ours.find, steps=short, finalists=3, trained_steps=steps),
         "every tree trained (ceiling)": partial(ceiling.find, steps=steps),
         "pairs of tasks": partial(pairwise.find, steps=steps),
         "one-shot, random trees": partial(one_shot.find, units=6.0 * steps / 2500),
@@ -65,14 +69,15 @@ def row_of(
     truths = [(found[seed].tree, problem.truth) for seed, problem in problems.items()]
     accuracy = [pair_accuracy(*both) for both in truths]
     known = [one for one in ranks if one is not None]
+    count = max(1, len(problems))
     return {
         "method": name,
         "exact": f"{sum(exact(*both) for both in truths)} of {len(truths)}",
         "rank": " ".join("-" if one is None else str(one) for one in ranks),
         "median rank": median(known) if known else "-",
         "pairs": " ".join(f"{fmean(column):.2f}" for column in zip(*accuracy, strict=True)),
-        "units": fmean(one.units for one in found.values()),
-        "s": (time.perf_counter() - begun) / len(problems),
+        "units": sum(one.units for one in found.values()) / count,
+        "s": (time.perf_counter() - begun) / count,
         "trees": " ".join(str(one.tree) for one in found.values()),
     }
 
@@ -132,25 +137,33 @@ def measure(options: Options) -> Report:
     eight = {seed: make_problem(seed, EIGHT) for seed in seeds}
     three = {seed: make_problem(seed, pairs(8)) for seed in seeds}
     all_methods = methods(steps, seeds)
-    with progress("branching", len(seeds) * (len(all_methods) + 2), 0, show=True) as advance:
+    total = len(seeds) * (len(all_methods) + 2) + (0 if options.quick else len(FRESH))
+    with progress("branching", total, 0, show=True) as advance:
         rows = {name: row_of(name, four, method, advance) for name, method in all_methods.items()}
         alone = partial(ours.find, steps=2 * short, finalists=1)
+        fresh = {seed: make_problem(seed) for seed in (() if options.quick else FRESH)}
+        fresh_row = row_of(f"mtnas, affinities alone, {len(fresh)} other seeds", fresh, all_methods[ALONE], advance)
         eight_row = row_of("8 tasks in four pairs, 16 nodes: mtnas, affinities alone", eight, alone, advance)
         three_row = row_of("8 tasks, shared then four pairs, 9 nodes: mtnas, affinities alone", three, alone, advance)
     null = controls(seeds, short)
-    report.rows = [*rows.values(), eight_row, three_row, *null, *(budgets(seed, short) for seed in seeds[:2])]
-    for name in ("mtnas, affinities alone", "mtnas, 3 trees trained"):
+    told = [budgets(seed, short) for seed in seeds[:2]]
+    report.rows = [*rows.values(), *([fresh_row] if fresh else []), eight_row, three_row, *null, *told]
+    report.rows += expected_nodes_rows() + many_tasks_rows(options.quick)
+    for name in (ALONE, TRAINED):
         share = int(rows[name]["exact"].split()[0]) / len(seeds)
         report.bars.append(Bar.at_least(f"{name}: share of seeds with the exact tree", share, 0.8))
         report.bars.append(Bar.at_most(f"{name}: units", rows[name]["units"], 12))
-    best = rows["mtnas, 3 trees trained"]
+    best = rows[TRAINED]
     report.bars.append(Bar.at_least("aim: exact tree in all seeds", int(best["exact"].split()[0]) / len(seeds), 1.0))
     report.bars.append(Bar.at_most("aim: units", best["units"], 6))
     for row, name in zip(null, ("identical tasks share all", "unrelated tasks part at once"), strict=True):
         report.bars.append(Bar.at_least(f"{name}: share of seeds", int(row["exact"].split()[0]) / len(seeds), 0.9))
     last = float(eight_row["pairs"].split()[-1])
     report.bars.append(Bar.at_least("8 tasks in four pairs: pairs right at the last block", last, 0.95))
-    trees = int(report.rows[-1]["exact"].split()[0])
+    if fresh:
+        share = int(fresh_row["exact"].split()[0]) / len(fresh)
+        report.bars.append(Bar.at_least("other seeds, affinities alone: share with the exact tree", share, 0.8))
+    trees = min(int(row["exact"].split()[0]) for row in told)
     report.bars.append(Bar.at_least("different trees of four budgets from one training", trees, 4))
     return report
 
