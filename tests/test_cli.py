@@ -146,6 +146,28 @@ def test_show_and_plot_write_nothing_but_figures(finished: Path, tmp_path: Path)
     assert contents(path) == before
 
 
+def test_trees_tells_what_the_training_says_about_branching(finished: Path, tmp_path: Path) -> None:
+    before = contents(finished)
+    told = call("trees", finished, "--count", "2")
+    assert told.code == 0 and contents(finished) == before
+    tasks = ("quadrant", "product", "total")
+    assert all(word in told.out for word in (*tasks, "first", "middle", "last", "confidence", "entropy"))
+    assert told.out.count("Budget ") == 4
+    value = json.loads(call("trees", finished, "--share", "0.3", "--share", "1", "--json").out)
+    assert value["affinities"]["tasks"] == list(tasks) and len(value["budgets"]) == 2
+    for budget in value["budgets"]:
+        assert {"sure", "near_even", "cheapest_tied", "choices"} <= budget.keys()
+        energies = [tree["energy"] for tree in budget["trees"]]
+        assert energies == sorted(energies) and all(tree["cost"] <= budget["budget"] for tree in budget["trees"])
+    path = tmp_path / "none"
+    space = tmp_path / "space.py"
+    space.write_text(
+        TOY_FILE.read_text().replace("TrainingSettings(epochs=3", "TrainingSettings(parting=0.0, epochs=3")
+    )
+    assert call("train", space, "--run", path, "--epochs", "1").code == 0
+    refused(call("trees", path), "has not told which tasks get along", "parting=0")
+
+
 def test_search_goes_on_with_what_the_run_had(finished: Path, tmp_path: Path) -> None:
     path = copied(finished, tmp_path)
     before = read_results(Run(path))

@@ -172,7 +172,7 @@ def test_every_epoch_tells_its_history(finished: tuple[Run, SuperNetwork]) -> No
         assert list(entry["losses"]) == [task.name for task in toy_tasks()]
     assert ["branching" in entry for entry in history] == [False, True, False]
     learned = history[1]["branching"]
-    assert learned["budgets"] == [0.2, 0.4, 0.6, 0.8]
+    assert learned["budgets"] == [0.0, 0.25, 0.5, 0.75]
     assert torch.tensor(learned["probabilities"]).shape == (4, 3, 3, 3)
     assert torch.tensor(learned["entropy"]).shape == (4, 3, 2)
 

@@ -431,8 +431,8 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
         expected["learning_rate"] = entry["learning_rate"]
         assert {name: found[name][epoch][1] for name in expected} == pytest.approx(expected)
     probabilities = history[1]["branching"]["probabilities"]
-    assert found["branch/0.4/middle/weight/kind"][0][1] == pytest.approx(probabilities[1][1][2][1])
-    assert found["branch/0.8/last/kind/kind"][0][1] == pytest.approx(probabilities[3][2][1][1])
+    assert found["branch/0.25/middle/weight/kind"][0][1] == pytest.approx(probabilities[1][1][2][1])
+    assert found["branch/0.75/last/kind/kind"][0][1] == pytest.approx(probabilities[3][2][1][1])
 
 
 def test_without_being_asked_nothing_is_written_for_tensorboard(tmp_path: Path) -> None:

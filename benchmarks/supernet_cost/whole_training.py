@@ -18,6 +18,7 @@ from mtnas.space.data import Data
 from mtnas.space.file import load_space_file
 from mtnas.space.search_space import SearchSpace
 from mtnas.training import TrainingSettings, train
+from mtnas.training.phases import Phases
 
 UNIT = "hard-sharing epoch"
 
@@ -25,26 +26,27 @@ UNIT = "hard-sharing epoch"
 def measure_training(quick: bool, seed: int) -> tuple[list[dict[str, Any]], list[Bar]]:
     """Rows on the digits' training and its parts.
 
-    Quick: 3 epochs, scaled by the phases' shares of all epochs. Too short for the branch points to learn, so that trees
-    stay larger than in a whole training; it has no bar.
+    Quick: 3 epochs, scaled by the phases' shares of all epochs; it has no bar.
     """
     chosen = load_space_file(Path(__file__).parents[2] / "search_spaces" / "digits.py")
     shipped = replace(chosen.setting("training", TrainingSettings()), threads=1, device=DEVICE.type)
     settings = replace(shipped, epochs=3) if quick else shipped
     epochs = watch_training(chosen.space, chosen.data(None), settings, seed)
-    first = round(settings.epochs * settings.shared_warmup)
-    shared = round(shipped.epochs * shipped.shared_warmup) / shipped.epochs
+    space = chosen.space.architectures
+    now, whole = Phases.of(settings, space), Phases.of(shipped, space)
     tasks = len(chosen.space.tasks)
     rows, total, wall = [], 0.0, 0.0
-    for name, share, phase in (
-        ("shared phase", shared, epochs[:first]),
-        ("branching phase", 1 - shared, epochs[first:]),
+    for name, part, phase in (
+        ("shared phase", whole.shared, epochs[: now.shared]),
+        ("parting phase", whole.parted - whole.shared, epochs[now.shared : now.parted]),
+        ("branching phase", whole.epochs - whole.parted, epochs[now.parted :]),
     ):
+        share = part / whole.epochs
         if phase:
             rows += _phase_rows(tasks, name, share, phase)
             total += share * sum(epoch.total for epoch in phase) / sum(epoch.hard for epoch in phase)
             wall += share * sum(epoch.wall for epoch in phase) / sum(epoch.hard_wall for epoch in phase)
-    what = f"from {settings.epochs} epochs, trees too large" if quick else "whole training"
+    what = f"from {settings.epochs} epochs" if quick else "whole training"
     rows.append(row(UNIT, tasks, what, [total], note=f"wall clock: {wall:.2f}"))
     bar = Bar.at_most("digits: whole training in hard-sharing trainings", total, 4.0)
     return rows, [] if quick else [bar]

@@ -71,7 +71,7 @@ class TrainingSettings:
     random_trees: float = 0.5
     shared_warmup: float = 0.4
     parting: float = 0.05
-    tree_budgets: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)
+    tree_budgets: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75)
     affinity_samples: int = 4096
     weighting: TaskWeighting = field(default_factory=EqualWeighting)
     ema_decay: float = 0.0
