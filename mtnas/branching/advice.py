@@ -38,13 +38,13 @@ class Advice:
     Attributes:
         budget: largest cost of the nodes of a tree, of stem and heads.
         trees: best first.
-        cheapest: the cheapest that noise alone may have put behind the best.
+        cheapest: the cheapest tree that noise alone may have put behind the best one, see `cheapest_tied`.
         choices: of the branch points of this budget.
     """
 
     budget: float
     trees: tuple[RankedTree, ...]
-    cheapest: RankedTree
+    cheapest: Tree
     choices: tuple[Choice, ...]
 
     @property
@@ -62,7 +62,7 @@ class Advice:
             "budget": self.budget,
             "sure": self.sure,
             "near_even": self.even,
-            "cheapest_tied": str(self.cheapest.tree),
+            "cheapest_tied": str(self.cheapest),
             "trees": [
                 {"tree": str(one.tree), "groups": _groups(one.tree, space), "energy": one.energy, "behind": one.behind,
                  "noise": one.noise, "confidence": one.confidence, "cost": one.cost}
@@ -94,7 +94,7 @@ def advise(
         seed: of draws.
         cost: an exact cost.
         count: trees to tell of.
-        considered: among which confidence is told and the cheapest is looked for.
+        considered: trees among which confidence is told.
     """
     costs = NodeCosts.mean(space, table, cost)
     budget = costs.budget(space, share)
@@ -102,7 +102,8 @@ def advise(
     known = dict(zip(branching.shares, branching.points, strict=True))
     points = known.get(share) or fit_branch_points(space, affinities, costs, share, seed)
     ranked = leading_trees(space, affinities, costs, budget, seed, points, count=considered)
-    return Advice(budget, tuple(ranked[:count]), cheapest_tied(ranked), _choices(space, points))
+    cheapest = cheapest_tied(space, affinities, costs, ranked[0].tree, seed)
+    return Advice(budget, tuple(ranked[:count]), cheapest, _choices(space, points))
 
 
 def _choices(space: ArchitectureSpace, points: BranchPoints) -> tuple[Choice, ...]:

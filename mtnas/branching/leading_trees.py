@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,13 +96,39 @@ def leading_trees(
     ]
 
 
-def cheapest_tied(ranked: Iterable[RankedTree], *, deviations: float = 2.0) -> RankedTree:
-    """The cheapest of the trees that are behind the best by no more than some standard errors: where tasks do not care,
-    nothing is spent on keeping them apart."""
-    return min(
-        (one for one in ranked if one.behind <= deviations * one.noise),
-        key=lambda one: (one.cost, one.energy, one.tree),
-    )
+def cheapest_tied(
+    space: ArchitectureSpace,
+    affinities: Affinities,
+    costs: NodeCosts,
+    best: Tree,
+    seed: int,
+    *,
+    deviations: float = 2.0,
+    levels: int = 8,
+) -> Tree:
+    """The cheapest tree that noise alone may have put behind the best one.
+
+    Where tasks do not care, nothing is spent on keeping them apart: from hard sharing upwards, the leading tree of
+    every level of cost is compared with the best one.
+
+    Args:
+        space: whose trees are meant.
+        affinities: of its tasks.
+        costs: of the nodes.
+        best: of the leading trees.
+        seed: of draws.
+        deviations: standard errors by which a tree may be behind.
+        levels: budgets that are looked at, evenly from the cost of hard sharing to that of ``best``.
+    """
+    least, most = costs.range(space)[0], float(costs.of([best.leaders])[0])
+    for level in range(levels):
+        budget = least + (most - least) * level / levels
+        (found,) = leading_trees(space, affinities, costs, budget, seed, count=1)
+        leaders = np.array([found.tree.leaders])
+        behind = found.energy - affinities.energy(best)
+        if behind <= deviations * float(affinities.difference_noise(leaders, best)[0]):
+            return found.tree
+    return best
 
 
 class _Pool:

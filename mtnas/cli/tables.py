@@ -357,7 +357,7 @@ def _flags(advice: Advice) -> list[str]:
     if not advice.sure:
         found.append(
             f"[bold]not sure[/bold]: the first tree is the best in {first.confidence:.0%} of redraws within the noise;"
-            f" the cheapest of those that may be as good is {advice.cheapest.tree}"
+            f" the cheapest of those that may be as good is {advice.cheapest}"
         )
     if advice.even:
         found.append(
