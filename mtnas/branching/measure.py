@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from mtnas.architecture import Affinities, Architecture, Tree
+from mtnas.architecture import Affinities, Tree
 from mtnas.branching.readouts import Samples, as_rows, readout_losses
-from mtnas.evaluation.prefixes import PrefixActivations
+from mtnas.evaluation.calibration import gathering_statistics
 from mtnas.space.data import Batch, Data
 from mtnas.space.shapes import batch_size, to_device
 from mtnas.space.task import Task
@@ -35,7 +37,6 @@ def measure_affinities(
     grid: int = 3,
     floor: float = 0.03,
     ridges: Sequence[float] = RIDGES,
-    cache_mib: float = 512,
 ) -> Affinities:
     """Affinities of all pairs of tasks at every branch point, by linear readouts.
 
@@ -55,27 +56,19 @@ def measure_affinities(
         grid: side of the places that maps are averaged over.
         floor: of an error, as a share of the variance of the targets: below it differences mean little.
         ridges: to choose from for every readout.
-        cache_mib: activations kept, so that what tasks share is computed once.
     """
     space, tasks = supernet.space.architectures, supernet.space.tasks
-    device = next(supernet.parameters()).device
-    fit, judge = (list(data.some_batches(split, samples)) for split in ("train", "branch"))
-    inputs = [[to_device(x, device) for x, _ in batches] for batches in (fit, judge)]
     given = {
-        index: Samples(*(_labels(task, batches, grid) for batches in (fit, judge)))
+        index: Samples(*(_labels(task, data.some_batches(split, samples), grid) for split in ("train", "branch")))
         for index, task in enumerate(tasks)
         if task.targets is not None
     }
     costs, noises = [], []
     for place in space.split_depths[:-1]:
-        tree = fork(len(tasks), len(space.blocks), place)
-        network = supernet.found.costs.uniform(space, tree, "params", largest=True)
-        activations = PrefixActivations(supernet, *inputs, cache_mib=cache_mib)
-        rows = [_features(activations, network, task, place, grid) for task in range(len(tasks))]
-        targets = [
-            given[task] if task in given else _outputs(activations, network, task, grid) for task in range(len(tasks))
-        ]
-        cost, noise = _compare([readout_losses(one, targets, ridges) for one in rows], tasks, floor)
+        parted = _Parted(supernet, place, [task for task in range(len(tasks)) if task not in given])
+        features, outputs = parted.read(data, samples, grid)
+        targets = [given[task] if task in given else outputs[task] for task in range(len(tasks))]
+        cost, noise = _compare([readout_losses(one, targets, ridges) for one in features], tasks, floor)
         costs.append(cost)
         noises.append(noise)
     shape = (len(costs), len(tasks), len(tasks))
@@ -85,17 +78,64 @@ def measure_affinities(
     )
 
 
-def _features(activations: PrefixActivations, network: Architecture, task: int, place: int, grid: int) -> Samples:
-    found = activations.after(network.path(task)[: place + 1])
-    return Samples(_rows(found.calibration, grid), _rows(found.judged, grid))
+class _Parted:
+    """The nodes of a tree in which all tasks part at one block, run batch by batch: no activations are kept.
+
+    Args:
+        supernet: whose nodes they are, of the largest options.
+        place: number of the block.
+        heard: numbers of the tasks whose outputs are wanted, too.
+    """
+
+    def __init__(self, supernet: SuperNetwork, place: int, heard: Sequence[int]) -> None:
+        space = supernet.space.architectures
+        tree = fork(len(space.tasks), len(space.blocks), place)
+        network = supernet.found.costs.uniform(space, tree, "params", largest=True)
+        paths = [network.path(task) for task in range(len(space.tasks))]
+        self.shared = [supernet.stem, *(supernet.last_node(paths[0][:length]) for length in range(1, place + 1))]
+        self.own = [supernet.last_node(path[: place + 1]) for path in paths]
+        self.rest = {
+            task: [
+                *(supernet.last_node(paths[task][:length]) for length in range(place + 2, len(space.blocks) + 1)),
+                supernet.head_behind(task, paths[task]),
+            ]
+            for task in heard
+        }
+        self.device = next(supernet.parameters()).device
+
+    def read(self, data: Data, samples: int, grid: int) -> tuple[list[Samples], dict[int, Samples]]:
+        """What leaves every task's own node, and the outputs that are wanted, on samples to fit to and to judge by.
+
+        Training samples set the statistics of batch norms on the way.
+        """
+        modules = [*self.shared, *self.own, *(module for rest in self.rest.values() for module in rest)]
+        with ExitStack() as stack:
+            for module in modules:
+                stack.enter_context(gathering_statistics(module))
+            fit = self._run(data.some_batches("train", samples), grid)
+        judge = self._run(data.some_batches("branch", samples), grid)
+        features = [Samples(*parts) for parts in zip(fit[0], judge[0], strict=True)]
+        return features, {task: Samples(fit[1][task], judge[1][task]) for task in self.rest}
+
+    @torch.no_grad()
+    def _run(self, batches: Iterable[Batch], grid: int) -> tuple[list[Tensor], dict[int, Tensor]]:
+        features: list[list[Tensor]] = [[] for _ in self.own]
+        outputs: dict[int, list[Tensor]] = {task: [] for task in self.rest}
+        for x, _ in batches:
+            shared = _through(self.shared, to_device(x, self.device))
+            for task, node in enumerate(self.own):
+                found = node(shared)
+                features[task].append(as_rows(found, grid).cpu())
+                if task in self.rest:
+                    outputs[task].append(as_rows(_with_places(_through(self.rest[task], found)), grid).cpu())
+        return [torch.cat(parts) for parts in features], {task: torch.cat(parts) for task, parts in outputs.items()}
 
 
-def _outputs(activations: PrefixActivations, network: Architecture, task: int, grid: int) -> Samples:
-    """What a task's own head makes of the samples."""
-    path = network.path(task)
-    head, last = activations.supernet.head_behind(task, path), activations.after(path)
-    with torch.no_grad():
-        return Samples(*(_rows([head(x) for x in batches], grid) for batches in (last.calibration, last.judged)))
+def _through(modules: Iterable[nn.Module], x: Any) -> Tensor:
+    for module in modules:
+        x = module(x)
+    found: Tensor = x
+    return found
 
 
 def _labels(task: Task, batches: Iterable[Batch], grid: int) -> Tensor:
@@ -114,10 +154,6 @@ def _labels(task: Task, batches: Iterable[Batch], grid: int) -> Tensor:
 
 def _with_places(targets: Tensor) -> Tensor:
     return targets[:, None] if targets.dim() == 1 else targets
-
-
-def _rows(batches: Sequence[Tensor], grid: int) -> Tensor:
-    return torch.cat([as_rows(_with_places(batch), grid).cpu() for batch in batches])
 
 
 def _compare(losses: Sequence[Sequence[Tensor]], tasks: Sequence[Task], floor: float) -> tuple[Floats, Floats]:

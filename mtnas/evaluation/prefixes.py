@@ -53,20 +53,20 @@ class PrefixActivations:
 
     def outputs(self, task: int, path: TaskPath) -> Sequence[Tensor]:
         """A task's outputs on the judged samples, batch by batch."""
-        head, before = self.supernet.head_behind(task, path), self.after(path)
+        head, before = self.supernet.head_behind(task, path), self._after(path)
         with gathering_statistics(head) as needed:
             if needed:
                 for x in before.calibration:
                     head(x)
         return _judged(head, before.judged)
 
-    def after(self, prefix: TaskPath) -> Activations:
+    def _after(self, prefix: TaskPath) -> Activations:
         """What leaves the last node of a prefix; of the empty one, what leaves the stem."""
         if prefix in self._held:
             self._held.move_to_end(prefix)
             return self._held[prefix]
         if prefix:
-            module, before = self.supernet.last_node(prefix), self.after(prefix[:-1])
+            module, before = self.supernet.last_node(prefix), self._after(prefix[:-1])
             skips = isinstance(module, nn.Identity)
             found = before if skips else _run(module, before.calibration, before.judged)
             self.nodes_run += 1
