@@ -208,8 +208,9 @@ def test_every_epoch_sees_every_sample_once_in_an_order_of_its_own(tmp_path: Pat
         for part in (weights, branch, valid, test):  # a digest of the data is taken in order, a dry run before it
             del part.log[: part.log.index(len(part) - 1) + 1]
         # After the second epoch all of them tell, with those of the branch points, which tasks get along.
-        assert len(weights.log) == 160 and len(branch.log) == 20 and valid.log == test.log == []
-        epochs = [weights.log[start : start + 40] for start in (0, 40, 120)]
+        # They are read once for each of the three blocks where tasks may part.
+        assert len(weights.log) == 120 + 3 * 40 and len(branch.log) == 3 * 20 and valid.log == test.log == []
+        epochs = [weights.log[start : start + 40] for start in (0, 40, 200)]
         assert all(sorted(epoch) == list(range(40)) for epoch in epochs)
         assert len({tuple(epoch) for epoch in epochs}) == 3 and sorted(epochs[0]) not in epochs
         orders.append((weights.log, branch.log))

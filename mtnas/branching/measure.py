@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,7 +15,7 @@ from mtnas.architecture import Affinities, Tree
 from mtnas.branching.readouts import Samples, as_rows, readout_losses
 from mtnas.evaluation.calibration import gathering_statistics
 from mtnas.space.data import Batch, Data
-from mtnas.space.shapes import batch_size, to_device
+from mtnas.space.shapes import to_device
 from mtnas.space.task import Task
 from mtnas.supernet import SuperNetwork
 
@@ -58,16 +58,9 @@ def measure_affinities(
         ridges: to choose from for every readout.
     """
     space, tasks = supernet.space.architectures, supernet.space.tasks
-    given = {
-        index: Samples(*(_labels(task, data.some_batches(split, samples), grid) for split in ("train", "branch")))
-        for index, task in enumerate(tasks)
-        if task.targets is not None
-    }
     costs, noises = [], []
     for place in space.split_depths[:-1]:
-        parted = _Parted(supernet, place, [task for task in range(len(tasks)) if task not in given])
-        features, outputs = parted.read(data, samples, grid)
-        targets = [given[task] if task in given else outputs[task] for task in range(len(tasks))]
+        features, targets = _Parted(supernet, place).read(data, samples, grid)
         cost, noise = _compare([readout_losses(one, targets, ridges) for one in features], tasks, floor)
         costs.append(cost)
         noises.append(noise)
@@ -84,11 +77,10 @@ class _Parted:
     Args:
         supernet: whose nodes they are, of the largest options.
         place: number of the block.
-        heard: numbers of the tasks whose outputs are wanted, too.
     """
 
-    def __init__(self, supernet: SuperNetwork, place: int, heard: Sequence[int]) -> None:
-        space = supernet.space.architectures
+    def __init__(self, supernet: SuperNetwork, place: int) -> None:
+        space, self.tasks = supernet.space.architectures, supernet.space.tasks
         tree = fork(len(space.tasks), len(space.blocks), place)
         network = supernet.found.costs.uniform(space, tree, "params", largest=True)
         paths = [network.path(task) for task in range(len(space.tasks))]
@@ -99,14 +91,17 @@ class _Parted:
                 *(supernet.last_node(paths[task][:length]) for length in range(place + 2, len(space.blocks) + 1)),
                 supernet.head_behind(task, paths[task]),
             ]
-            for task in heard
+            for task, one in enumerate(self.tasks)
+            if one.targets is None
         }
+        """From the own node of every task that does not say how to read its labels to its outputs."""
         self.device = next(supernet.parameters()).device
 
-    def read(self, data: Data, samples: int, grid: int) -> tuple[list[Samples], dict[int, Samples]]:
-        """What leaves every task's own node, and the outputs that are wanted, on samples to fit to and to judge by.
+    def read(self, data: Data, samples: int, grid: int) -> tuple[list[Samples], list[Samples]]:
+        """What leaves every task's own node, and every task's targets, on samples to fit to and to judge by.
 
-        Training samples set the statistics of batch norms on the way.
+        Both from one look at each sample, which may be augmented by chance. Training samples set the statistics of
+        batch norms on the way.
         """
         modules = [*self.shared, *self.own, *(module for rest in self.rest.values() for module in rest)]
         with ExitStack() as stack:
@@ -114,21 +109,25 @@ class _Parted:
                 stack.enter_context(gathering_statistics(module))
             fit = self._run(data.some_batches("train", samples), grid)
         judge = self._run(data.some_batches("branch", samples), grid)
-        features = [Samples(*parts) for parts in zip(fit[0], judge[0], strict=True)]
-        return features, {task: Samples(fit[1][task], judge[1][task]) for task in self.rest}
+        features, targets = (
+            [Samples(*both) for both in zip(*parts, strict=True)] for parts in zip(fit, judge, strict=True)
+        )
+        return features, targets
 
     @torch.no_grad()
-    def _run(self, batches: Iterable[Batch], grid: int) -> tuple[list[Tensor], dict[int, Tensor]]:
+    def _run(self, batches: Iterable[Batch], grid: int) -> tuple[list[Tensor], list[Tensor]]:
         features: list[list[Tensor]] = [[] for _ in self.own]
-        outputs: dict[int, list[Tensor]] = {task: [] for task in self.rest}
-        for x, _ in batches:
+        targets: list[list[Tensor]] = [[] for _ in self.own]
+        for x, labels in batches:
             shared = _through(self.shared, to_device(x, self.device))
             for task, node in enumerate(self.own):
                 found = node(shared)
                 features[task].append(as_rows(found, grid).cpu())
                 if task in self.rest:
-                    outputs[task].append(as_rows(_with_places(_through(self.rest[task], found)), grid).cpu())
-        return [torch.cat(parts) for parts in features], {task: torch.cat(parts) for task, parts in outputs.items()}
+                    targets[task].append(as_rows(_with_places(_through(self.rest[task], found)), grid).cpu())
+                else:
+                    targets[task].append(_label_rows(self.tasks[task], labels, grid))
+        return [torch.cat(parts) for parts in features], [torch.cat(parts) for parts in targets]
 
 
 def _through(modules: Iterable[nn.Module], x: Any) -> Tensor:
@@ -138,18 +137,15 @@ def _through(modules: Iterable[nn.Module], x: Any) -> Tensor:
     return found
 
 
-def _labels(task: Task, batches: Iterable[Batch], grid: int) -> Tensor:
+def _label_rows(task: Task, labels: Mapping[str, Tensor], grid: int) -> Tensor:
     """A task's labels as numbers, NaN where a sample has none."""
     assert task.targets is not None
-    rows = []
-    for x, labels in batches:
-        label = task.label_of(labels)
-        labelled = task.labelled(label)
-        numbers = as_rows(_with_places(task.targets(label[labelled])), grid)
-        row = torch.full((batch_size(x), numbers.shape[1]), torch.nan)
-        row[labelled.cpu()] = numbers.cpu()
-        rows.append(row)
-    return torch.cat(rows)
+    label = task.label_of(labels)
+    labelled = task.labelled(label)
+    numbers = as_rows(_with_places(task.targets(label[labelled])), grid)
+    rows = torch.full((len(label), numbers.shape[1]), torch.nan)
+    rows[labelled.cpu()] = numbers.cpu()
+    return rows
 
 
 def _with_places(targets: Tensor) -> Tensor:
