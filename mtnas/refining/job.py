@@ -105,6 +105,8 @@ class Job(ABC):
                 f"{self._sentence} with settings {known}, but now they are {self.asked};"
                 f" use the same, or delete {self.folder}"
             )
+        # A process that was killed right after it wrote the row has left what it went on from.
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
         return True
 
     def work(self, title: str, *, show_progress: bool, reached: Reached | None = None) -> None:
