@@ -38,7 +38,6 @@ from mtnas.branching import (
     cheapest_tied,
     expected_nodes,
     fit_branch_points,
-    fork,
     leading_trees,
     measure_affinities,
 )
@@ -501,8 +500,8 @@ def test_labels_become_numbers() -> None:
 
 
 def test_a_fork_shares_all_before_it_and_nothing_after() -> None:
-    assert fork(3, 3, 1) == Tree.from_groups([[[0, 1, 2]], [[0], [1], [2]], [[0], [1], [2]]])
-    assert fork(3, 2, 0) == Tree.split(3, 2)
+    assert Tree.parting(3, 3, 1) == Tree.from_groups([[[0, 1, 2]], [[0], [1], [2]], [[0], [1], [2]]])
+    assert Tree.parting(3, 2, 0) == Tree.split(3, 2)
 
 
 def test_affinities_of_nodes_that_throw_away_what_another_task_needs() -> None:

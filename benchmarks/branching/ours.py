@@ -15,7 +15,8 @@ from benchmarks.branching.network import STEPS
 from benchmarks.branching.problem import Problem
 from benchmarks.branching.rivals.found import Found
 from benchmarks.branching.rivals.scratch import best_trained
-from mtnas.branching import Branching, NodeCosts, RankedTree, fork, leading_trees
+from mtnas.architecture import Tree
+from mtnas.branching import Branching, NodeCosts, RankedTree, leading_trees
 from mtnas.runs import Run
 from mtnas.space.block import Block
 from mtnas.space.data import Data
@@ -94,7 +95,7 @@ def learn(
     held = _Each(problem.x_valid, problem.y_valid)
     train_loader = DataLoader(_Whole(problem.x, problem.y, steps_per_epoch), batch_size=None)
     data = Data(train_loader, held, branch=held, eval_batch_size=len(held))
-    nodes = [fork(problem.tasks, problem.blocks, at).node_count for at in range(problem.blocks)]
+    nodes = [Tree.parting(problem.tasks, problem.blocks, at).node_count for at in range(problem.blocks)]
     costs = NodeCosts((1.0,) * problem.blocks)
     share = (problem.truth.node_count - problem.blocks) / (max(nodes) - problem.blocks)
     settings = TrainingSettings(

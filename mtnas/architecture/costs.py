@@ -196,10 +196,7 @@ class CostTable:
 
 def split_tree(space: ArchitectureSpace) -> Tree:
     """The tree that splits all tasks at the first block where branching is allowed."""
-    tasks = len(space.tasks)
-    first = space.split_depths[0]
-    shared, alone = (0,) * tasks, tuple(range(tasks))
-    return Tree(tuple(alone if block >= first else shared for block in range(len(space.blocks))))
+    return Tree.parting(len(space.tasks), len(space.blocks), space.split_depths[0])
 
 
 def _add(parts: Iterable[Amounts]) -> Amounts:

@@ -73,6 +73,12 @@ class Tree:
         """Single-task networks: no block is shared."""
         return cls((tuple(range(tasks)),) * blocks)
 
+    @classmethod
+    def parting(cls, tasks: int, blocks: int, at: int) -> Tree:
+        """All tasks share the blocks before ``at`` and part there for good."""
+        shared, alone = (0,) * tasks, tuple(range(tasks))
+        return cls(tuple(shared if block < at else alone for block in range(blocks)))
+
     @property
     def tasks(self) -> int:
         return len(self.leaders[0])

@@ -6,7 +6,7 @@ from mtnas.branching.branching import Branching
 from mtnas.branching.expected_nodes import expected_nodes
 from mtnas.branching.fit import FitSettings, fit_branch_points
 from mtnas.branching.leading_trees import RankedTree, cheapest_tied, leading_trees
-from mtnas.branching.measure import fork, measure_affinities
+from mtnas.branching.measure import measure_affinities
 from mtnas.branching.node_costs import NodeCosts
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "cheapest_tied",
     "expected_nodes",
     "fit_branch_points",
-    "fork",
     "leading_trees",
     "measure_affinities",
 ]

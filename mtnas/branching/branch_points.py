@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mtnas.architecture import ArchitectureSpace, Tree
 from mtnas.branching.expected_nodes import expected_nodes
-from mtnas.branching.tree_arrays import canonical
+from mtnas.branching.tree_arrays import as_trees, canonical
 
 
 class BranchPoints(nn.Module):
@@ -88,8 +88,12 @@ class BranchPoints(nn.Module):
 
     def nats(self) -> Tensor:
         """Sum of the entropies of all choices, differentiable."""
+        return self._nats_of_choices().sum()
+
+    def _nats_of_choices(self) -> Tensor:
+        """Entropy of every choice, (P, T)."""
         p = self.probabilities()
-        return -(p * p.clamp_min(1e-30).log()).sum()
+        return -(p * p.clamp_min(1e-30).log()).sum(-1)
 
     @torch.no_grad()
     def follow(self, trees: Sequence[Tree], weights: Tensor, *, least: float = 1e-3) -> None:
@@ -111,32 +115,18 @@ class BranchPoints(nn.Module):
 
     def tree_of(self, choices: Tensor) -> Tree:
         """The tree of picked labels, shape (P, T)."""
-        picked = iter(choices.tolist())
-        rows = []
-        leaders = [0] * self.tasks
-        for may_split in self.branching:
-            if may_split:
-                labels = next(picked)
-                first: dict[tuple[int, int], int] = {}
-                leaders = [first.setdefault((leaders[task], labels[task]), task) for task in range(self.tasks)]
-            rows.append(tuple(leaders))
-        return Tree(tuple(rows))
+        return as_trees(self.leaders_of(choices[None]))[0]
 
     def entropy(self) -> Tensor:
         """Entropy of every choice over that of the uniform choice, 0 to 1: (P, T - 1); task 0 has no choice."""
-        p = self.probabilities()[:, 1:]
-        entropy = -(p * p.clamp_min(1e-30).log()).sum(-1)
-        limit = torch.arange(2, self.tasks + 1, device=p.device, dtype=p.dtype).log()
-        return entropy / limit
+        nats = self._nats_of_choices()[:, 1:]
+        return nats / torch.arange(2, self.tasks + 1, device=nats.device, dtype=nats.dtype).log()
 
     def expected_nodes(self, generator: torch.Generator | None = None) -> Tensor:
         """Expected number of nodes of every block, shape (L,), differentiable. See `expected_nodes`."""
-        return self.by_block(expected_nodes(self.probabilities(), generator))
-
-    def by_block(self, nodes: Tensor) -> Tensor:
-        """Nodes of every block, (..., L), where those after every branch point are known, (..., P)."""
+        per_point = expected_nodes(self.probabilities(), generator)
         rows, point = [], -1
         for may_split in self.branching:
             point += may_split
-            rows.append(nodes[..., point] if point >= 0 else nodes.new_ones(nodes.shape[:-1]))
-        return torch.stack(rows, -1)
+            rows.append(per_point[point] if point >= 0 else torch.ones_like(self.logits.sum()))
+        return torch.stack(rows)

@@ -24,11 +24,6 @@ Floats = NDArray[np.float64]
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
-def fork(tasks: int, blocks: int, at: int) -> Tree:
-    """The tree in which all tasks share the blocks before ``at`` and part there for good."""
-    return Tree(tuple((0,) * tasks if block < at else tuple(range(tasks)) for block in range(blocks)))
-
-
 def measure_affinities(
     supernet: SuperNetwork,
     data: Data,
@@ -81,7 +76,7 @@ class _Parted:
 
     def __init__(self, supernet: SuperNetwork, place: int) -> None:
         space, self.tasks = supernet.space.architectures, supernet.space.tasks
-        tree = fork(len(space.tasks), len(space.blocks), place)
+        tree = Tree.parting(len(space.tasks), len(space.blocks), place)
         network = supernet.found.costs.uniform(space, tree, "params", largest=True)
         paths = [network.path(task) for task in range(len(space.tasks))]
         self.shared = [supernet.stem, *(supernet.last_node(paths[0][:length]) for length in range(1, place + 1))]

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 
 from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree
-from mtnas.branching import fork
 
 
 class Sandwich:
@@ -28,10 +27,10 @@ class Sandwich:
         self.shared = Tree.shared(len(space.tasks), len(space.blocks))
         self.smallest = costs.uniform(space, self.shared, "params", largest=False)
 
-    def draw_fork(self, rng: random.Random) -> Architecture:
+    def draw_parting(self, rng: random.Random) -> Architecture:
         """A sub-network in which all tasks part at one branch point, of the largest options or of random ones."""
         place = rng.choice(self.space.split_depths[:-1])
-        tree = fork(len(self.space.tasks), len(self.space.blocks), place)
+        tree = Tree.parting(len(self.space.tasks), len(self.space.blocks), place)
         if rng.random() < 0.5:
             return self.costs.uniform(self.space, tree, "params", largest=True)
         return self.space.draw_options(tree, rng)

@@ -46,9 +46,9 @@ class TrainingSettings:
         affinity_samples: training samples, and samples kept for the branch points, that affinities are measured on.
         weighting: how the losses of the tasks become one step; see `mtnas.training.weighting`.
         ema_decay: of the exponential moving average of the weights, which is then what training gives: about the last
-            1 / (1 - ema_decay) steps count. 0: the weights themselves. The branch logits are never averaged.
-        precision: ``bfloat16`` computes stem, operators and heads in mixed precision (torch.autocast); weights, losses
-            and the steps of the branch points stay in float32.
+            1 / (1 - ema_decay) steps count. 0: the weights themselves.
+        precision: ``bfloat16`` computes stem, operators and heads in mixed precision (torch.autocast); weights and
+            losses stay in float32.
         accumulate: batches for one optimizer step, which then goes by the mean over all their labelled samples, as one
             batch as large would, but for batch norm.
         compile: whether to compile stem, operators and heads with torch.compile. Pays for long trainings only: every

@@ -30,6 +30,9 @@ from mtnas.training.settings import TrainingSettings
 from mtnas.training.stored import branching_of, epoch_of, load_weights, named_part
 from mtnas.training.weight_step import add_gradients
 
+_OPTIMIZER = "optimizer.weights"
+"""Beginning of the names of its tensors in a checkpoint."""
+
 
 class Trainer:
     """State of a training: the supernetwork, its optimizer, what it learned about branching, the weighting of the
@@ -71,11 +74,9 @@ class Trainer:
         self.branching: Branching | None = None
         self._before_parting: dict[str, torch.Tensor] = {}
         self.phases = Phases.of(settings, supernet.space.architectures)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {
-            "weights": torch.optim.AdamW(
-                self.weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-            ),
-        }
+        self.optimizer = torch.optim.AdamW(
+            self.weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
 
     # One epoch -------------------------------------------------------------------------------------------------
 
@@ -102,20 +103,19 @@ class Trainer:
     def _weight_step(self, batches: Sequence[Batch | None], share: float, rng: random.Random) -> dict[str, float]:
         """One step of the weights on some batches; gives the mean losses by task name."""
         settings = self.settings
-        optimizer = self.optimizers["weights"]
         # A cosine for each phase: after the nodes are copied to the branches, these have to move apart.
         begin, end = self.phases.around(self.epoch)
         # Thousandths of an epoch need no count of steps, which iterable data does not have.
         step, steps = round((self.epoch + share - begin) * 1000), (end - begin) * 1000
         factor = learning_rate_factor(step, steps, round(steps * settings.warmup_share))
-        for group in optimizer.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor
-        optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         drawn = self._sub_networks(rng)
         seen = add_gradients(self.supernet, batches, drawn, self.weighting, settings, self.device, self.group)
         if settings.gradient_clip > 0:
             torch.nn.utils.clip_grad_norm_(self.weights, settings.gradient_clip)
-        optimizer.step()
+        self.optimizer.step()
         self.weighting.end_step()
         if self.averages is not None:
             self.averages.update()
@@ -126,7 +126,7 @@ class Trainer:
         if self.epoch < self.phases.shared:
             return self.sandwich.draw(lambda: self.sandwich.shared, rng)
         if self.epoch < self.phases.parted:
-            return [self.sandwich.draw_fork(rng)]
+            return [self.sandwich.draw_parting(rng)]
         return self.sandwich.draw(lambda: self._tree(rng), rng)
 
     def _tree(self, rng: random.Random) -> Tree:
@@ -156,7 +156,7 @@ class Trainer:
             {
                 "epoch": self.epoch + 1,
                 "losses": {name: sum(losses) / len(losses) if losses else None for name, losses in totals.items()},
-                "learning_rate": self.optimizers["weights"].param_groups[0]["lr"],
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
             }
         )
         self.epoch += 1
@@ -182,7 +182,7 @@ class Trainer:
             return
         self.supernet.load_state_dict(self._before_parting)
         self._before_parting = {}
-        self.optimizers["weights"].state.clear()
+        self.optimizer.state.clear()
         if self.averages is not None:
             self.averages.restart()
 
@@ -203,13 +203,12 @@ class Trainer:
         return f"{self.phases.name(self.epoch - 1)}: loss {losses}"
 
     def save(self) -> None:
-        """Write weights, their averages, the state of optimizers and weighting, and history as one checkpoint."""
+        """Write weights, their averages, the state of optimizer and weighting, and history as one checkpoint."""
         if self.group.rank:
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.supernet.state_dict().items()}
         tensors.update({f"weighting.{name}": tensor for name, tensor in self.weighting.tensors().items()})
-        for kind, optimizer in self.optimizers.items():
-            tensors.update(optimizer_tensors(f"optimizer.{kind}", optimizer))
+        tensors.update(optimizer_tensors(_OPTIMIZER, self.optimizer))
         tensors.update({f"before.{name}": tensor for name, tensor in self._before_parting.items()})
         note: dict[str, Any] = {"epoch": self.epoch, "history": self.history}
         if self.branching is not None:
@@ -231,8 +230,7 @@ class Trainer:
         self.branching = branching_of(note, self.supernet.space.architectures, path)
         try:
             self.weighting.load(named_part(tensors, "weighting."))
-            for kind, optimizer in self.optimizers.items():
-                load_optimizer(f"optimizer.{kind}", optimizer, tensors)
+            load_optimizer(_OPTIMIZER, self.optimizer, tensors)
             self._before_parting = {
                 name: tensor.to(self.device) for name, tensor in named_part(tensors, "before.").items()
             }
