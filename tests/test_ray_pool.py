@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,35 +37,43 @@ from mtnas.searching import search
 ray = pytest.importorskip("ray")
 
 
-def addresses_met() -> set[str]:
-    """Remote addresses of all sockets of this machine, but for its own."""
-    found = set()
+def addresses_met(home: Path) -> set[str]:
+    """Remote addresses of the sockets of this process and of those that work in a folder, but for the machine's own.
+
+    Only theirs: other tests run at the same time, and a process group of torch asks for the names of addresses.
+    """
+    sockets, found = {inode for pid in [os.getpid(), *_processes(home)] for inode in _sockets(pid)}, set()
     for name in ("tcp", "tcp6", "udp", "udp6"):
         for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
-            place = line.split()[2].split(":")[0]
+            columns = line.split()
+            if columns[9] not in sockets:
+                continue
+            place = columns[2].split(":")[0]
             raw = b"".join(bytes.fromhex(place[i : i + 8])[::-1] for i in range(0, len(place), 8))
             address = ipaddress.ip_address(raw)
             mapped = getattr(address, "ipv4_mapped", None) or address
             if not (mapped.is_loopback or mapped.is_unspecified):
                 found.add(str(mapped))
-    return found - own_addresses()
+    return found
+
+
+def _sockets(pid: int) -> set[str]:
+    """Inodes of the sockets that a process holds; none if it has ended."""
+    found = set()
+    with suppress(OSError):
+        for place in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.add(str(place.readlink()).removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 def own_addresses() -> set[str]:
-    import socket
-
-    names = {socket.gethostname(), "localhost"}
-    found = {info[4][0] for name in names for info in _info(name)}
-    return {str(address) for address in found} | {ray.util.get_node_ip_address()}
-
-
-def _info(name: str) -> list[Any]:
-    import socket
-
-    try:
-        return socket.getaddrinfo(name, None)
-    except OSError:
-        return []
+    """Addresses of this machine."""
+    found = {ray.util.get_node_ip_address()}
+    for name in (socket.gethostname(), "localhost"):
+        with suppress(OSError):
+            found |= {str(info[4][0]) for info in socket.getaddrinfo(name, None)}
+    return found
 
 
 # A cluster of one's own ------------------------------------------------------------------------------------------
@@ -73,20 +83,20 @@ def _info(name: str) -> list[Any]:
 def alone() -> dict[str, Any]:
     """What happened to a pool with a cluster of its own, from its start to its end."""
     told: dict[str, Any] = {"addresses": set(), "before": dict(os.environ)}
-    over = threading.Event()
+    over, home, own = threading.Event(), RayHome.enter().path, own_addresses()
 
     def look() -> None:
         while not over.is_set():
-            told["addresses"] |= addresses_met()
+            told["addresses"] |= addresses_met(home) - own
             time.sleep(0.02)
 
-    earlier = addresses_met()
     watcher = threading.Thread(target=look)
     watcher.start()
     array = np.arange(500_000.0)
     roles: dict[str, Any] = {"main": partial(make_work, 100), "other": partial(_about, array)}
     with RayPool(workers=2).open(roles) as workers:
         told["home"] = workers._cluster.home.path  # type: ignore[attr-defined]
+        assert told["home"] == home
         jobs = [*(Job(i, "main", ("add", i)) for i in range(12)), Job(99, "other", None), Job(98, "main", ("raise", 5))]
         for job in jobs:
             workers.submit(job)
@@ -94,7 +104,6 @@ def alone() -> dict[str, Any]:
         told["processes"] = _processes(told["home"])
     over.set()
     watcher.join()
-    told["addresses"] -= earlier
     return told
 
 
@@ -115,8 +124,11 @@ def test_arrays_are_mapped_not_copied_and_workers_keep_their_home(alone: dict[st
     assert home == os.environ["HOME"]
 
 
-def test_nothing_is_asked_of_anybody_else(alone: dict[str, Any]) -> None:
+def test_nothing_is_asked_of_anybody_else(alone: dict[str, Any], tmp_path: Path) -> None:
     assert alone["addresses"] == set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))
+        assert addresses_met(tmp_path) == {"192.0.2.1"}
 
 
 def test_nothing_is_left_of_it(alone: dict[str, Any]) -> None:

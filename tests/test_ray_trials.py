@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from toy_runs import call, contents, searched_run, start, trained_run
 from mtnas.architecture import Candidate
 from mtnas.errors import PoolError, TrainingError
 from mtnas.pools import Halving, Pool, Processes, RayPool, Report, Store, run_trials, train_in
+from mtnas.pools.keeper import Keeper
+from mtnas.pools.ray_home import born_at
 from mtnas.refining import RefineSettings, left_behind, refine
 from mtnas.results import corners
 from mtnas.runs import Run, load_checkpoint, read_results
@@ -105,6 +108,20 @@ def test_a_trial_that_dies_again_and_again_is_a_failure(cluster: None, tmp_path:
 
     failures = run_trials(RayPool(workers=1), Dying(), tmp_path, ["dies-1"], epochs=5, watch=Told())
     assert list(failures) == ["dies-1"] and "died" in failures["dies-1"].lower()
+
+
+def test_nothing_is_kept_for_a_driver_that_has_ended(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as driver:
+        keeper = Keeper(str(tmp_path), (driver.pid, born_at(driver.pid)))
+        keeper.save("one", {"file": b"1"})
+        driver.kill()
+        assert waited(lambda: not born_at(driver.pid))  # nobody has asked yet how it ended
+        with pytest.raises(PoolError, match="nothing is kept for one: the command .* has ended"):
+            keeper.save("one", {"file": b"2"})
+    assert (tmp_path / "one" / "file").read_bytes() == b"1"
+    unseen = Keeper(str(tmp_path), (driver.pid, "0"))
+    unseen.save("one", {"file": b"3"})
+    assert (tmp_path / "one" / "file").read_bytes() == b"3"
 
 
 def test_halving_ends_those_that_are_behind(cluster: None, tmp_path: Path) -> None:

@@ -11,18 +11,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mtnas.errors import PoolError
 from mtnas.pools.ray_cluster import RayCluster
+from mtnas.pools.ray_home import born_at
 from mtnas.pools.ray_pool import RayPool
 from mtnas.pools.trainings import FolderStore
 
 
 class Keeper(FolderStore):
-    """What is an actor, on the machine of the driver: keeps files, and what is to be told."""
+    """What is an actor, on the machine of the driver: keeps files, and what is to be told.
 
-    def __init__(self, root: str) -> None:
+    Args:
+        root: folder of the files.
+        driver: number of the driver's process, and when it began. An actor outlives a killed driver by moments; what it
+            wrote then would come between the files of the command that goes on.
+    """
+
+    def __init__(self, root: str, driver: tuple[int, str]) -> None:
         super().__init__(Path(root))
+        self._driver, self._seen = driver, _lives(driver)  # not seen from a container of its own
         self._failures: dict[str, str] = {}
         self._heard: list[tuple[int, str]] = []
+
+    def save(self, folder: str, files: Mapping[str, bytes | None]) -> None:
+        if self._seen and not _lives(self._driver):
+            raise PoolError(f"nothing is kept for {folder}: the command that began it has ended")
+        super().save(folder, files)
 
     def fail(self, name: str, failure: str) -> None:
         self._failures[name] = failure
@@ -38,6 +52,11 @@ class Keeper(FolderStore):
         """What was heard since the last call."""
         heard, self._heard = self._heard, []
         return heard
+
+
+def _lives(driver: tuple[int, str]) -> bool:
+    pid, born = driver
+    return born_at(pid) == born
 
 
 class Kept:
@@ -78,4 +97,5 @@ def started_keeper(cluster: RayCluster, root: Path) -> Any:
     ray = cluster.ray
     strategies = importlib.import_module("ray.util.scheduling_strategies")
     here = strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Keeper).options(num_cpus=0, scheduling_strategy=here).remote(str(root.resolve()))
+    keeper, driver = ray.remote(Keeper), (os.getpid(), born_at(os.getpid()))
+    return keeper.options(num_cpus=0, scheduling_strategy=here).remote(str(root.resolve()), driver)

@@ -33,9 +33,9 @@ class RayHome:
         root.mkdir(mode=0o700, exist_ok=True)
         for folder in root.iterdir():
             pid, _, born = folder.name.partition("-")
-            if pid.isdigit() and _born(int(pid)) != born:
+            if pid.isdigit() and born_at(int(pid)) != born:
                 _sweep(folder)
-        path = root / f"{os.getpid()}-{_born(os.getpid())}"
+        path = root / f"{os.getpid()}-{born_at(os.getpid())}"
         path.mkdir(mode=0o700, exist_ok=True)
         # With this file beside it, Ray does not ask the addresses of cloud providers where it runs.
         (path / "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
@@ -89,9 +89,14 @@ def _processes(folder: Path) -> list[int]:
     return found
 
 
-def _born(pid: int) -> str:
-    """When a process started, so that another one of the same number is told apart; empty if there is none."""
+def born_at(pid: int) -> str:
+    """When a process started, so that another one of the same number is told apart; empty if there is none, or no more.
+
+    Empty for all where there is no ``/proc``.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        about = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
         return ""
+    state, born = about[0], about[19]
+    return "" if state in "ZX" else born  # it has ended, and nobody has asked how
