@@ -38,7 +38,7 @@ class NormPerGroup(SuperNetwork):
                         groups[_key((leader, *rest))] = _with_own_norms(operators)
             self.of_groups.append(groups)
 
-    def node_of(self, block: int, group: Group, option: str, entering: int = 0) -> nn.Module:
+    def node_of(self, block: int, group: Group, copy: int, option: str, entering: int = 0) -> nn.Module:
         groups = self.of_groups[block]
         assert isinstance(groups, nn.ModuleDict)
         # Blocks at which tasks may not part have one copy, whose group is that of all tasks.
@@ -46,8 +46,8 @@ class NormPerGroup(SuperNetwork):
         assert isinstance(operators, Operators)
         return operators.module(self.space.architectures.blocks[block].options.index(option), entering)
 
-    def node(self, block: int, leader: int, option: str, entering: int = 0) -> nn.Module:
-        return self.node_of(block, (leader,), option, entering)
+    def node(self, block: int, copy: int, option: str, entering: int = 0) -> nn.Module:
+        return self.node_of(block, (copy,), copy, option, entering)
 
     @torch.no_grad()
     def spread_first_copy(self) -> None:

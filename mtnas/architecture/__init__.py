@@ -8,6 +8,7 @@ from mtnas.architecture.features import feature_names, features
 from mtnas.architecture.genome import Genome, crossover, decode, encode, mutate
 from mtnas.architecture.graph import to_graph
 from mtnas.architecture.joint import JointSpace
+from mtnas.architecture.limits import copies, copies_of, limited
 from mtnas.architecture.policy import FLOAT, FLOAT_BITS, INT8, Bits, QuantizationPolicy, notation
 from mtnas.architecture.space import ArchitectureSpace, BlockChoices
 from mtnas.architecture.tree import Group, Tree
@@ -32,11 +33,14 @@ __all__ = [
     "QuantizationPolicy",
     "Step",
     "Tree",
+    "copies",
+    "copies_of",
     "crossover",
     "decode",
     "encode",
     "feature_names",
     "features",
+    "limited",
     "mutate",
     "notation",
     "split_tree",

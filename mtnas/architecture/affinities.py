@@ -61,7 +61,7 @@ class Affinities:
         found: Floats = (at[:, :, :, None] == at[:, :, None, :]).astype(np.float64)
         return found
 
-    def energies(self, leaders: Ints) -> Floats:
+    def energies(self, leaders: Ints, *, at_once: int = 2**19) -> Floats:
         """Energies of trees, (n,): the mean over tasks of the costs of all company that they have in their nodes.
 
         A sum, not a mean over the company: a node's width is limited, and every further task that wants other features
@@ -69,10 +69,14 @@ class Affinities:
 
         Args:
             leaders: (n, all blocks, tasks).
+            at_once: pairs of tasks that are looked at in one go, so that they stay in a processor's cache.
         """
-        together = self.together(leaders).reshape(len(leaders), self.cost.size)
-        found: Floats = together @ self.cost.ravel() / len(self.tasks)
-        return found
+        found, step = np.zeros(len(leaders)), max(1, at_once // max(1, self.cost.size))
+        for begin in range(0, len(leaders), step):
+            # Not a product of matrices: threads that share out so small a one wait for each other on a busy machine.
+            together = self.together(leaders[begin : begin + step])
+            found[begin : begin + step] = np.einsum("npij,pij->n", together, self.cost)
+        return found / len(self.tasks)
 
     def energy(self, tree: Tree) -> float:
         """Energy of a tree. See `energies`."""

@@ -12,10 +12,11 @@ from mtnas.errors import ArchitectureError, brief
 from mtnas.json_values import listed, text, whole
 
 Step = tuple[int, str]
-"""One node of a task's path: (leader, that is the copy of the block's weights, option name)."""
+"""One node of a task's path: (leader, option name), or (number of the copy of the block's weights, option name)."""
 
 TaskPath = tuple[Step, ...]
-"""The nodes of one task from stem to head. With inherited weights a task's error depends on nothing else."""
+"""The nodes of one task from stem to head. With inherited weights its error depends on its copies and options only, see
+`ArchitectureSpace.weights_path`."""
 
 
 @dataclass(frozen=True, order=True)

@@ -132,7 +132,10 @@ class CostTable:
         return self.of(space, self.uniform(space, tree, cost, largest=False))[cost]
 
     def largest(self, space: ArchitectureSpace, cost: str) -> float:
-        """Largest reachable cost: split as early as branching allows, with the most expensive options."""
+        """Largest reachable cost: split as early as branching allows, with the most expensive options.
+
+        With costs of heads that differ and fewer copies than tasks, that of one of the trees of most nodes.
+        """
         return self.of(space, self.uniform(space, split_tree(space), cost, largest=True))[cost]
 
     def meeting(self, space: ArchitectureSpace, budgets: Mapping[str, float]) -> Architecture | None:
@@ -195,8 +198,13 @@ class CostTable:
 
 
 def split_tree(space: ArchitectureSpace) -> Tree:
-    """The tree that splits all tasks at the first block where branching is allowed."""
-    return Tree.parting(len(space.tasks), len(space.blocks), space.split_depths[0])
+    """The tree that splits all tasks at the first block where branching is allowed.
+
+    With fewer copies of a block than tasks, into as many groups, tasks being dealt out to them in turn.
+    """
+    place, tasks = space.split_depths[0], len(space.tasks)
+    shared, dealt = (0,) * tasks, tuple(task % space.most_groups for task in range(tasks))
+    return Tree(tuple(shared if block < place else dealt for block in range(len(space.blocks))))
 
 
 def _add(parts: Iterable[Amounts]) -> Amounts:

@@ -12,6 +12,7 @@ import random
 from dataclasses import dataclass
 
 from mtnas.architecture.architecture import Architecture
+from mtnas.architecture.limits import limited_tree
 from mtnas.architecture.space import ArchitectureSpace
 from mtnas.architecture.tree import Tree
 
@@ -39,8 +40,12 @@ def encode(architecture: Architecture) -> Genome:
     return Genome(tuple(parents), tuple(depths), options)
 
 
-def decode(genome: Genome) -> Architecture:
-    """The architecture of a genome. ``decode(encode(a)) == a``."""
+def decode(genome: Genome, most_groups: int | None = None) -> Architecture:
+    """The architecture of a genome. ``decode(encode(a)) == a``.
+
+    Args:
+        most_groups: groups of tasks at a block; those that lead further ones go along with whom they left.
+    """
     tasks = len(genome.parents) + 1
     rows = []
     for block in range(len(genome.options)):
@@ -50,6 +55,7 @@ def decode(genome: Genome) -> Architecture:
             row.append(row[genome.parents[task - 1]] if shares else task)
         rows.append(tuple(row))
     tree = Tree(tuple(rows))
+    tree = tree if most_groups is None else limited_tree(tree, most_groups)
     options = tuple(
         tuple(genome.options[block][group[0]] for group in tree.groups(block)) for block in range(tree.blocks)
     )
@@ -72,8 +78,12 @@ def mutate(
         return architecture
     rate = 1 / len(genes) if rate is None else rate
     mutant = _redraw(space, architecture, [gene for gene in genes if rng.random() < rate], rng)
-    # Several redrawn genes may cancel out; one alone never does.
-    return mutant if mutant != architecture else _redraw(space, architecture, [rng.choice(genes)], rng)
+    # Several redrawn genes may cancel out; one alone never does, unless it would make a group too many.
+    if mutant == architecture:
+        mutant = _redraw(space, architecture, [rng.choice(genes)], rng)
+    while mutant == architecture and genes:
+        mutant = _redraw(space, architecture, [genes.pop(rng.randrange(len(genes)))], rng)
+    return mutant
 
 
 def _redraw(
@@ -94,7 +104,7 @@ def _redraw(
             for other, leader in enumerate(tree.leaders[block]):
                 if leader == task:
                     options[block][other] = option
-    return decode(Genome(tuple(parents), tuple(depths), tuple(map(tuple, options))))
+    return decode(Genome(tuple(parents), tuple(depths), tuple(map(tuple, options))), space.most_groups)
 
 
 def _parents(architecture: Architecture, task: int) -> list[int]:
@@ -117,8 +127,14 @@ def _active_genes(space: ArchitectureSpace, architecture: Architecture) -> list[
     return genes
 
 
-def crossover(first: Architecture, second: Architecture, rng: random.Random) -> Architecture:
-    """Uniform crossover: every task's place in the tree, and every (block, task)'s option, from either parent."""
+def crossover(
+    first: Architecture, second: Architecture, rng: random.Random, most_groups: int | None = None
+) -> Architecture:
+    """Uniform crossover: every task's place in the tree, and every (block, task)'s option, from either parent.
+
+    Args:
+        most_groups: see `decode`.
+    """
     one, two = encode(first), encode(second)
     places = [
         rng.choice(pair)
@@ -130,4 +146,4 @@ def crossover(first: Architecture, second: Architecture, rng: random.Random) -> 
         tuple(rng.choice(pair) for pair in zip(a, b, strict=True))
         for a, b in zip(one.options, two.options, strict=True)
     )
-    return decode(Genome(tuple(p for p, _ in places), tuple(d for _, d in places), options))
+    return decode(Genome(tuple(p for p, _ in places), tuple(d for _, d in places), options), most_groups)

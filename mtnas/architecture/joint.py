@@ -59,7 +59,7 @@ class JointSpace:
             )
             for block, choices in zip(self.base.blocks, self.choices, strict=True)
         )
-        return ArchitectureSpace(self.base.tasks, blocks)
+        return ArchitectureSpace(self.base.tasks, blocks, self.base.copies)
 
     @cached_property
     def _split(self) -> tuple[dict[str, tuple[str, Bits]], ...]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from mtnas.architecture.architecture import Architecture
+from mtnas.architecture.architecture import Architecture, TaskPath
 from mtnas.architecture.counting import TreeCounter
+from mtnas.architecture.limited_counting import LimitedTreeCounter
+from mtnas.architecture.limits import copies_of, limited_tree
 from mtnas.architecture.tree import Tree
 from mtnas.errors import ArchitectureError, brief, unknown_name
-from mtnas.json_values import listed, text, truth
+from mtnas.json_values import listed, text, truth, whole
 
 LONGEST_NAME = 500
 """Characters that a task, a block or an option may be named with: names stand in tables and figures."""
@@ -34,12 +36,20 @@ class ArchitectureSpace:
 
     ``blocks[l].branching`` says whether tasks may part *at* block l, that is use different nodes there although they
     shared the block before. At the first block it says whether they may share nothing at all.
+
+    ``copies`` limits the groups of tasks at a block: the supernetwork has no more copies of its weights. None: as many
+    as there are tasks.
     """
 
     tasks: tuple[str, ...]
     blocks: tuple[BlockChoices, ...]
+    copies: int | None = None
 
     def __post_init__(self) -> None:
+        if self.copies is not None and self.copies < 2:
+            raise ArchitectureError(
+                f"copies must be at least 2, but is {self.copies}; for hard sharing say branching=False of every block"
+            )
         for kind, names in (("task", self.tasks), ("block", tuple(block.name for block in self.blocks))):
             if not names:
                 raise ArchitectureError(f"a search space needs at least one {kind}, but got none")
@@ -72,8 +82,28 @@ class ArchitectureSpace:
     # Size ------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _trees(self) -> TreeCounter:
-        return TreeCounter(len(self.tasks), [block.branching for block in self.blocks])
+    def most_groups(self) -> int:
+        """Largest number of groups of tasks at a block."""
+        return len(self.tasks) if self.copies is None else min(self.copies, len(self.tasks))
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are fewer copies of a block than tasks."""
+        return self.most_groups < len(self.tasks)
+
+    def unlimited(self) -> ArchitectureSpace:
+        """The same with as many copies as tasks: this space, and all trees of more groups."""
+        return replace(self, copies=None)
+
+    def _counter(self, options: Sequence[int] | None = None) -> TreeCounter | LimitedTreeCounter:
+        branching = [block.branching for block in self.blocks]
+        if self.limited:
+            return LimitedTreeCounter(len(self.tasks), branching, self.most_groups, options)
+        return TreeCounter(len(self.tasks), branching, options)
+
+    @cached_property
+    def _trees(self) -> TreeCounter | LimitedTreeCounter:
+        return self._counter()
 
     @cached_property
     def tree_count(self) -> int:
@@ -83,8 +113,7 @@ class ArchitectureSpace:
     @cached_property
     def size(self) -> int:
         """Number of different architectures: trees and options of their nodes."""
-        options = [len(block.options) for block in self.blocks]
-        return TreeCounter(len(self.tasks), [block.branching for block in self.blocks], options).count()
+        return self._counter([len(block.options) for block in self.blocks]).count()
 
     def trees(self) -> Iterator[Tree]:
         """Every tree once."""
@@ -122,6 +151,21 @@ class ArchitectureSpace:
                 if name not in block.options:
                     raise ArchitectureError(f"block '{block.name}': {unknown_name('option', name, block.options)}")
             above = row
+        groups = len(set(tree.leaders[-1]))
+        if groups > self.most_groups:
+            raise ArchitectureError(
+                f"the architecture has {groups} groups of tasks at block '{self.blocks[-1].name}', but the space has"
+                f" {self.most_groups} copies of a block"
+            )
+
+    def fitted(self, tree: Tree) -> Tree:
+        """A tree with no more groups than there are copies: tasks that lead further ones go along with others."""
+        return limited_tree(tree, self.most_groups)
+
+    def weights_path(self, architecture: Architecture, task: int) -> TaskPath:
+        """The weights that a task uses, from the first block to the last: numbers of copies, and options."""
+        copies = copies_of(architecture.tree, self.most_groups)
+        return tuple((row[task], option) for row, (_, option) in zip(copies, architecture.path(task), strict=True))
 
     def draw_tree(self, rng: random.Random) -> Tree:
         """A tree, uniform over all trees."""
@@ -145,6 +189,7 @@ class ArchitectureSpace:
         return {
             "tasks": list(self.tasks),
             "blocks": [{"name": b.name, "options": list(b.options), "branching": b.branching} for b in self.blocks],
+            **({} if self.copies is None else {"copies": self.copies}),
         }
 
     @classmethod
@@ -154,6 +199,7 @@ class ArchitectureSpace:
                 BlockChoices(text(b["name"]), tuple(text(o) for o in listed(b["options"])), truth(b["branching"]))
                 for b in listed(value["blocks"])
             )
-            return cls(tuple(text(task) for task in listed(value["tasks"])), blocks)
+            copies = whole(value["copies"]) if "copies" in value else None
+            return cls(tuple(text(task) for task in listed(value["tasks"])), blocks, copies)
         except (KeyError, TypeError) as error:
             raise ArchitectureError(f"not a space of architectures: {brief(str(value)[:80])}") from error

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mtnas.architecture import ArchitectureSpace, Tree
+from mtnas.architecture import ArchitectureSpace, Tree, copies, limited
 from mtnas.branching.expected_nodes import expected_nodes
 from mtnas.branching.tree_arrays import as_trees, canonical
 
@@ -21,6 +21,9 @@ class BranchPoints(nn.Module):
     branch points up to l; once split, tasks stay split. Picking another task's label means going with it, picking the
     own one means going alone unless others follow. (BMTAS, arXiv 2008.10292, lets each task pick among T; the half of
     the labels that is left out here only renames groups.) All logits start at zero.
+
+    A space with fewer copies of a block than tasks has as many labels. What then still makes more groups is made to
+    fit, see `limited`.
     """
 
     mask: Tensor
@@ -29,12 +32,11 @@ class BranchPoints(nn.Module):
         super().__init__()
         self.tasks = len(space.tasks)
         self.branching = tuple(block.branching for block in space.blocks)
+        self.most_groups = space.most_groups
         points = sum(self.branching)
-        self.logits = nn.Parameter(torch.zeros(points, self.tasks, self.tasks))  # (P, T, labels)
-        labels = torch.arange(self.tasks)
-        self.register_buffer(
-            "mask", labels[None, :] > labels[:, None], persistent=False
-        )  # (T, labels), True: not allowed
+        self.logits = nn.Parameter(torch.zeros(points, self.tasks, self.most_groups))  # (P, T, labels)
+        tasks, labels = torch.arange(self.tasks), torch.arange(self.most_groups)
+        self.register_buffer("mask", labels[None, :] > tasks[:, None], persistent=False)  # (T, labels), True: forbidden
 
     def masked_logits(self) -> Tensor:
         """Logits with -inf where a label is not allowed: (P, T, labels)."""
@@ -75,7 +77,7 @@ class BranchPoints(nn.Module):
                 above = canonical((above * self.tasks + picked[:, point])[:, None])[:, 0]
                 point += 1
             rows.append(above)
-        return np.stack(rows, 1)
+        return limited(np.stack(rows, 1), self.most_groups)
 
     def log_probability(self, labels: Tensor) -> Tensor:
         """Logarithm of the probability of labels, (count,), differentiable in the logits.
@@ -97,15 +99,15 @@ class BranchPoints(nn.Module):
 
     @torch.no_grad()
     def follow(self, trees: Sequence[Tree], weights: Tensor, *, least: float = 1e-3) -> None:
-        """Set the probabilities of all labels to how often trees take them, in the labels of their leaders.
+        """Set the probabilities of all labels to how often trees take them, a group being called after its copy.
 
         Args:
             weights: (trees,), sum 1.
             least: probability that every allowed label keeps, before they are made to sum to one.
         """
         blocks = [block for block, may_split in enumerate(self.branching) if may_split]
-        leaders = torch.tensor([tree.leaders for tree in trees])[:, blocks]  # (trees, P, T)
-        taken = nn.functional.one_hot(leaders, self.tasks).to(weights.dtype)
+        used = copies(np.array([tree.leaders for tree in trees]), self.most_groups)
+        taken = nn.functional.one_hot(torch.from_numpy(used[:, blocks]), self.most_groups).to(weights.dtype)
         shares = torch.einsum("n,npta->pta", weights, taken)
         self.logits.copy_((shares + least).log().masked_fill(self.mask, 0.0))
 
@@ -120,13 +122,27 @@ class BranchPoints(nn.Module):
     def entropy(self) -> Tensor:
         """Entropy of every choice over that of the uniform choice, 0 to 1: (P, T - 1); task 0 has no choice."""
         nats = self._nats_of_choices()[:, 1:]
-        return nats / torch.arange(2, self.tasks + 1, device=nats.device, dtype=nats.dtype).log()
+        labels = torch.arange(2, self.tasks + 1, device=nats.device, dtype=nats.dtype).clamp(max=self.most_groups)
+        return nats / labels.log()
 
     def expected_nodes(self, generator: torch.Generator | None = None) -> Tensor:
-        """Expected number of nodes of every block, shape (L,), differentiable. See `expected_nodes`."""
+        """Expected number of nodes of every block, shape (L,), differentiable. See `expected_nodes`.
+
+        Where groups are made to fit fewer copies, the mean over drawn trees, with the gradient of the score function.
+        """
+        if self.most_groups < self.tasks:
+            return self._sampled_nodes(generator or torch.default_generator)
         per_point = expected_nodes(self.probabilities(), generator)
         rows, point = [], -1
         for may_split in self.branching:
             point += may_split
             rows.append(per_point[point] if point >= 0 else torch.ones_like(self.logits.sum()))
         return torch.stack(rows)
+
+    def _sampled_nodes(self, generator: torch.Generator, samples: int = 256) -> Tensor:
+        labels = self.draw(samples, generator)
+        leads = self.leaders_of(labels) == np.arange(self.tasks)
+        nodes = torch.from_numpy(leads.sum(2)).to(self.logits)  # (samples, L)
+        mean = nodes.mean(0)
+        score = self.log_probability(labels)[:, None] * (nodes - mean) * (samples / (samples - 1))
+        return mean + (score - score.detach()).mean(0)

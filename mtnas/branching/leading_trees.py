@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtnas.architecture import Affinities, ArchitectureSpace, Tree
+from mtnas.architecture import Affinities, ArchitectureSpace, Tree, limited
 from mtnas.branching.branch_points import BranchPoints
+from mtnas.branching.clustering import clustered_trees
 from mtnas.branching.node_costs import NodeCosts
 from mtnas.branching.tree_arrays import Ints, as_trees, varied
 
@@ -55,8 +56,9 @@ def leading_trees(
 ) -> list[RankedTree]:
     """The trees of least energy within a budget, best first.
 
-    Trees are drawn from branch points and then improved: the best so far are varied, and the better ones kept, until
-    that finds nothing better. No partition is ever listed, so that there may be a hundred tasks.
+    Trees are drawn from branch points or come from hierarchical clustering, and are then improved: the best so far are
+    varied, and the better ones kept, until that finds nothing better. No partition is ever listed, so that there may be
+    a hundred tasks.
 
     Args:
         space: whose trees are meant.
@@ -79,11 +81,13 @@ def leading_trees(
     shared = np.zeros((1, len(space.blocks), len(space.tasks)), dtype=np.int64)
     pool.add(shared, whatever=True)
     pool.add(points.draw_leaders(draws, generator))
+    if len(space.tasks) > 1 and affinities.places:
+        pool.add(clustered_trees(affinities, len(space.blocks), range(1, space.most_groups + 1)))
     still = 0
     while still < patience:
         before = pool.best(min(count, 5))[1]
         parents = pool.best(kept)[0]
-        pool.add(varied(np.repeat(parents, 8, axis=0), space.split_depths, rng))
+        pool.add(limited(varied(np.repeat(parents, 8, axis=0), space.split_depths, rng), space.most_groups))
         pool.keep(max(count, kept))
         still = still + 1 if np.array_equal(before, pool.best(min(count, 5))[1]) else 0
     leaders, energies = pool.best(count)

@@ -12,18 +12,18 @@ from mtnas.architecture import Tree
 Ints = NDArray[np.int64]
 
 
-def canonical(labels: Ints, *, most: int = 2**24) -> Ints:
-    """Leaders of trees whose groups have labels of any kind, (n, blocks, tasks): tasks of a group have equal ones.
+def canonical(labels: Ints) -> Ints:
+    """Leaders of trees whose groups have numbers of any kind, (n, blocks, tasks): tasks of a group have equal ones.
 
     Args:
-        most: comparisons that are held in memory at once.
+        labels: whole numbers from 0; memory grows with the largest.
     """
-    step = max(1, most // max(1, labels.shape[1] * labels.shape[2] ** 2))
-    parts = [
-        (labels[at : at + step, :, :, None] == labels[at : at + step, :, None, :]).argmax(-1)
-        for at in range(0, len(labels), step)
-    ]
-    return np.concatenate(parts) if parts else labels.astype(np.int64)
+    tasks = labels.shape[2]
+    leader: Ints = np.zeros((*labels.shape[:2], int(labels.max(initial=0)) + 1), dtype=np.int64)
+    for task in range(tasks - 1, -1, -1):  # the lowest task has the last word
+        np.put_along_axis(leader, labels[:, :, task : task + 1], task, axis=2)
+    found: Ints = np.take_along_axis(leader, labels, axis=2)
+    return found
 
 
 def as_trees(leaders: Ints) -> list[Tree]:

@@ -48,12 +48,12 @@ class InheritedErrors:
     def remember(self, architecture: Architecture, errors: Mapping[str, float]) -> None:
         """Take errors that were measured before."""
         for index, task in enumerate(self.supernet.space.tasks):
-            self._known[index, architecture.path(index)] = errors[task.name]
+            self._known[index, self._path(architecture, index)] = errors[task.name]
 
     def __call__(self, architecture: Architecture) -> dict[str, float]:
         """Error of every task, by task name."""
         tasks = self.supernet.space.tasks
-        paths = [architecture.path(index) for index in range(len(tasks))]
+        paths = [self._path(architecture, index) for index in range(len(tasks))]
         unknown = [index for index, path in enumerate(paths) if (index, path) not in self._known]
         if unknown:
             whole = self._prefixes is None
@@ -61,6 +61,9 @@ class InheritedErrors:
             finite({tasks[index].name: error for index, error in measured.items()})
             self._known.update({(index, paths[index]): error for index, error in measured.items()})
         return {task.name: self._known[index, paths[index]] for index, task in enumerate(tasks)}
+
+    def _path(self, architecture: Architecture, index: int) -> TaskPath:
+        return self.supernet.space.architectures.weights_path(architecture, index)
 
     def _by_prefix(self, paths: Sequence[TaskPath], unknown: Sequence[int]) -> dict[int, float]:
         assert self._prefixes is not None

@@ -44,6 +44,7 @@ def load_network(directory: Path, space: SearchSpace, example: Input) -> tuple[B
     tensors, note = load_checkpoint(directory / "network.safetensors")
     try:
         candidate = Candidate.from_json(note["candidate"])
+        space = space.unlimited()  # plain networks that a candidate was compared with may have more groups
         space.architectures.check(candidate.architecture)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(

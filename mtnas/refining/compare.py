@@ -151,7 +151,7 @@ def _networks(widths: Widths, member: Architecture, tolerance: float) -> tuple[t
     space, found = widths.at(1.0)
     space.architectures.check(member)
     params = widths.costs(1.0, member)["params"]
-    architectures, single = with_baselines(space.architectures, found.costs, member)
+    architectures, single = with_baselines(space.architectures.unlimited(), found.costs, member)
     networks = []
     for name, architecture in architectures.items():
         factor = 1.0 if name == MEMBER else widths.factor_for(name, architecture, params, tolerance=tolerance)

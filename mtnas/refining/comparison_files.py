@@ -74,7 +74,7 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
     path = folder / "comparison.json"
     if not is_there(path):
         raise RunError(f"candidate {candidate.id} of the run {run.path} was not compared yet; compare it first")
-    space, _ = run.architectures()
+    space = run.architectures()[0].unlimited()
     try:
         value = read_json(path)
         if not isinstance(value, dict) or not isinstance(value["networks"], dict):

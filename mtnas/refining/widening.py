@@ -50,8 +50,11 @@ class Widths:
         return self._known[factor]
 
     def place(self, factor: float, architecture: Architecture) -> tuple[SearchSpace, Architecture]:
-        """The space at a factor, and what an architecture of ``widened(1)`` is called there."""
-        space = self.at(factor)[0]
+        """The space at a factor, and what an architecture of ``widened(1)`` is called there.
+
+        The space is without a limit of copies: plain networks may have more groups than a supernetwork has copies.
+        """
+        space = self.at(factor)[0].unlimited()
         try:
             return space, _renamed(architecture, self.at(1.0)[0].architectures, space.architectures)
         except ArchitectureError as error:

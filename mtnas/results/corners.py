@@ -8,9 +8,11 @@ from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree,
 def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architecture]:
     """Hard sharing and single-task networks, each with all nodes at the smallest and at the largest option by params.
 
+    A space with fewer copies of a block than tasks, K, has no single-task networks: tasks are dealt out to K groups.
     Equal networks (a space with one option a block, or with one task) are named once.
     """
-    trees = {"hard sharing": Tree.shared(len(space.tasks), len(space.blocks)), "single-task": split_tree(space)}
+    split = f"{space.most_groups} groups" if space.limited else "single-task"
+    trees = {"hard sharing": Tree.shared(len(space.tasks), len(space.blocks)), split: split_tree(space)}
     found: dict[str, Architecture] = {}
     for name, tree in trees.items():
         for size, largest in (("smallest", False), ("largest", True)):

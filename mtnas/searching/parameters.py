@@ -51,4 +51,4 @@ class Parameters:
             tuple(values.get(f"option/{block.name}/{task}", block.options[0]) for task in space.tasks)
             for block in space.blocks
         ]
-        return decode(Genome(tuple(parents), tuple(depths), tuple(options)))
+        return decode(Genome(tuple(parents), tuple(depths), tuple(options)), space.most_groups)

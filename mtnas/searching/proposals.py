@@ -82,7 +82,7 @@ class Proposals:
             found = member
             while not self._fits(found):
                 # Each round takes about half of what still differs over from a network that is known to fit.
-                found = crossover(found, anchor, rng)
+                found = crossover(found, anchor, rng, self.space.most_groups)
             if (candidate := self.joint.space.split(found)) not in known:
                 return candidate
             member = mutate(self.space, found, rng)

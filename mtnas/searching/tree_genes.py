@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import BayesianRidge
 
-from mtnas.architecture import Affinities, ArchitectureSpace, CostTable
+from mtnas.architecture import Affinities, ArchitectureSpace, CostTable, copies, limited
 from mtnas.latency import LATENCY
 from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel
 from mtnas.predicting.genetics import Floats, Genes
@@ -104,7 +104,7 @@ class TreeGenes(Genetics):
             parent = genes[:, self._parent[task]] if self._parent[task] >= 0 else np.zeros(len(genes), dtype=np.int64)
             above = np.take_along_axis(found, parent[:, None, None], axis=2)[:, :, 0]
             found[:, :, task] = np.where(block < depth[:, None], above, task)
-        return found
+        return limited(found, self.space.most_groups)
 
     def path_options(self, genes: Genes, leaders: Ints) -> Ints:
         """The option of every block on every task's path, (n, blocks, tasks)."""
@@ -241,7 +241,7 @@ class TreeGenes(Genetics):
         if view == self.tasks + 2:
             return self._of_paths(leaders, options)
         if view:
-            return self._of_path(leaders[:, :, view - 1], options[:, :, view - 1])
+            return self._of_path(self._copies(leaders)[:, :, view - 1], options[:, :, view - 1])
         parts = [
             (leaders[:, :, a] == leaders[:, :, b]) / np.sqrt(self.blocks) for a, b in combinations(range(self.tasks), 2)
         ]
@@ -263,17 +263,21 @@ class TreeGenes(Genetics):
             of_path = self._groups_seen(1)
             return np.concatenate([of_path, np.full(self.tasks * (self.tasks - 1) // 2, of_path.max(initial=-1) + 1)])
         if view:
-            widths = [width for of_block in coded for width in (self.tasks, *of_block)]
+            widths = [width for of_block in coded for width in (self.space.most_groups, *of_block)]
         else:
             widths = [self.blocks] * (self.tasks * (self.tasks - 1) // 2)
             widths += [width for of_block in coded for _ in range(self.tasks) for width in of_block]
         return np.repeat(np.arange(len(widths)), widths)
 
-    def _of_path(self, leaders: Ints, options: Ints) -> Floats:
-        """One-hot leaders and parts of the options of every block, (n, features)."""
+    def _copies(self, leaders: Ints) -> Ints:
+        """Numbers of the copies whose weights the tasks use, (n, blocks, tasks)."""
+        return copies(leaders, self.space.most_groups)
+
+    def _of_path(self, used: Ints, options: Ints) -> Floats:
+        """One-hot copies and parts of the options of every block, (n, features)."""
         parts = []
         for block in range(self.blocks):
-            parts.append(np.eye(self.tasks)[leaders[:, block]] / np.sqrt(2))
+            parts.append(np.eye(self.space.most_groups)[used[:, block]] / np.sqrt(2))
             parts.append(self._coded[block][options[:, block]])
         return np.concatenate(parts, axis=1)
 
@@ -284,7 +288,8 @@ class TreeGenes(Genetics):
         this foresees it from fewer rows than a column for every node would. Pairs tell trees apart that have equal
         means; they count for little, since they say little.
         """
-        paths = [self._of_path(leaders[:, :, task], options[:, :, task]) for task in range(self.tasks)]
+        used = self._copies(leaders)
+        paths = [self._of_path(used[:, :, task], options[:, :, task]) for task in range(self.tasks)]
         shared = [(leaders[:, :, a] == leaders[:, :, b]).mean(1) for a, b in combinations(range(self.tasks), 2)]
         columns = np.stack(shared, axis=1) if shared else np.zeros((len(leaders), 0))
         return np.concatenate([np.mean(paths, axis=0), pairs * columns], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -32,11 +32,14 @@ class SearchSpace:
         stem: makes the module in front of the first block for the shape of the input (a dict of shapes when the input
             is a dict of tensors). It is shared by all tasks in every candidate. None: the input goes to the first
             block as it is, so that the fully split network is truly one network per task.
+        copies: most groups of tasks at a block, for many tasks: the supernetwork then has no more copies of a block's
+            weights. None: as many as there are tasks, so that each can have a network of its own.
     """
 
     tasks: Sequence[Task]
     blocks: Sequence[Block]
     stem: Stem | None = None
+    copies: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
@@ -49,7 +52,12 @@ class SearchSpace:
         return ArchitectureSpace(
             tuple(task.name for task in self.tasks),
             tuple(BlockChoices(block.name, tuple(block.options), block.branching) for block in self.blocks),
+            self.copies,
         )
+
+    def unlimited(self) -> SearchSpace:
+        """The same with as many copies of a block as tasks."""
+        return replace(self, copies=None)
 
     def task(self, name: str) -> Task:
         """The task of that name."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mtnas.architecture import Architecture, Candidate, Group, TaskPath
+from mtnas.architecture import Architecture, Candidate, Group, TaskPath, copies_of
 from mtnas.errors import ArchitectureError
 from mtnas.space.dry_run import DryRun
 from mtnas.space.elastic import Sliced
@@ -22,7 +22,8 @@ class SuperNetwork(nn.Module):
     """All nodes of all trees: per block one copy for every task that can lead a group there, per copy every option.
 
     A group of tasks uses the copy of its lowest-numbered task, so hard sharing uses the first task's copies and the
-    fully split network uses each task's own.
+    fully split network uses each task's own. Where the space has fewer copies than tasks, see
+    `ArchitectureSpace.weights_path`.
 
     Args:
         space: the search space.
@@ -38,10 +39,10 @@ class SuperNetwork(nn.Module):
             torch.manual_seed(seed)
             self.stem = space.make_stem(self.found.input)
             self.blocks = nn.ModuleList()
-            leaders = 1
+            copies = 1
             for block, shapes, largest in zip(space.blocks, self.found.shapes[:-1], self.found.largest, strict=True):
-                leaders = len(space.tasks) if block.branching else leaders
-                self.blocks.append(nn.ModuleList([Operators(block, shapes, largest) for _ in range(leaders)]))
+                copies = space.architectures.most_groups if block.branching else copies
+                self.blocks.append(nn.ModuleList([Operators(block, shapes, largest) for _ in range(copies)]))
             self.heads = nn.ModuleList(
                 [
                     OfShapes(task.head, self.found.shapes[-1], largest)
@@ -49,26 +50,26 @@ class SuperNetwork(nn.Module):
                 ]
             )
 
-    def node(self, block: int, leader: int, option: str, entering: int = 0) -> nn.Module:
-        """The module of one node.
+    def node(self, block: int, copy: int, option: str, entering: int = 0) -> nn.Module:
+        """The module of an option of one copy of a block.
 
         Args:
             entering: number of the shape that enters it, of those in ``found.shapes[block]``.
         """
         copies = self.blocks[block]
         assert isinstance(copies, nn.ModuleList)
-        operators = copies[leader]
+        operators = copies[copy]
         assert isinstance(operators, Operators)
         return operators.module(self.space.architectures.blocks[block].options.index(option), entering)
 
-    def node_of(self, block: int, group: Group, option: str, entering: int = 0) -> nn.Module:
-        """The module of a node that a group of tasks shares: the copy of its lowest-numbered task."""
-        return self.node(block, group[0], option, entering)
+    def node_of(self, block: int, group: Group, copy: int, option: str, entering: int = 0) -> nn.Module:
+        """The module of a node that a group of tasks shares."""
+        return self.node(block, copy, option, entering)
 
     def last_node(self, path: TaskPath) -> nn.Module:
-        """The module of the last node of a task's path, or of the beginning of one."""
-        leader, option = path[-1]
-        return self.node(len(path) - 1, leader, option, self._shapes_along(path)[-2])
+        """The module of the last node of a path of weights, or of the beginning of one."""
+        number, option = path[-1]
+        return self.node(len(path) - 1, number, option, self._shapes_along(path)[-2])
 
     def head_behind(self, task: int, path: TaskPath) -> nn.Module:
         """A task's head behind a path."""
@@ -91,6 +92,13 @@ class SuperNetwork(nn.Module):
             for other in list(copies)[1:]:
                 other.load_state_dict(copies[0].state_dict())
 
+    def limit(self, space: SearchSpace) -> None:
+        """Go on as the supernetwork of a space that has fewer copies and is this one otherwise: the first are kept."""
+        self.space = space
+        for copies in self.blocks:
+            assert isinstance(copies, nn.ModuleList)
+            del copies[space.architectures.most_groups :]
+
     def view(
         self, architecture: Architecture, tasks: Iterable[int] | None = None, *, average_gradients: bool = True
     ) -> BranchedNetwork:
@@ -106,8 +114,9 @@ class SuperNetwork(nn.Module):
         """
         self.space.architectures.check(architecture)
         shapes = [self._shapes_along(architecture.path(task)) for task in range(len(self.space.tasks))]
+        copies = copies_of(architecture.tree, self.space.architectures.most_groups)
         nodes = {
-            (block, group[0]): self.node_of(block, group, option, shapes[group[0]][block])
+            (block, group[0]): self.node_of(block, group, copies[block][group[0]], option, shapes[group[0]][block])
             for block, group, option in architecture.nodes()
         }
         heads = {task: self.head(task, along[-1]) for task, along in enumerate(shapes)}

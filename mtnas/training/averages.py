@@ -33,13 +33,6 @@ class WeightAverages:
         for name, weight in self.weights.items():
             self.values[name].lerp_(weight, share)
 
-    @torch.no_grad()
-    def restart(self) -> None:
-        """Forget the steps so far: the averages are the weights."""
-        self.steps = 0
-        for name, weight in self.weights.items():
-            self.values[name].copy_(weight)
-
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """The averages in the place of the weights, which are kept meanwhile; what is changed are the averages."""

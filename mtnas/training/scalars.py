@@ -48,7 +48,8 @@ def scalars_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> dict[str, 
     """Figures of one epoch by tag. Losses of tasks without a label are left out.
 
     Of the epoch in which branch points learned, ``branch/<budget>/<block>/<task>/<other>`` is the probability that the
-    task picks the label of another, or its own, and ``branch_entropy/<budget>`` the mean entropy of the choices.
+    task picks the label of another, or its own (with fewer copies of a block than tasks, that of a copy), and
+    ``branch_entropy/<budget>`` the mean entropy of the choices.
     """
     scalars = {f"loss/{name}": loss for name, loss in entry["losses"].items() if loss is not None}
     scalars["learning_rate"] = entry["learning_rate"]
@@ -59,7 +60,7 @@ def scalars_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> dict[str, 
         scalars[f"branch_entropy/{share:g}"] = sum(choices) / len(choices)
         for block, rows in zip(points, probabilities, strict=True):
             for task in range(1, len(space.tasks)):  # the first task has no choice
-                for label in range(task + 1):
-                    tag = f"branch/{share:g}/{block}/{space.tasks[task]}/{space.tasks[label]}"
-                    scalars[tag] = rows[task][label]
+                for label in range(min(task + 1, space.most_groups)):
+                    name = f"copy {label}" if space.limited else space.tasks[label]
+                    scalars[f"branch/{share:g}/{block}/{space.tasks[task]}/{name}"] = rows[task][label]
     return scalars

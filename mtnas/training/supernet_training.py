@@ -19,7 +19,7 @@ from mtnas.training.scalars import scalars
 from mtnas.training.settings import TrainingSettings
 from mtnas.training.stored import epoch_of, load_weights
 from mtnas.training.together import Together, train_together
-from mtnas.training.trainer import Trainer
+from mtnas.training.trainer import Trainer, begun
 
 
 def train(
@@ -61,8 +61,8 @@ def train(
     device = check_machine(settings)
     found = claim_run(space, data, run, settings)
     with run.hold(), cpu_threads(settings.threads):
-        supernet = supernetwork(space, found, derive_seed(run.seed, "weights")).to(device)
-        trainer = Trainer(supernet, data, run.seed, settings, device, run.checkpoint)
+        supernet = begun(supernetwork, space, found, derive_seed(run.seed, "weights"), settings).to(device)
+        trainer = Trainer(supernet, space, data, run.seed, settings, device, run.checkpoint)
         trainer.resume()
         if pool is not None and trainer.epoch < settings.epochs:
             work = Together(space, data, run.seed, settings, supernetwork)

@@ -27,7 +27,7 @@ from mtnas.training.compiling import compiled
 from mtnas.training.devices import resolve_device
 from mtnas.training.group import Group
 from mtnas.training.settings import TrainingSettings
-from mtnas.training.trainer import Trainer
+from mtnas.training.trainer import Trainer, begun
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class Together:
             path = Path(place) / checkpoint
             if group.rank == 0 and (content := store.load(".", [checkpoint]).get(checkpoint)) is not None:
                 path.write_bytes(content)
-            supernet = self.supernetwork(self.space, check(self.space, self.data), derive_seed(self.seed, "weights"))
-            trainer = Trainer(supernet.to(device), self.data, self.seed, settings, device, path, group)
+            found, weights = check(self.space, self.data), derive_seed(self.seed, "weights")
+            supernet = begun(self.supernetwork, self.space, found, weights, settings)
+            trainer = Trainer(supernet.to(device), self.space, self.data, self.seed, settings, device, path, group)
             trainer.resume()
             with compiled(trainer.supernet, settings.compile):
                 while trainer.epoch < settings.epochs:

@@ -17,7 +17,9 @@ from mtnas.errors import RunError, TrainingError, brief
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Batch, Data
+from mtnas.space.dry_run import DryRun
 from mtnas.space.parts import Part
+from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import in_groups
 from mtnas.training.averages import WeightAverages
@@ -39,7 +41,8 @@ class Trainer:
     tasks, the averages of the weights if there are any, the number of finished epochs and their history.
 
     Args:
-        supernet: to train.
+        supernet: to train, as `begun` makes it.
+        space: of which it is to be a supernetwork in the end; it may have fewer copies of a block.
         data: its train and branch splits are used.
         seed: of the run.
         settings: of the training.
@@ -51,6 +54,7 @@ class Trainer:
     def __init__(
         self,
         supernet: SuperNetwork,
+        space: SearchSpace,
         data: Data,
         seed: int,
         settings: TrainingSettings,
@@ -59,21 +63,26 @@ class Trainer:
         group: Group = ALONE,
     ) -> None:
         self.supernet, self.data, self.seed, self.settings, self.device = supernet, data, seed, settings, device
-        self.checkpoint, self.group = checkpoint, group
-        self.weights = list(supernet.parameters())  # once: collecting them takes as long as a small operator
+        self.checkpoint, self.group, self.space = checkpoint, group, space
         self.sandwich = Sandwich(
-            supernet.space.architectures,
+            space.architectures,
             supernet.found.costs,
             extremes=settings.sandwich,
             random_count=settings.random_networks,
         )
         self.weighting = settings.weighting.begin([task.name for task in supernet.space.tasks], device)
-        self.averages = _averages(supernet, settings.ema_decay)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.branching: Branching | None = None
         self._before_parting: dict[str, torch.Tensor] = {}
-        self.phases = Phases.of(settings, supernet.space.architectures)
+        self.phases = Phases.of(settings, space.architectures)
+        self._take_weights()
+
+    def _take_weights(self) -> None:
+        """Begin to train the weights that there are now: optimizer and averages know nothing of earlier steps."""
+        settings = self.settings
+        self.weights = list(self.supernet.parameters())  # once: collecting them takes as long as a small operator
+        self.averages = _averages(self.supernet, settings.ema_decay)
         self.optimizer = torch.optim.AdamW(
             self.weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -132,7 +141,7 @@ class Trainer:
     def _tree(self, rng: random.Random) -> Tree:
         """The tree of one sub-network: drawn uniformly, or from the branch points."""
         if self.branching is None or rng.random() < self.settings.random_trees:
-            return self.supernet.space.architectures.draw_tree(rng)
+            return self.space.architectures.draw_tree(rng)
         return self.branching.draw_tree(rng)
 
     def _batches(self, make: Callable[..., DataLoader[Batch]], seed: int) -> DataLoader[Batch]:
@@ -167,7 +176,7 @@ class Trainer:
         if self.epoch == self.phases.parted > self.phases.shared:
             self.branching = self._learn_branching()
             self.history[-1]["branching"] = self.branching.figures()
-            self._undo_parting()
+            self._end_parting()
         self.save()
 
     def _spread_first_copy(self) -> None:
@@ -176,19 +185,22 @@ class Trainer:
             with self.averages.swapped():
                 self.supernet.spread_first_copy()
 
-    def _undo_parting(self) -> None:
-        """Put the weights back that hard sharing gave, if any: nodes that learned for one task serve groups badly."""
-        if not self._before_parting:
+    def _end_parting(self) -> None:
+        """Put the weights back that hard sharing gave, if any: nodes that learned for one task serve groups badly.
+
+        Copies that the space does not have are dropped.
+        """
+        if self._before_parting:
+            self.supernet.load_state_dict(self._before_parting)
+            self._before_parting = {}
+        elif not self.space.architectures.limited:
             return
-        self.supernet.load_state_dict(self._before_parting)
-        self._before_parting = {}
-        self.optimizer.state.clear()
-        if self.averages is not None:
-            self.averages.restart()
+        self.supernet.limit(self.space)
+        self._take_weights()
 
     def _learn_branching(self) -> Branching:
         """Measure affinities, and have the branch points learn from them."""
-        space, table = self.supernet.space.architectures, self.supernet.found.costs
+        space, table = self.space.architectures, self.supernet.found.costs
         samples = self.settings.affinity_samples
         value = self.group.first_says(lambda: measure_affinities(self.supernet, self.data, samples=samples).to_json())
         self.group.follow_first(self.supernet.buffers())  # measuring has set those of one process
@@ -225,9 +237,12 @@ class Trainer:
         if found is None:
             return
         tensors, note = found
-        load_weights(self.supernet, tensors, path, averaged=False)
         self.epoch, self.history = epoch_of(note, path), list(note["history"])
-        self.branching = branching_of(note, self.supernet.space.architectures, path)
+        if self.epoch >= self.phases.parted:
+            self.supernet.limit(self.space)
+            self._take_weights()
+        load_weights(self.supernet, tensors, path, averaged=False)
+        self.branching = branching_of(note, self.space.architectures, path)
         try:
             self.weighting.load(named_part(tensors, "weighting."))
             load_optimizer(_OPTIMIZER, self.optimizer, tensors)
@@ -241,6 +256,23 @@ class Trainer:
                 f"the checkpoint {path} does not hold all of this training ({type(error).__name__}:"
                 f" {brief(error)}); delete it to train again from the start"
             ) from error
+
+
+def begun(
+    kind: type[SuperNetwork], space: SearchSpace, found: DryRun, seed: int, settings: TrainingSettings
+) -> SuperNetwork:
+    """A supernetwork with new weights: with a copy of every block for every task, as long as all have yet to part.
+
+    Args:
+        kind: its class.
+        space: of the training.
+        found: a dry run of it.
+        seed: of the weights.
+        settings: of the training.
+    """
+    phases = Phases.of(settings, space.architectures)
+    parting = phases.parted > phases.shared and space.architectures.limited
+    return kind(space.unlimited() if parting else space, found, seed)
 
 
 def _averages(supernet: SuperNetwork, decay: float) -> WeightAverages | None:
