@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits
-BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization latency joint_search faults scaling fuzzing branching affinity_search realdata
+BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization latency joint_search faults scaling fuzzing branching many_tasks affinity_search realdata
 
 .PHONY: demo test lint types layers bench clean
 

@@ -15,7 +15,7 @@ from benchmarks.branching.measures import exact, pair_accuracy, rank
 from benchmarks.branching.problem import Problem, Teacher, identical, make_problem, pairs, unrelated
 from benchmarks.branching.rivals import bmtas, ceiling, ltb, one_shot, pairwise, random_trees
 from benchmarks.branching.rivals.found import Found
-from benchmarks.branching.scale import expected_nodes_rows, many_tasks_rows
+from benchmarks.branching.scale import expected_nodes_rows
 from benchmarks.report import Bar, Options, Report, main
 from mtnas.architecture import Tree
 from mtnas.branching import cheapest_tied
@@ -149,7 +149,7 @@ def measure(options: Options) -> Report:
     null = controls(seeds, short)
     told = [budgets(seed, short) for seed in seeds[:2]]
     report.rows = [*rows.values(), *([fresh_row] if fresh else []), eight_row, three_row, *null, *told]
-    report.rows += expected_nodes_rows() + many_tasks_rows(options.quick)
+    report.rows += expected_nodes_rows()
     for name in (ALONE, TRAINED):
         share = int(rows[name]["exact"].split()[0]) / len(seeds)
         report.bars.append(Bar.at_least(f"{name}: share of seeds with the exact tree", share, 0.8))

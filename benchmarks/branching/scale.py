@@ -1,18 +1,14 @@
-"""What many tasks cost: expected nodes, branch points that learn, leading trees, a step in which all tasks part."""
+"""What the expected nodes of many tasks cost."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks.branching import ours
-from benchmarks.branching.problem import Teacher, make_problem
 from benchmarks.branching.trees import plain_space
-from mtnas.architecture import Affinities, Tree
-from mtnas.branching import BranchPoints, NodeCosts, fit_branch_points, leading_trees
+from mtnas.branching import BranchPoints
 
 
 def _seconds_of_gradient(points: BranchPoints) -> float:
@@ -45,52 +41,6 @@ def _bytes_for_backward(points: BranchPoints) -> float:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         points.expected_nodes(torch.Generator())
     return sum(held.values()) / 2**20
-
-
-def grouped(tasks: int, blocks: int, groups: int) -> Affinities:
-    """Tasks t and s get along if t = s modulo ``groups``, with noise."""
-    space = plain_space(tasks, blocks)
-    rng = np.random.default_rng(0)
-    strangers = np.arange(tasks)[:, None] % groups != np.arange(tasks)[None] % groups
-    cost = 0.5 * strangers + 0.05 * rng.standard_normal((blocks, tasks, tasks))
-    cost *= ~np.eye(tasks, dtype=bool)
-    names = tuple(block.name for block in space.blocks)
-    return Affinities(space.tasks, names, tuple(range(blocks)), cost, np.full(cost.shape, 0.05))
-
-
-def many_tasks_rows(quick: bool, blocks: int = 4, groups: int = 5) -> list[dict[str, Any]]:
-    """Learning and searching on given affinities, and one whole training."""
-    rows = []
-    for tasks in (20,) if quick else (20, 50, 100):
-        space, affinities, costs = (
-            plain_space(tasks, blocks),
-            grouped(tasks, blocks, groups),
-            NodeCosts((1.0,) * blocks),
-        )
-        share = (groups * blocks - blocks) / (tasks * blocks - blocks)
-        truth = Tree(tuple(tuple(task % groups for task in range(tasks)) for _ in range(blocks)))
-        begun = time.perf_counter()
-        points = fit_branch_points(space, affinities, costs, share, 0)
-        fitted = time.perf_counter()
-        ranked = leading_trees(space, affinities, costs, groups * blocks, 0, points, count=3)
-        searched = time.perf_counter()
-        gap = ranked[0].energy - affinities.energy(truth)
-        rows.append(_row(f"branch points of one budget learn, {tasks} tasks, {blocks} blocks", fitted - begun, ""))
-        told = f"energy {ranked[0].energy:.2f}, {gap:+.2f} against that of the true groups"
-        rows.append(_row(f"leading trees of {groups * blocks} nodes, {tasks} tasks", searched - fitted, told))
-        rows.append(_training_row(tasks, groups, 2 if quick else 8))
-    return rows
-
-
-def _training_row(tasks: int, groups: int, epochs: int) -> dict[str, Any]:
-    """A training of few steps to affinities, with ``groups`` teachers of three blocks."""
-    teacher = Teacher(Tree((tuple(task % groups for task in range(tasks)),) * 3))
-    problem = make_problem(0, teacher)
-    begun = time.perf_counter()
-    ours.learn(problem, 0, 10, steps=25 * epochs)
-    return _row(
-        f"a training of {25 * epochs} steps to affinities, {tasks} tasks, 3 blocks", time.perf_counter() - begun, ""
-    )
 
 
 def _row(what: str, seconds: float, note: str) -> dict[str, Any]:
