@@ -43,17 +43,29 @@ class Report:
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a benchmark's command line."""
+    """Options of a benchmark's command line; ``own`` has those that no other benchmark has, too."""
 
     quick: bool
     data_dir: Path | None
     seeds: Sequence[int]
     work_dir: Path
+    own: argparse.Namespace = field(default_factory=argparse.Namespace)
 
 
-def main(name: str, about: str, measure: Callable[[Options], Report], seeds: Sequence[int] = (0,)) -> None:
-    """Parse the options, measure, write the JSON file, and print the table last."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about)
+def main(
+    name: str,
+    about: str,
+    measure: Callable[[Options], Report],
+    seeds: Sequence[int] = (0,),
+    *,
+    add_own: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> None:
+    """Parse the options, measure, write the JSON file, and print the table last.
+
+    Args:
+        add_own: adds options that other benchmarks do not have.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=about.replace("%", "%%"))
     parser.add_argument("--quick", action="store_true", help="a small version that ends within a minute")
     parser.add_argument("--json", type=Path, help="write rows and bars to this file")
     parser.add_argument("--data-dir", type=Path, help="folder with the data sets; default: MTNAS_DATA")
@@ -64,10 +76,12 @@ def main(name: str, about: str, measure: Callable[[Options], Report], seeds: Seq
         default=Path("runs/benchmarks"),
         help="where finished trainings are kept for a benchmark that trains long; --quick uses a temporary folder",
     )
+    if add_own is not None:
+        add_own(parser)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work_dir = Path(temporary) if given.quick else given.work_dir
-        report = measure(Options(given.quick, given.data_dir, given.seeds, work_dir))
+        report = measure(Options(given.quick, given.data_dir, given.seeds, work_dir, given))
     if given.json is not None:
         value = {"about": report.about, "rows": report.rows, "bars": [asdict(bar) for bar in report.bars]}
         given.json.write_text(json.dumps(value, indent=1), encoding="utf-8")

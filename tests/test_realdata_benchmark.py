@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from benchmarks.realdata.bars import census_bars, overlay_bars
 from benchmarks.realdata.case import some
 from benchmarks.realdata.choosing import SINGLE_TASK, Rule, shares_all
 from benchmarks.realdata.figures import Spread, delta_m
-from benchmarks.realdata.lengths import DATA, OVERLAYS, Asked, take_options
+from benchmarks.realdata.lengths import DATA, OVERLAYS, Asked, add_own, asked_of
 from benchmarks.realdata.outcome import Outcome, Trained
 from benchmarks.realdata.table import means_of, rows_of
 from benchmarks.report import Options
@@ -146,7 +146,9 @@ def outcome(seed: int, member: float, hard: Sequence[tuple[float, float]], *, si
         network("single equal", 0.3),
         network("hard", 0.15, macs=100),
         network("single", single),
-        network("tuned", 0.1),
+        network("tuned", 0.1 + seed / 1000),
+        network("hard tuned", 0.12),
+        network("single tuned", 0.18),
     )
 
 
@@ -159,12 +161,15 @@ def test_the_rival_is_the_one_of_lower_validation_error() -> None:
 
 def test_overlay_bars_hold_for_the_better_member_only() -> None:
     better = [outcome(seed, 0.1 + seed / 1000, [(0.19, 0.1)]) for seed in range(3)]
-    share, gain, lead = overlay_bars("data", better)
+    share, gain, lead, refined_gain, refined_lead = overlay_bars("data", better)
+    # Rivals by validation: tuned single-task networks; hard sharing of equal params, valid 0.1, test 0.19.
+    assert refined_gain.holds and math.isclose(refined_gain.value, (0.18 - 0.101) / 0.18)
+    assert refined_lead.holds and f"{100 * (0.19 - 0.101) / 0.18:+.2f} points" in refined_lead.name
     assert share.holds and share.value == 0.5
     assert gain.holds and math.isclose(gain.value, 0.495)
     assert lead.holds and lead.value < 0.05 and "+44.50 points, 3 seeds" in lead.name
     worse = [outcome(seed, 0.25 + seed / 1000, [(0.19, 0.1)]) for seed in range(3)]
-    share, gain, lead = overlay_bars("data", worse)
+    share, gain, lead, *_ = overlay_bars("data", worse)
     assert share.holds and not gain.holds and not lead.holds and lead.value < 0.05
     assert not overlay_bars("data", better[:1])[-1].holds
 
@@ -182,9 +187,9 @@ def test_census_bars_ask_for_equal_auc_and_for_the_cheapest_shared_bottom_of_it(
 def test_the_table_has_every_network_of_every_seed_and_their_means() -> None:
     outcomes = [outcome(seed, 0.1 + seed / 100, [(0.2, 0.2)]) for seed in range(3)]
     rows = [row for one in outcomes for row in rows_of("data", one)]
-    assert len(rows) == 3 * 6 and {row["seed"] for row in rows} == {0, 1, 2}
+    assert len(rows) == 3 * 8 and {row["seed"] for row in rows} == {0, 1, 2}
     means = means_of("data", outcomes)
-    assert len(means) == 6 and {row["seed"] for row in means} == {"3 seeds"}
+    assert len(means) == 8 and {row["seed"] for row in means} == {"3 seeds"}
     assert all(row.keys() == rows[0].keys() for row in means)
     hard = next(row for row in means if row["network"] == "hard 0")
     assert hard["test %"] == "20 ± 0" and hard["lead"] == "45 ± 5" and float(hard["p"]) < 0.05
@@ -201,16 +206,15 @@ def test_a_part_of_the_data_is_its_first_samples(data: Data) -> None:
     assert (whole.train, whole.valid, whole.test) == (data.train, data.valid, data.test)
 
 
-def test_its_own_options_are_taken_and_the_others_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["it", "--quick", "--only", "census", "--alone-epochs", "3", "--seeds", "4", "5"])
-    asked = take_options()
-    assert asked == Asked(["census"], {"alone_epochs": 3}) and sys.argv == ["it", "--quick", "--seeds", "4", "5"]
+def test_its_own_options_replace_lengths() -> None:
+    parser = argparse.ArgumentParser()
+    add_own(parser)
+    asked = asked_of(parser.parse_args(["--only", "census", "--alone-epochs", "3"]))
+    assert asked == Asked(["census"], {"alone_epochs": 3})
     assert asked.lengths(OVERLAYS) == replace(OVERLAYS, alone_epochs=3)
-    monkeypatch.setattr(sys, "argv", ["it"])
-    assert take_options() == Asked(list(DATA), {})
-    monkeypatch.setattr(sys, "argv", ["it", "--evaluations", "0"])
+    assert asked_of(parser.parse_args([])) == Asked(list(DATA), {})
     with pytest.raises(SystemExit):
-        take_options()
+        parser.parse_args(["--evaluations", "0"])
 
 
 def test_data_that_is_not_there_is_left_out_with_the_reason(tmp_path: Path) -> None:

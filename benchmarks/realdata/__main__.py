@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ import torch
 from benchmarks.realdata.bars import CENSUS_RULE, CHANCE, EQUAL_AUC, OVERLAY_RULE, census_bars, overlay_bars
 from benchmarks.realdata.case import Case
 from benchmarks.realdata.choosing import Rule
-from benchmarks.realdata.lengths import CENSUS, DATA, OVERLAYS, QUICK, Asked, Lengths, names, option, take_options
+from benchmarks.realdata.lengths import CENSUS, DATA, OVERLAYS, QUICK, Asked, Lengths, add_own, asked_of
 from benchmarks.realdata.one_seed import outcome_of
 from benchmarks.realdata.outcome import Outcome
 from benchmarks.realdata.table import means_of, rows_of
@@ -27,14 +26,16 @@ ABOUT = (
     f" {CENSUS_RULE.share:.0%} of the MACs of hard sharing (Census). That"
     " member is trained from scratch beside hard sharing and single-task networks of its params, and beside both at"
     " the space's full width, all alike, with the largest operators where nothing else is said; the epoch of lowest"
-    " mean validation error is kept, and test errors are measured once. Fine-tuned: the same member from inherited"
-    " weights, which is not alike and in no bar. Delta_m: mean over tasks of (E_single - E) / E_single in test errors"
-    " (error rates; 1 - AUC of yes-or-no tasks), single-task at full width; above zero is better. lead: the member's"
-    " Delta_m less the row's, in points; p: two-sided paired t-test of it over the seeds. Where there are two networks"
-    " of hard sharing at equal params, the bar takes the one of lower validation error in each seed. A p below"
-    f" {CHANCE:g} counts, and mean AUCs within {EQUAL_AUC:g} are equal. One thread. Finished parts are kept in"
-    " --work-dir as runs, and a run that was interrupted is gone on with. Options beside those of all benchmarks:"
-    f" --only {' '.join(DATA)}, {', '.join(map(option, names()))}."
+    " mean validation error is kept, and test errors are measured once. Fine-tuned: the same member, and hard sharing"
+    " and single-task networks of the space's full width, from inherited weights of the one supernetwork. Delta_m: mean"
+    " over tasks of (E_single - E) / E_single in test errors (error rates; 1 - AUC of yes-or-no tasks), single-task at"
+    " full width from scratch; above zero is better. lead: Delta_m of the member from scratch less the row's, in"
+    " points; p: two-sided paired t-test of it over the seeds. Bars of what is refined take the rival of lower"
+    " validation error in each seed, however it was trained: of the single-task networks at full width, and of all hard"
+    " sharing networks, of equal params and full width. Where there are two networks of hard sharing at equal params,"
+    f" the bar takes the one of lower validation error, too. A p below {CHANCE:g} counts, and mean AUCs within"
+    f" {EQUAL_AUC:g} are equal. One thread. Finished parts are kept in --work-dir as runs, and a run that was"
+    " interrupted is gone on with."
 )
 
 
@@ -82,4 +83,4 @@ def outcomes_of(case: Case, seeds: Sequence[int], work_dir: Path) -> list[Outcom
 
 
 if __name__ == "__main__":
-    main("realdata", ABOUT, partial(measure, take_options()), seeds=range(3))
+    main("realdata", ABOUT, lambda options: measure(asked_of(options.own), options), seeds=range(3), add_own=add_own)

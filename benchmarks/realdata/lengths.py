@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -21,7 +20,7 @@ class Lengths:
         supernet_epochs: of the supernetwork.
         evaluations: candidates that the search judges.
         alone_epochs: of every network that is trained from scratch.
-        fine_tuning_epochs: of the front member that goes on from inherited weights.
+        fine_tuning_epochs: of networks that go on from inherited weights.
     """
 
     train_samples: int
@@ -59,25 +58,23 @@ class Asked:
         return replace(usual, **self.changed)
 
 
-def take_options() -> Asked:
-    """Take this benchmark's own options out of the command line, so that those of all benchmarks are left."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in names():
-        parser.add_argument(option(name), type=_positive)
-    parser.add_argument("--only", nargs="+", choices=DATA, default=list(DATA))
-    given, sys.argv[1:] = parser.parse_known_args()
-    values = {name: getattr(given, name) for name in names()}
+def add_own(parser: argparse.ArgumentParser) -> None:
+    """Add this benchmark's own options."""
+    parser.add_argument("--only", nargs="+", choices=DATA, default=list(DATA), help="data sets to try")
+    for name in _names():
+        told = f"of every data set; {OVERLAYS.__dict__[name]:,} on overlays, {CENSUS.__dict__[name]:,} on Census"
+        parser.add_argument(f"--{name.replace('_', '-')}", type=_positive, help=told)
+
+
+def asked_of(given: argparse.Namespace) -> Asked:
+    """What these options ask for."""
+    values = {name: getattr(given, name) for name in _names()}
     return Asked(given.only, {name: value for name, value in values.items() if value is not None})
 
 
-def names() -> list[str]:
+def _names() -> list[str]:
     """Names of all lengths."""
     return [field.name for field in fields(Lengths)]
-
-
-def option(name: str) -> str:
-    """The option that sets a length."""
-    return f"--{name.replace('_', '-')}"
 
 
 def _positive(text: str) -> int:

@@ -26,7 +26,7 @@ def outcome_of(case: Case, seed: int, folder: Path) -> Outcome:
     comparison = compare(case.widened, case.data, run, member, case.alone, seeds=1)
     hard, single = (Candidate(results.corners[name]) for name in (HARD_SHARING, SINGLE_TASK))
     refine(space, case.data, run, [hard, single], case.alone)
-    rows = refine(space, case.data, run, [member], case.fine_tuning)
+    rows = refine(space, case.data, run, [member, hard, single], case.fine_tuning)
     by_name, (first, *plain) = _compared(comparison), comparison.networks
     shared = Tree.shared(len(space.tasks), len(space.blocks))
     return Outcome(
@@ -37,6 +37,8 @@ def outcome_of(case: Case, seed: int, folder: Path) -> Outcome:
         hard=_refined(rows, hard, case.alone, "hard sharing, full width"),
         single=_refined(rows, single, case.alone, "single-task, full width"),
         fine_tuned=_refined(rows, member, case.fine_tuning, "front member, fine-tuned"),
+        hard_tuned=_refined(rows, hard, case.fine_tuning, "hard sharing, full width, fine-tuned"),
+        single_tuned=_refined(rows, single, case.fine_tuning, "single-task, full width, fine-tuned"),
     )
 
 

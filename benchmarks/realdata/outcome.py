@@ -32,7 +32,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All networks of one seed, from scratch and alike but for `fine_tuned`.
+    """All networks of one seed, from scratch and alike but for those that are tuned.
 
     Attributes:
         seed: of the run.
@@ -43,6 +43,8 @@ class Outcome:
         hard: hard sharing as wide as the space, largest operators.
         single: single-task networks as wide as the space, largest operators.
         fine_tuned: the member gone on with from inherited weights.
+        hard_tuned: hard sharing as wide as the space, likewise.
+        single_tuned: single-task networks as wide as the space, likewise.
     """
 
     seed: int
@@ -52,11 +54,14 @@ class Outcome:
     hard: Trained
     single: Trained
     fine_tuned: Trained
+    hard_tuned: Trained
+    single_tuned: Trained
 
     @property
     def networks(self) -> tuple[Trained, ...]:
         """All, in the order of the table."""
-        return (self.member, *self.hard_equal, self.single_equal, self.hard, self.single, self.fine_tuned)
+        from_scratch = (self.member, *self.hard_equal, self.single_equal, self.hard, self.single)
+        return (*from_scratch, self.fine_tuned, self.hard_tuned, self.single_tuned)
 
     @property
     def rival(self) -> Trained:
@@ -74,6 +79,17 @@ class Outcome:
         """By how much the member's Delta_m is above another network's."""
         return self.gain(self.member) - self.gain(network)
 
+    @property
+    def refined_gain(self) -> float:
+        """Delta_m of the fine-tuned member over the single-task networks of full width, in their better training."""
+        return delta_m(self.fine_tuned.test, _best(self.single, self.single_tuned).test)
+
+    @property
+    def refined_lead(self) -> float:
+        """By how much that is above the Delta_m of hard sharing at its best: of equal params or full width."""
+        hard, single = _best(*self.hard_equal, self.hard, self.hard_tuned), _best(self.single, self.single_tuned)
+        return self.refined_gain - delta_m(hard.test, single.test)
+
     def shared_bottom(self, tolerance: float) -> Trained:
         """The cheapest hard-sharing network in MACs whose mean validation error is about the member's, or lower.
 
@@ -83,3 +99,8 @@ class Outcome:
         limit = mean_error(self.member.valid) + tolerance
         fitting = [one for one in self.hard_equal if mean_error(one.valid) <= limit]
         return min((*fitting, self.hard), key=lambda one: one.macs)
+
+
+def _best(*networks: Trained) -> Trained:
+    """The network of lowest mean validation error."""
+    return min(networks, key=lambda one: mean_error(one.valid))

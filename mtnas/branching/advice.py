@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from mtnas.architecture import ArchitectureSpace, CostTable, Tree
@@ -38,14 +39,19 @@ class Advice:
     Attributes:
         budget: largest cost of the nodes of a tree, of stem and heads.
         trees: best first.
-        cheapest: the cheapest tree that noise alone may have put behind the best one, see `cheapest_tied`.
         choices: of the branch points of this budget.
+        find_cheapest: searches for `cheapest`.
     """
 
     budget: float
     trees: tuple[RankedTree, ...]
-    cheapest: Tree
     choices: tuple[Choice, ...]
+    find_cheapest: Callable[[], Tree] = field(repr=False, compare=False)
+
+    @cached_property
+    def cheapest(self) -> Tree:
+        """The cheapest tree that noise alone may have put behind the best one, see `cheapest_tied`."""
+        return self.find_cheapest()
 
     @property
     def sure(self) -> bool:
@@ -102,8 +108,8 @@ def advise(
     known = dict(zip(branching.shares, branching.points, strict=True))
     points = known.get(share) or fit_branch_points(space, affinities, costs, share, seed)
     ranked = leading_trees(space, affinities, costs, budget, seed, points, count=considered)
-    cheapest = cheapest_tied(space, affinities, costs, ranked[0].tree, seed)
-    return Advice(budget, tuple(ranked[:count]), cheapest, _choices(space, points))
+    cheapest = partial(cheapest_tied, space, affinities, costs, ranked[0].tree, seed)
+    return Advice(budget, tuple(ranked[:count]), _choices(space, points), cheapest)
 
 
 def _choices(space: ArchitectureSpace, points: BranchPoints) -> tuple[Choice, ...]:

@@ -77,9 +77,7 @@ def leading_trees(
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     points = points or BranchPoints(space)
-    pool = _Pool(affinities, costs, budget)
-    shared = np.zeros((1, len(space.blocks), len(space.tasks)), dtype=np.int64)
-    pool.add(shared, whatever=True)
+    pool = _Pool(space, affinities, costs, budget)
     pool.add(points.draw_leaders(draws, generator))
     if len(space.tasks) > 1 and affinities.places:
         pool.add(clustered_trees(affinities, len(space.blocks), range(1, space.most_groups + 1)))
@@ -136,18 +134,17 @@ def cheapest_tied(
 
 
 class _Pool:
-    """Different trees within a budget, with their energies, best first."""
+    """Different trees within a budget, with their energies, best first. Hard sharing is one, whatever the budget."""
 
-    def __init__(self, affinities: Affinities, costs: NodeCosts, budget: float) -> None:
+    def __init__(self, space: ArchitectureSpace, affinities: Affinities, costs: NodeCosts, budget: float) -> None:
         self.affinities, self.costs, self.budget = affinities, costs, budget
-        self.leaders: Ints | None = None
-        self.energies = np.zeros(0)
+        self.leaders: Ints = np.zeros((1, len(space.blocks), len(space.tasks)), dtype=np.int64)
+        self.energies = affinities.energies(self.leaders)
 
-    def add(self, leaders: Ints, *, whatever: bool = False) -> None:
-        """Take in trees; those above the budget only if ``whatever``."""
-        within = self.costs.of(leaders) <= self.budget * (1 + 1e-9)
-        leaders = leaders if whatever else leaders[within]
-        joined = leaders if self.leaders is None else np.concatenate([self.leaders, leaders])
+    def add(self, leaders: Ints) -> None:
+        """Take in trees, but for those above the budget."""
+        leaders = leaders[self.costs.of(leaders) <= self.budget * (1 + 1e-9)]
+        joined = np.concatenate([self.leaders, leaders])
         energies = np.concatenate([self.energies, self.affinities.energies(leaders)])
         _, first = np.unique(joined.reshape(len(joined), -1), axis=0, return_index=True)
         # Of equal energies the first in the order of trees, so that the result does not depend on the way to it.
@@ -155,7 +152,6 @@ class _Pool:
         self.leaders, self.energies = joined[order], energies[order]
 
     def best(self, count: int) -> tuple[Ints, NDArray[np.float64]]:
-        assert self.leaders is not None
         return self.leaders[:count], self.energies[:count]
 
     def keep(self, count: int) -> None:
