@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtnas.exporting import Origin, export, load_network, save_network
     from mtnas.plotting import plot_front, plot_predictors, plot_tree
     from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
+    from mtnas.reporting import write_report
     from mtnas.results import Results, Row, pick
     from mtnas.runs import Run, read_predictors, read_results
     from mtnas.searching import Plateau, PredictorSampler, SearchProgress, SearchSettings, StopRule, TimeLimit, search
@@ -107,6 +108,7 @@ _HOMES = {
     "search": "searching",
     "task_errors": "evaluation",
     "train": "training",
+    "write_report": "reporting",
 }
 
 __all__ = [
@@ -176,6 +178,7 @@ __all__ = [
     "search",
     "task_errors",
     "train",
+    "write_report",
 ]
 
 

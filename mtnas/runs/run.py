@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from mtnas.architecture import ArchitectureSpace, CostTable
 from mtnas.atomic import write_atomic, write_text
 from mtnas.errors import ArchitectureError, RunError, brief
-from mtnas.json_values import text, whole
+from mtnas.json_values import listed, text, whole
 from mtnas.runs.manifest import Manifest
 
 
@@ -155,6 +155,28 @@ class Run:
                 self.space_file.rename(self.path / f"space.{before[:8]}.py")
         write_atomic(self.space_file, lambda temporary: temporary.write_bytes(content))
         self.manifest.write("space_file", {"path": str(source.resolve()), "sha256": digest})
+
+    def note_command(self, command: str, *, most: int = 50) -> None:
+        """Remember a command line that works on the run, for reports; of equal ones in a row one is kept.
+
+        Args:
+            most: commands that are kept, the last ones.
+        """
+        known = self.commands()
+        if known[-1:] != [command]:
+            self.manifest.write("commands", {"lines": [*known, command][-most:]})
+
+    def commands(self) -> list[str]:
+        """Command lines that worked on the run, in their order.
+
+        Raises:
+            RunError: if the manifest is damaged.
+        """
+        section = self.manifest.read().get("commands", {"lines": []})
+        try:
+            return [text(line) for line in listed(section["lines"])]
+        except (KeyError, TypeError) as error:
+            raise self.manifest.damaged(f"commands: {error}") from error
 
     def find_space_file(self) -> Path:
         """The space file that this run was started with, where it was.

@@ -25,11 +25,15 @@ class Phases:
     @classmethod
     def of(cls, settings: TrainingSettings, space: ArchitectureSpace) -> Phases:
         """Those of a training: any share for parting is an epoch or more, if one is left and tasks can part."""
-        shared = round(settings.epochs * settings.shared_warmup)
-        parting = max(1, round(settings.epochs * settings.parting)) if settings.parting else 0
-        if len(space.tasks) == 1 or len(space.split_depths) == 1:
-            parting = 0
-        return cls(shared, min(settings.epochs, shared + parting), settings.epochs)
+        return cls.between(settings.epochs, settings.shared_warmup, settings.parting, space)
+
+    @classmethod
+    def between(cls, epochs: int, shared_warmup: float, parting: float, space: ArchitectureSpace) -> Phases:
+        """Those of the numbers of a training's settings."""
+        shared = round(epochs * shared_warmup)
+        parts = len(space.tasks) > 1 and len(space.split_depths) > 1
+        parted = max(1, round(epochs * parting)) if parting and parts else 0
+        return cls(shared, min(epochs, shared + parted), epochs)
 
     def around(self, epoch: int) -> tuple[int, int]:
         """Begin and end of the phase that an epoch is in."""

@@ -1,0 +1,124 @@
+"""How well predictors that know the first rows of a search foresee the later ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtnas.branching import Branching
+from mtnas.predicting import PlanSettings
+from mtnas.predicting.genetics import Floats
+from mtnas.predicting.predictors import Tuned
+from mtnas.predicting.rows import Rows
+from mtnas.results import Results
+from mtnas.searching.parameters import Parameters
+from mtnas.searching.tree_genes import TreeGenes
+
+WIDTH_90 = 1.645
+"""Standard deviations to either side that hold 90 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """One predicted cost on the later rows.
+
+    Attributes:
+        cost: its name.
+        model: that was chosen.
+        known: number of rows that the predictor saw.
+        rows: numbers of the later rows.
+        measured: their costs.
+        predicted: likewise.
+        low: lower end of the 90 % interval.
+        high: its upper end.
+        tau: Kendall's tau-b.
+        coverage: share of the rows inside their intervals.
+    """
+
+    cost: str
+    model: str
+    known: int
+    rows: tuple[int, ...]
+    measured: tuple[float, ...]
+    predicted: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    tau: float
+    coverage: float
+
+
+def foreseen(
+    results: Results,
+    branching: Branching | None = None,
+    settings: PlanSettings | None = None,
+    *,
+    learn: float = 0.6,
+    least: int = 20,
+) -> list[Foreseen]:
+    """Fit the predictors of a search anew on its first rows, and predict the others.
+
+    That is what a search asks of them, and harder than rows that are left out at random: later rows are better ones.
+
+    Args:
+        results: of a search. Candidates with bits of their own are not among what is predicted here: none is found.
+        branching: what the training learned, which predictors may see.
+        settings: whose models are used; None: `PlanSettings()`.
+        learn: share of the rows to learn from.
+        least: rows to learn from and to foresee; with fewer, nothing is found.
+    """
+    from scipy.stats import kendalltau
+
+    cut = round(learn * len(results.rows))
+    if cut < least or len(results.rows) - cut < least or any(row.candidate.policy.nodes for row in results.rows):
+        return []
+    settings = settings or PlanSettings()
+    genetics, rows = _rows(results, branching)
+    first, later = rows.take(slice(0, cut)), rows.take(slice(cut, len(rows)))
+    tuned = Tuned.on(first, genetics, settings.models)
+    found = []
+    for cost, chosen in tuned.models.items():
+        if not isinstance(cost, int):
+            continue  # what is over a budget, which is told by the cost itself
+        view = genetics.view(cost)
+        fitted = chosen.fit(genetics.features(first.genes, view), first.costs[:, cost])
+        seen = genetics.features(later.genes, view)
+        mean, (low, high), measured = fitted.mean(seen), fitted.interval(seen, WIDTH_90), later.costs[:, cost]
+        found.append(
+            Foreseen(
+                cost=results.objectives[cost],
+                model=chosen.name,
+                known=cut,
+                rows=tuple(row.number for row in results.rows[cut:]),
+                measured=_plain(measured),
+                predicted=_plain(mean),
+                low=_plain(low),
+                high=_plain(high),
+                tau=float(kendalltau(mean, measured).statistic),
+                coverage=float(((low <= measured) & (measured <= high)).mean()),
+            )
+        )
+    return found
+
+
+def _rows(results: Results, branching: Branching | None) -> tuple[TreeGenes, Rows]:
+    parameters = Parameters(results.space)
+    names = [name for name, kind in parameters.distributions.items() if not kind.single()]
+    affinities = None if branching is None else branching.affinities
+    genetics = TreeGenes(
+        results.space, results.cost_table, names, results.objectives, results.budgets, affinities=affinities
+    )
+    genes = np.array(
+        [_genes(parameters, names, parameters.encode(row.candidate.architecture)) for row in results.rows],
+        dtype=np.int64,
+    ).reshape(len(results.rows), len(names))
+    return genetics, Rows(genes, results.points(), {})
+
+
+def _genes(parameters: Parameters, names: Sequence[str], values: Mapping[str, object]) -> list[int]:
+    return [int(parameters.distributions[name].to_internal_repr(values[name])) for name in names]
+
+
+def _plain(column: Floats) -> tuple[float, ...]:
+    return tuple(map(float, column))

@@ -1,0 +1,323 @@
+"""The report: it says what the run holds, asks nobody for anything, and works in a browser."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_results import make_results
+from toy_runs import Outcome, call, searched_run, trained_run
+from toys import plain_space, plain_table
+
+from mtnas.architecture import Candidate
+from mtnas.errors import RunError
+from mtnas.reporting import write_report
+from mtnas.reporting.contents import contents, measured
+from mtnas.reporting.report import page_of
+from mtnas.results import Results, Row, mean_error
+from mtnas.runs import Run, read_results
+from mtnas.searching.foresight import foreseen
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its chromedriver")
+
+
+class Elements(HTMLParser):
+    """Start tags of a page, and the text of its scripts by id."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: dict[str, str] = {}
+        self._open = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = dict(attrs).get("id") or "" if tag == "script" else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.scripts[self._open] = self.scripts.get(self._open, "") + data
+
+
+def many(tasks: int, count: int, seed: int = 0) -> Results:
+    """Results of made-up networks."""
+    space = plain_space((True, True, True), (3, 1, 2), tasks)
+    table, rng = plain_table(space), np.random.default_rng(seed)
+    drawn, rows = random.Random(seed), []
+    for number in range(count):
+        architecture = space.draw(drawn)
+        errors = {f"error/{task}": float(rng.random()) for task in space.tasks}
+        costs = {**errors, "error/mean": mean_error(errors), **table.of(space, architecture)}
+        rows.append(Row(number, Candidate(architecture), costs))
+    reference = {"error/mean": 1.0, "params": 1000.0}
+    return Results(space, table, ("error/mean", "params"), {"params": 60}, reference, tuple(rows))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return searched_run(tmp_path_factory.mktemp("report") / "run")
+
+
+def with_results(run: Run, results: Results) -> dict[str, Any]:
+    """A report of the run's training with other results."""
+    training = {"history": [], "phases": None, "branching": None}
+    return {**contents(run), **measured(results), "foreseen": [], "predictors": [], "training": training, "refined": []}
+
+
+# What it says ----------------------------------------------------------------------------------------------------
+
+
+def test_it_says_what_was_measured(run: Run) -> None:
+    run.note_command("mtnas run toy.py")
+    results, told = read_results(run), contents(run)
+    rows = told["rows"]
+    assert rows["id"] == [row.id for row in results.rows] and rows["front"] == results.on_front.tolist()
+    for name in results.objectives:
+        assert rows["values"][name] == results.values(name).tolist()
+    curve = told["hypervolume"]
+    assert curve == [pytest.approx(results.hypervolume(count)) for count in range(1, len(curve) + 1)]
+    assert told["about"]["commands"][-1] == "mtnas run toy.py" and told["about"]["seed"] == run.seed
+    assert [entry["epoch"] for entry in told["training"]["history"]] == [1, 2, 3]
+    assert all(budget["trees"] for budget in told["training"]["branching"]["budgets"])
+
+
+def test_nodes_are_those_of_the_candidates() -> None:
+    results = make_results(seed=3)
+    told = measured(results)["rows"]
+    for row, leaders, options in zip(results.rows, told["leaders"], told["options"], strict=True):
+        architecture = row.candidate.architecture
+        assert leaders == architecture.tree.leaders
+        names = [
+            [block.options[option] for option in chosen]
+            for block, chosen in zip(results.space.blocks, options, strict=True)
+        ]
+        assert [tuple(one) for one in names] == list(architecture.options)
+
+
+def test_gains_are_over_the_largest_single_task_networks() -> None:
+    results = make_results(seed=1)
+    base = results.corner_rows()["single-task, largest"]
+    gains = measured(results)["gains"]
+    assert gains[results.rows.index(base)] == pytest.approx(0)
+    for row, gain in zip(results.rows, gains, strict=True):
+        better = all(row.costs[f"error/{task}"] < base.costs[f"error/{task}"] for task in results.space.tasks)
+        assert not better or gain > 0
+
+
+def test_a_run_without_results_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no results yet"):
+        write_report(trained_run(tmp_path / "run"))
+
+
+# Predicted and measured ------------------------------------------------------------------------------------------
+
+
+def test_later_rows_are_foreseen_by_the_first_alone() -> None:
+    results = many(3, 60)
+    results = replace(results, objectives=("error/a", "params"))
+    (found,) = foreseen(results)
+    assert found.cost == "error/a" and found.known == 36 and found.rows == tuple(range(36, 60))
+    assert list(found.measured) == [row.costs["error/a"] for row in results.rows[36:]]
+    assert all(low <= mean <= high for low, mean, high in zip(found.low, found.predicted, found.high, strict=True))
+    later = [replace(row, costs={**row.costs, "error/a": 0.5}) for row in results.rows[36:]]
+    (other,) = foreseen(replace(results, rows=(*results.rows[:36], *later)))
+    assert other.predicted == found.predicted and other.measured != found.measured
+
+
+def test_too_few_rows_foresee_nothing() -> None:
+    assert foreseen(many(3, 40)) == []
+
+
+# The page --------------------------------------------------------------------------------------------------------
+
+
+def test_it_holds_everything_itself(run: Run, tmp_path: Path) -> None:
+    path = write_report(run, tmp_path / "page.html")
+    page = path.read_text(encoding="utf-8")
+    found = Elements(page)
+    for tag, attributes in found.tags:
+        for name in ("src", "href", "srcset", "action", "data"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:")), (tag, name, value)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert "url(" not in style and "@import" not in style
+    assert json.loads(found.scripts["values"])["rows"]["id"] == [row.id for row in read_results(run).rows]
+    assert write_report(run) == run.path / "report.html"
+
+
+def test_names_cannot_break_the_page(run: Run) -> None:
+    values = contents(run)
+    name = "<b>&\u2028'\""
+    values["space"]["tasks"][0] = name
+    values["about"]["name"] = "<img src=x>"
+    values["about"]["space_file"] = "</script><script>alert(1)</script>"
+    page = page_of(values)
+    found = Elements(page)
+    assert "img" not in {tag for tag, _ in found.tags} and sum(tag == "script" for tag, _ in found.tags) == 3
+    told = json.loads(found.scripts["values"])
+    assert told["space"]["tasks"][0] == name and told["about"] == {**told["about"], "name": "<img src=x>"}
+
+
+def test_numbers_that_are_not_finite_are_null(run: Run) -> None:
+    values = contents(run)
+    values["gains"] = [float("nan"), float("inf"), 1.0]
+    assert json.loads(Elements(page_of(values)).scripts["values"])["gains"] == [None, None, 1.0]
+
+
+def test_the_command_writes_it(run: Run, tmp_path: Path) -> None:
+    found: Outcome = call("report", run.path, "--out", tmp_path / "it.html")
+    assert found.code == 0 and "it.html" in found.out and (tmp_path / "it.html").exists()
+
+
+# In a browser ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    selenium = pytest.importorskip("selenium.webdriver")
+    service = pytest.importorskip("selenium.webdriver.chrome.service")
+    options = selenium.ChromeOptions()
+    quiet = ("networking", "component-update", "sync", "gpu", "quic")
+    for word in ("--headless=new", "--no-sandbox", "--no-first-run", "--window-size=1400,1000"):
+        options.add_argument(word)
+    for word in ("--disable-background-networking", *(f"--disable-{name}" for name in quiet[1:])):
+        options.add_argument(word)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.binary_location = CHROMIUM
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = selenium.Chrome(options=options, service=service.Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def opened(browser: Any, path: Path, values: dict[str, Any]) -> Any:
+    path.write_text(page_of(values), encoding="utf-8")
+    browser.get(path.as_uri())
+    wait(browser, "return document.querySelectorAll('#rows tbody tr').length > 0")
+    return browser
+
+
+def wait(browser: Any, script: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 30).until(lambda one: one.execute_script(script))
+
+
+PLACE = """
+const plot = document.getElementById('front-plot'), number = arguments[0];
+const trace = plot.data.find((one) => one.name.startsWith('front of all'));
+plot.scrollIntoView();
+const area = plot.querySelector('.nsewdrag').getBoundingClientRect(), { xaxis, yaxis } = plot._fullLayout;
+return [trace.customdata[number], area.left + xaxis.d2p(trace.x[number]), area.top + yaxis.d2p(trace.y[number])];
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_opens_without_errors_or_requests(browser: Any, run: Run, tmp_path: Path, theme: str) -> None:
+    opened(browser, tmp_path / "page.html", contents(run))
+    if browser.execute_script("return document.documentElement.dataset.theme") != theme:
+        browser.find_element("id", "theme").click()
+    assert browser.execute_script("return document.documentElement.dataset.theme") == theme
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)") == []
+    ink, paper = browser.execute_script(
+        "const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]"
+    )
+    bright = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ink, paper)]
+    assert (bright[0] < bright[1]) == (theme == "light") and abs(bright[0] - bright[1]) > 400
+
+
+@needs_browser
+def test_a_click_on_a_point_shows_its_tree(browser: Any, run: Run, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    results = read_results(run)
+    opened(browser, tmp_path / "page.html", contents(run))
+    seen = set()
+    for number in range(min(3, sum(results.on_front))):
+        place = browser.execute_script(PLACE, number)
+        if place[0] is None:
+            break
+        row, x, y = place
+        actions = ActionChains(browser)
+        actions.w3c_actions.pointer_action.move_to_location(round(x), round(y))
+        actions.w3c_actions.pointer_action.click()
+        actions.perform()
+        wait(browser, f"return document.getElementById('member-id').textContent === '{results.rows[row].id}'")
+        tree = browser.find_element("css selector", "#tree svg")
+        assert browser.execute_script("return arguments[0].querySelector('title').textContent", tree) == (
+            f"Tree {results.rows[row].candidate.architecture.tree}"
+        )
+        boxes = browser.execute_script("return arguments[0].querySelectorAll('.box').length", tree)
+        assert boxes == 1 + results.rows[row].candidate.architecture.tree.node_count + len(results.space.tasks)
+        seen.add(row)
+    assert seen
+
+
+@needs_browser
+def test_limits_filter_table_and_figure(browser: Any, run: Run, tmp_path: Path) -> None:
+    results = read_results(run)
+    opened(browser, tmp_path / "page.html", contents(run))
+    shown = "return [...document.querySelectorAll('#rows tbody tr')].map((one) => Number(one.dataset.row))"
+    assert sorted(browser.execute_script(shown)) == np.flatnonzero(results.on_front).tolist()
+    browser.execute_script("const one = document.getElementById('every'); one.click()")
+    assert len(browser.execute_script(shown)) == len(results.rows)
+    browser.execute_script(
+        "const one = document.querySelector('#limits input[data-cost=\"error/mean\"]');"
+        "one.value = 300; one.dispatchEvent(new Event('input'))"
+    )
+    values = results.values("error/mean")
+    limit = values.min() + 0.3 * (values.max() - values.min())
+    assert sorted(browser.execute_script(shown)) == np.flatnonzero(values <= limit).tolist()
+    points = (
+        "const named = document.getElementById('front-plot').data.filter((one) => one.name !== 'chosen');"
+        "return named.flatMap((one) => one.customdata ?? [])"
+    )
+    assert sorted(browser.execute_script(points)) == np.flatnonzero(values <= limit).tolist()
+    browser.find_element("id", "reset").click()
+    assert len(browser.execute_script(shown)) == len(results.rows)
+
+
+@needs_browser
+def test_it_can_be_used_with_the_keyboard_alone(browser: Any, run: Run, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, tmp_path / "page.html", contents(run))
+    browser.execute_script("document.querySelectorAll('#rows tbody tr')[1].focus()")
+    wanted = browser.execute_script("return document.activeElement.cells[0].textContent")
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.find_element("id", "member-id").text == wanted
+    reachable = browser.execute_script(
+        "return [...document.querySelectorAll('button, select, input, tr.row')].every((one) => one.tabIndex >= 0)"
+    )
+    assert reachable
+
+
+@needs_browser
+@pytest.mark.parametrize(("tasks", "count"), [(2, 30), (8, 5000)])
+def test_it_shows_few_and_many_tasks_and_rows(browser: Any, run: Run, tmp_path: Path, tasks: int, count: int) -> None:
+    opened(browser, tmp_path / "page.html", with_results(run, many(tasks, count)))
+    assert browser.get_log("browser") == []
+    browser.execute_script("document.getElementById('every').click()")
+    assert browser.find_element("id", "count").text.startswith(f"{count} of {count}")
+    boxes = browser.execute_script(
+        "return [...document.querySelectorAll('#tree svg .box')].map((one) => one.getBoundingClientRect().toJSON())"
+    )
+    for number, one in enumerate(boxes):
+        assert all(
+            one["right"] <= other["left"] or other["right"] <= one["left"] or one["bottom"] <= other["top"]
+            or other["bottom"] <= one["top"]
+            for other in boxes[number + 1 :]
+        )  # fmt: skip
