@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtnas.architecture import EXACT_COSTS
 from mtnas.plotting.budgets import draw_budgets
-from mtnas.plotting.frame import set_frame
+from mtnas.plotting.frame import new_axes, set_frame, set_labels, write_note
+from mtnas.plotting.legends import LEGEND, legend_beside
 from mtnas.plotting.marks import draw_corners, draw_rows, draw_staircase, enlarge_dots, legend_entries
 from mtnas.plotting.members import main_resource
 from mtnas.plotting.scales import needs_log, set_scales
-from mtnas.plotting.style import INK, MUTED, TEXT_POINTS, TITLE_POINTS, VERMILLION, label, text_inches
+from mtnas.plotting.style import INK, TEXT_POINTS, TITLE_POINTS, VERMILLION, label, text_inches
 from mtnas.results import MEAN_ERROR, Results
 
 NO_FEASIBLE = "no candidate meets the budgets"
 NO_ROWS = "no candidate was evaluated"
-
-LEGEND: dict[str, Any] = {"frameon": False, "fontsize": TEXT_POINTS, "labelcolor": INK}
 
 
 def plot_front(
@@ -43,14 +41,12 @@ def plot_front(
     """
     log = needs_log(results.values(x)), needs_log(results.values(y))
     if ax is None:
-        ax = Figure(figsize=(8.4, 4.8), layout="constrained").add_subplot()
+        ax = new_axes(8.4, 4.8)
     _draw_panel(ax, results, x, y, log)
     if results.rows and not results.feasible.any():
         ax.set_title(NO_FEASIBLE, size=TEXT_POINTS, color=VERMILLION, loc="left")
     if legend and results.rows:
-        enlarge_dots(
-            ax.legend(*legend_entries(ax), loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, **LEGEND)
-        )
+        enlarge_dots(legend_beside(ax, *legend_entries(ax)))
     return ax
 
 
@@ -102,11 +98,10 @@ def draw_front(results: Results) -> Figure:
 
 def _draw_panel(ax: Axes, results: Results, x: str, y: str, log: tuple[bool, bool]) -> None:
     """All marks over two costs, without a legend."""
-    ax.set_xlabel(label(x), size=TEXT_POINTS, color=INK)
-    ax.set_ylabel(label(y), size=TEXT_POINTS, color=INK)
+    set_labels(ax, label(x), label(y))
     set_frame(ax)
     if not results.rows:
-        ax.text(0.5, 0.5, NO_ROWS, transform=ax.transAxes, ha="center", color=MUTED, size=TEXT_POINTS)
+        write_note(ax, NO_ROWS)
         return
     points = results.points((x, y))
     set_scales(ax, points, log)

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mtnas.plotting.frame import set_frame
-from mtnas.plotting.front import LEGEND
-from mtnas.plotting.style import GREY, INK, MUTED, TEXT_POINTS, label, task_colours
+from mtnas.plotting.frame import new_axes, set_frame, set_labels, write_note
+from mtnas.plotting.legends import legend_beside
+from mtnas.plotting.style import GREY, MUTED, label, task_colours
 from mtnas.results import PredictorReport
 from mtnas.results.predictor_report import BUDGET
 
@@ -38,13 +38,12 @@ def plot_predictors(reports: Sequence[PredictorReport], ax: Axes | None = None) 
         ax: axes to draw in; by default those of a new figure.
     """
     if ax is None:
-        ax = Figure(figsize=SIZE, layout="constrained").add_subplot()
-    ax.set_xlabel("measured rows", size=TEXT_POINTS, color=INK)
-    ax.set_ylabel("Kendall's tau on held-out rows", size=TEXT_POINTS, color=INK)
+        ax = new_axes(*SIZE)
+    set_labels(ax, "measured rows", "Kendall's tau on held-out rows")
     set_frame(ax)
     costs = list(dict.fromkeys(cost for report in reports for cost in report.figures))
     if not costs:
-        ax.text(0.5, 0.5, NO_REPORTS, transform=ax.transAxes, ha="center", color=MUTED, size=TEXT_POINTS)
+        write_note(ax, NO_REPORTS)
         return ax
     for cost, colour in task_colours(costs).items():
         _draw_cost(ax, reports, cost, colour)
@@ -59,7 +58,7 @@ def plot_predictors(reports: Sequence[PredictorReport], ax: Axes | None = None) 
             Line2D([], [], linestyle="none", marker="o", markersize=DOT, color=MUTED, markerfacecolor="white")
         )
         labels.append("not trusted")
-    ax.legend(handles, labels, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, **LEGEND)
+    legend_beside(ax, handles, labels)
     return ax
 
 

@@ -30,7 +30,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 15
         raise MtnasError(f"a figure cannot be written as '{target.name}'; end the name with {', '.join(FORMATS)}")
 
     def write(temporary: Path) -> None:
-        with matplotlib.rc_context({"svg.hashsalt": "mtnas"}):
+        # Fonts as TrueType, since many publishers turn down the Type 3 fonts that matplotlib embeds by default.
+        with matplotlib.rc_context({"svg.hashsalt": "mtnas", "pdf.fonttype": 42}):
             figure.savefig(temporary, format=suffix[1:], dpi=dpi, facecolor="white", metadata={FORMATS[suffix]: None})
 
     write_atomic(target, write)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from mtnas.plotting.frame import axes_inches
 from mtnas.plotting.style import human
 
 LOG_FACTOR = 10.0
@@ -22,11 +23,10 @@ def needs_log(values: NDArray[np.float64]) -> bool:
 
 def set_scales(ax: Axes, points: NDArray[np.float64], log: tuple[bool, bool]) -> None:
     """Scales and ticks of both axes for points of shape (n, 2), which must be above zero where ``log`` is set."""
-    figure_size = ax.figure.get_figure(root=True).get_size_inches()
-    box = ax.get_position()
+    width, height = axes_inches(ax)
     for axis, values, logarithmic, length in (
-        (ax.xaxis, points[:, 0], log[0], box.width * figure_size[0]),
-        (ax.yaxis, points[:, 1], log[1], 1.6 * box.height * figure_size[1]),  # labels are less high than wide
+        (ax.xaxis, points[:, 0], log[0], width),
+        (ax.yaxis, points[:, 1], log[1], 1.6 * height),  # labels are less high than wide
     ):
         if logarithmic:
             if axis is ax.xaxis:

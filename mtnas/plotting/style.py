@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.font_manager import FontProperties
@@ -19,6 +21,9 @@ INK, MUTED, GREY, FAINT, BAND = "#222222", "#6B6B6B", "#A9A9A9", "#C4C4C4", "#F4
 
 TITLE_POINTS, TEXT_POINTS, SMALL_POINTS = 11.0, 9.5, 8.5
 """Font sizes."""
+
+HINTED = 1.08
+"""Text in pixels may be that much wider than its outlines, as letters begin at whole pixels."""
 
 UNITS = {"ms": "ms", "us": "µs", "s": "s", "kib": "KiB", "mib": "MiB", "mj": "mJ"}
 """Units that the end of a cost's name may tell, e.g. ``latency_ms``."""
@@ -87,12 +92,24 @@ def ink_on(colour: str) -> str:
     return "white" if luminance < 0.25 else "black"
 
 
+@lru_cache(maxsize=4096)
 def text_inches(text: str, points: float, *, bold: bool = False) -> float:
-    """Width of one line of text in inches, known before anything is drawn."""
-    if not text.strip():
-        return 0.0
+    """Width of text in inches, the widest line of several, known before anything is drawn."""
     font = FontProperties(size=points, weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), plain(text), prop=font).get_extents().width) / 72
+    lines = [TextPath((0, 0), plain(line), prop=font) for line in text.split("\n") if line.strip()]
+    return HINTED * max((float(line.get_extents().width) for line in lines), default=0.0) / 72
+
+
+def two_lines(text: str, points: float, width: float) -> str:
+    """Text as it is if it fits a width in inches, else broken after a space or sign into two lines as equal as can be.
+
+    >>> two_lines("inverted_residual_expansion6", TEXT_POINTS, 1.2)
+    'inverted_residual_\\nexpansion6'
+    """
+    if text_inches(text, points) <= width:
+        return text
+    broken = [f"{text[: at.end()].rstrip()}\n{text[at.end() :]}" for at in re.finditer(r"([ _\-+/.:]|, ?)(?=.)", text)]
+    return min(broken, key=lambda lines: text_inches(lines, points), default=text)
 
 
 def _mix(colour: str, other: str, share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from mtnas.architecture import EXACT_COSTS, SIZE, Architecture, ArchitectureSpace, CostTable, QuantizationPolicy
 from mtnas.errors import SearchError, unknown_name
 from mtnas.latency import LATENCY
+from mtnas.plotting.frame import axes_inches
 from mtnas.plotting.front import NO_FEASIBLE, NO_ROWS
 from mtnas.plotting.members import choose_members
 from mtnas.plotting.style import INK, TEXT_POINTS, TITLE_POINTS, amount, human, plain, text_inches
@@ -52,20 +54,9 @@ def plot_tree(
     if cost not in EXACT_COSTS:
         raise SearchError(unknown_name("exact cost", cost, EXACT_COSTS))
     picture = TreePicture.of(space, cost_table, architecture, policy or QuantizationPolicy(), cost)
-    top = picture.legend_height(picture.width) + LEGEND_GAP if legend else 0.0
     if ax is None:
-        ax = _new_axes(picture, title, top)
-    width, height = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
-    scale = min(1.0, width / picture.width, height / (picture.height + top))
-    # One unit of the axes is one inch at full size; room that is left goes to both sides and below.
-    ax.set_xlim(0, width / scale)
-    ax.set_ylim(height / scale - top, -top)
-    ax.set_axis_off()
-    if title is not None:
-        _draw_title(ax, title, scale)
-    if legend:
-        ax.add_artist(picture.legend(ax, scale, picture.width, (0, 1 - LEGEND_GAP * scale / height)))
-    picture.draw(ax, scale)
+        ax = _new_axes(picture, title, legend)
+    _draw_picture(ax, picture, title, legend)
     return ax
 
 
@@ -85,10 +76,13 @@ def draw_trees(results: Results, count: int = 4) -> Figure:
         TreePicture.of(results.space, results.cost_table, row.candidate.architecture, row.candidate.policy, "params")
         for row in found.values()
     ]
+    # Boxes of one size in all.
+    box, lines = max(picture.box for picture in pictures), max(picture.lines for picture in pictures)
+    pictures = [replace(picture, box=box, lines=lines) for picture in pictures]
     titles = [_member_title(name, row) for name, row in found.items()]
 
     # Cells of equal size, in inches from the top left corner.
-    cell_width = max([picture.width for picture in pictures] + [_title_width(title) for title in titles]) + MARGIN
+    cell_width = max(pictures[0].width, *map(_title_width, titles)) + MARGIN
     cell_height = pictures[0].height + _title_height(titles[0])
     rows = math.ceil(len(pictures) / max(1, int(PAGE_WIDTH / cell_width)))
     columns = math.ceil(len(pictures) / rows)
@@ -100,28 +94,41 @@ def draw_trees(results: Results, count: int = 4) -> Figure:
     if note:
         note += "; the corner networks instead:"
         figure.text(MARGIN / width, 1 - MARGIN / height, note, va="top", size=TITLE_POINTS, color=INK, weight="bold")
-    figure.add_artist(pictures[0].legend(figure, 1.0, width - 2 * MARGIN, (MARGIN / width, 1 - header / height)))
-    for place, (row, picture, title) in enumerate(zip(found.values(), pictures, titles, strict=True)):
+    pictures[0].legend(figure, width - 2 * MARGIN, (MARGIN / width, 1 - header / height), 1 / height)
+    for place, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
         left = MARGIN + place % columns * cell_width
         bottom = height - top - place // columns * (cell_height + LINE) - cell_height
         ax = figure.add_axes((left / width, bottom / height, (cell_width - MARGIN) / width, picture.height / height))
-        plot_tree(
-            results.space,
-            results.cost_table,
-            row.candidate.architecture,
-            ax,
-            title=title,
-            policy=row.candidate.policy,
-            legend=False,
-        )
+        _draw_picture(ax, picture, title, legend=False)
     return figure
 
 
-def _new_axes(picture: TreePicture, title: str | None, top: float) -> Axes:
-    inner = max(picture.width, _title_width(title)), picture.height + top
+def _new_axes(picture: TreePicture, title: str | None, legend: bool) -> Axes:
+    inner = max(picture.width, _title_width(title)), picture.height + _legend_height(picture, legend)
     width, height = inner[0] + 2 * MARGIN, inner[1] + 2 * MARGIN + _title_height(title)
     figure = Figure(figsize=(width, height))
     return figure.add_axes((MARGIN / width, MARGIN / height, inner[0] / width, inner[1] / height))
+
+
+def _legend_height(picture: TreePicture, legend: bool) -> float:
+    return picture.legend_height(picture.width) + LEGEND_GAP if legend else 0.0
+
+
+def _draw_picture(ax: Axes, picture: TreePicture, title: str | None, legend: bool) -> None:
+    """The picture as large as the axes allow, at most at full size, and what is above it."""
+    top = _legend_height(picture, legend)
+    width, height = axes_inches(ax)
+    scale = min(1.0, width / picture.width, height / (picture.height + top))
+    # One unit of the axes is one inch at full size; room that is left goes to both sides and below.
+    ax.set_xlim(0, width / scale)
+    ax.set_ylim(height / scale - top, -top)
+    ax.set_axis_off()
+    if title is not None:
+        _draw_title(ax, title, scale)
+    if legend:
+        inch = scale / height
+        picture.legend(ax, picture.width, (0, 1 - LEGEND_GAP * inch), inch, scale)
+    picture.draw(ax, scale)
 
 
 def _title_width(title: str | None) -> float:
