@@ -4,6 +4,7 @@ from mtnas.architecture.affinities import Affinities
 from mtnas.architecture.architecture import Architecture, Step, TaskPath
 from mtnas.architecture.candidate import Candidate
 from mtnas.architecture.costs import EXACT_COSTS, SIZE, CostTable, split_tree
+from mtnas.architecture.dot import to_dot
 from mtnas.architecture.features import feature_names, features
 from mtnas.architecture.genome import Genome, crossover, decode, encode, mutate
 from mtnas.architecture.graph import to_graph
@@ -44,5 +45,6 @@ __all__ = [
     "mutate",
     "notation",
     "split_tree",
+    "to_dot",
     "to_graph",
 ]
