@@ -67,7 +67,7 @@ DeviceOption = Annotated[
 ]
 TensorBoardOption = Annotated[
     bool,
-    typer.Option("--tensorboard", help="Write TensorBoard scalars into RUN/tensorboard; needs mtnas[tensorboard]."),
+    typer.Option("--tensorboard", help="Write TensorBoard scalars into RUN/tensorboard; needs mtnas\\[tensorboard]."),
 ]
 BudgetOption = Annotated[
     list[str] | None,
@@ -132,7 +132,7 @@ RayOption = Annotated[
     typer.Option(
         "--ray-address",
         metavar="local|auto|HOST:PORT|ray://HOST:PORT",
-        help="Work on a Ray cluster, with --workers actors; local: one of its own here. Needs mtnas[ray].",
+        help="Work on a Ray cluster, with --workers actors; local: one of its own here. Needs mtnas\\[ray].",
     ),
 ]
 CpusOption = Annotated[float, typer.Option("--worker-cpus", min=0, help="CPUs of the Ray cluster for each worker.")]
@@ -154,7 +154,21 @@ StorageOption = Annotated[
         " Default: a file of the run.",
     ),
 ]
-RowsOption = Annotated[int, typer.Option("--rows", min=1, help="Largest number of front members to print.")]
+RowsOption = Annotated[
+    int | None,
+    typer.Option("--rows", min=1, help="Largest number of front members to print. Default: 15, with --json all."),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON instead of tables, and nothing else to standard output."),
+]
+CandidateOption = Annotated[
+    str, typer.Option("--candidate", "-c", help="Id of a candidate or its first digits, or #number.")
+]
+CandidatesOption = Annotated[
+    list[str] | None,
+    typer.Option("--candidate", "-c", help="Id of a candidate or its first digits, or #number. Repeatable."),
+]
 
 
 def parse_budgets(texts: Sequence[str]) -> dict[str, float]:

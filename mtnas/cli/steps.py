@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtnas.atomic import write_bytes
 from mtnas.cli.options import parse_budgets
-from mtnas.errors import RunError
+from mtnas.cli.output import volume
+from mtnas.errors import MtnasError, RunError
 from mtnas.progress import progress
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from mtnas.branching import Advice, Branching
     from mtnas.exporting import Bundle
     from mtnas.pools import Pool
+    from mtnas.refining import RefineSettings
     from mtnas.refining.rows import RefinedRow
     from mtnas.results import Results, Row
     from mtnas.runs import Run
@@ -118,12 +124,46 @@ class Work:
             settings = replace(settings, device=device)
         return settings
 
+    def refining(self, epochs: int | None, device: str | None, *, from_scratch: bool | None = None) -> RefineSettings:
+        """The space file's settings of training candidates, with what the command line changes."""
+        from mtnas.refining import RefineSettings
+
+        settings = self.file.setting("refining", RefineSettings())
+        if from_scratch is not None:
+            settings = replace(settings, from_scratch=from_scratch)
+        if epochs is not None:
+            settings = replace(settings, epochs=epochs)
+        if device is not None:
+            settings = replace(settings, device=device)
+        return settings
+
+    @contextmanager
+    def asking(self, searching: SearchSettings) -> Iterator[None]:
+        """Note how many evaluations the run is to have in all, so that `mtnas runs` can tell how far its search is.
+
+        A search that is refused leaves the run as it was.
+        """
+        from mtnas.runs.listing import ASKED
+
+        manifest = self.run.manifest
+        before = manifest.path.read_bytes()
+        manifest.write(ASKED, {"evaluations": searching.evaluations})
+        self.run.note_command(_command_line())
+        noted = manifest.path.read_bytes()
+        try:
+            yield
+        except MtnasError:
+            if manifest.path.read_bytes() == noted:
+                write_bytes(manifest.path, before)
+            raise
+
     def claim(self, training: TrainingSettings) -> None:
         """Make the run that of this work; note the space file and where the data is, so that later steps find them."""
         from mtnas.training import claim_run
 
         claim_run(self.file.space, self.data, self.run, training)
         self.run.keep_space_file(self.file.path)
+        self.run.note_command(_command_line())
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
 
@@ -177,6 +217,15 @@ def existing_run(path: Path) -> Run:
     if not (path / "manifest.json").exists():
         raise RunError(f"there is no run in {path}; start one with: mtnas run SPACE --run {path}")
     return Run(path)
+
+
+DPI = 100
+"""Dots per inch of pictures."""
+
+
+def _command_line() -> str:
+    """Of this process, as a shell takes it."""
+    return shlex.join(["mtnas", *sys.argv[1:]])
 
 
 def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
@@ -241,7 +290,7 @@ def measure_step(
     every = list(dict.fromkeys(candidate for _, candidate in asked))
     found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
     anchor = read_reference(work.run, where) or reference_ms(target, settings)
-    with progress("latencies", len(every)) as advance:
+    with progress("latencies", len(every), show=not volume.quiet) as advance:
         for candidate, latency in latencies(supernet, every, target, example, settings, anchor=anchor):
             found[candidate] = latency
             advance(str(latency))

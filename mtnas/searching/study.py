@@ -197,6 +197,17 @@ def check_storage(run: Run, address: str | None) -> None:
         _storage(run.study, kept)
 
 
+def storage_of(run: Run) -> RDBStorage:
+    """Optuna's storage of a run that was searched, for its own tools.
+
+    Raises:
+        RunError: if there is none yet, or it cannot be reached.
+    """
+    kept = _place(run, run.manifest.section("study"), None)
+    with _readable(kept or str(run.study)):
+        return _storage(run.study, kept)
+
+
 def _place(run: Run, known: Mapping[str, Any] | None, address: str | None) -> str | None:
     """Address of the database that has the run's study, None for its own file."""
     kept = None if address is None else remember(address)

@@ -1,0 +1,52 @@
+"""Commands that open a run in a browser, or write what a browser opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtnas.cli import options
+from mtnas.cli.output import remark, remark_written
+from mtnas.cli.panel import Panel
+from mtnas.errors import RunError
+
+panel = Panel("Look")
+
+
+@panel.command("mtnas report runs/digits --out digits.html")
+def report(
+    run: options.RunArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write. Default: report.html in the run.")
+    ] = None,
+) -> None:
+    """Write a run as one page to work with, which opens without a network. Runs no code of the space."""
+    from mtnas.cli import steps
+    from mtnas.reporting import write_report
+
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise RunError(f"a report is an HTML page, but --out names {out}; let it end in .html")
+    remark_written([write_report(steps.existing_run(run), out)])
+
+
+@panel.command("mtnas dashboard runs/digits --port 8080")
+def dashboard(
+    run: options.RunArgument,
+    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen at.")] = 8080,
+) -> None:
+    """Start optuna-dashboard on a run's study, also while it is searched. Ctrl-C ends it."""
+    from mtnas.cli import steps
+    from mtnas.runs import read_results
+    from mtnas.searching.study import storage_of
+
+    handle = steps.existing_run(run)
+    read_results(handle)  # says what is wrong with a run before a server is started
+    try:
+        from optuna_dashboard import run_server
+    except ImportError as error:
+        raise RunError("the dashboard needs optuna-dashboard; pip install 'mtnas[dashboard]'") from error
+    remark(f"optuna-dashboard listens at http://{host}:{port}; Ctrl-C ends it")
+    run_server(storage_of(handle), host=host, port=port)

@@ -1,0 +1,44 @@
+"""A network that was exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from mtnas.cli.tables.console import console
+
+if TYPE_CHECKING:
+    from mtnas.exporting import Bundle
+
+
+def bundle_json(bundle: Bundle) -> dict[str, Any]:
+    """Where it is, and the content of its model.json."""
+    return {"directory": str(bundle.directory), **bundle.about}
+
+
+def print_bundle(bundle: Bundle) -> None:
+    """Print what an exported file amounts to."""
+    about = bundle.about
+    table = Table(title=f"{about['id']}, weights {about['weights']}", title_justify="left")
+    for heading in ("task", "error of the file"):
+        table.add_column(heading, justify="left" if heading == "task" else "right")
+    for task, error in about["errors"].items():
+        table.add_row(task, f"{100 * error:.2f} %" if 0 <= error <= 1 else f"{error:.4g}")
+    to = console()
+    to.print(table)
+    checked = about["checked"]
+    to.print(
+        f"The float file equals torch within {checked['largest_difference']:.1e} of the largest output on"
+        f" {checked['samples']:,} validation samples"
+    )
+    for latency in about["latency"]:
+        to.print(f"{latency['ms']:#.3g} ms, noise {100 * latency['noise']:.1f} %, {latency['target']['runtime']}")
+    if about["policy"]:
+        to.print(
+            f"{len(about['integer_operators'])} operators run in integers, exactly those of the policy;"
+            f" outputs differ from the simulation by {about['checked_integer']['mean_difference']:.1e} on average"
+        )
+    to.print(
+        f"wrote {bundle.directory}: model.onnx ({about['costs']['file_kib']:,.1f} KiB), model.json, README.md, tree.png"
+    )

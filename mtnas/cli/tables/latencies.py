@@ -1,0 +1,57 @@
+"""Latencies that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from mtnas.cli.tables.console import console
+from mtnas.results import MEAN_ERROR, Row
+
+if TYPE_CHECKING:
+    from mtnas.architecture import Candidate
+    from mtnas.targets import Latency
+
+
+def latencies_json(found: Sequence[tuple[Row, Candidate, Latency]], where: Mapping[str, Any]) -> dict[str, Any]:
+    """Latencies beside errors, fastest first.
+
+    Args:
+        found: rows, the candidate as it was measured, and its latency.
+        where: the target's description of itself.
+    """
+    return {
+        "target": dict(where),
+        "latencies": [
+            {
+                "id": row.id,
+                "number": row.number,
+                "integer_nodes": len(candidate.policy.nodes),
+                MEAN_ERROR: row.costs[MEAN_ERROR],
+                "params": row.costs["params"],
+                **latency.to_json(),
+                "candidate": candidate.to_json(),
+            }
+            for row, candidate, latency in sorted(found, key=lambda one: one[2].ms)
+        ],
+    }
+
+
+def print_latencies(told: dict[str, Any]) -> None:
+    """Print what `latencies_json` tells."""
+    where, lines = told["target"], told["latencies"]
+    about = f"{where['runtime']} {where['version']}, {where['threads']} thread(s), batch {where['batch']}"
+    table = Table(title=f"Latency: {about}, {where['hardware']}", title_justify="left")
+    for heading in ("id", "precision", "mean error (float)", "params", "latency", "noise"):
+        table.add_column(heading, justify="left" if heading in ("id", "precision") else "right")
+    for one in lines:
+        precision = f"{one['integer_nodes']} nodes int8" if one["integer_nodes"] else "float"
+        error, params = f"{one[MEAN_ERROR]:.4f}", f"{one['params']:,.0f}"
+        table.add_row(one["id"], precision, error, params, f"{one['ms']:#.3g} ms", f"{100 * one['noise']:.1f} %")
+    to = console()
+    to.print(table)
+    busy = " Other work ran on the machine meanwhile." if any(one["busy"] for one in lines) else ""
+    clock, rounds = lines[0]["clock"], lines[0]["rounds"]
+    to.print(f"Noise: within this measurement. {clock}, {rounds} rounds, interleaved.{busy}")
