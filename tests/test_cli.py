@@ -121,8 +121,11 @@ def test_the_same_run_again_changes_no_result(finished: Path, tmp_path: Path) ->
     again = call("run", TOY_FILE, "--run", path, "--epochs", "1", "-n", "6", "-b", "params=700")
     assert again.code == 0 and "wrote" in again.out and "training" not in again.err
     after = contents(path)
-    for name in ("supernet.safetensors", "results.csv", "front.png", "trees.png", "space.py", "manifest.json"):
+    for name in ("supernet.safetensors", "results.csv", "front.png", "trees.png", "space.py"):
         assert after[name] == before[name], name
+    earlier, manifest = (json.loads(files["manifest.json"]) for files in (before, after))
+    assert manifest.pop("commands")["lines"] == [*earlier.pop("commands")["lines"], Run(path).commands()[-1]]
+    assert manifest == earlier
 
 
 def test_show_prints_the_front_and_the_corners(finished: Path) -> None:

@@ -321,3 +321,26 @@ def test_it_shows_few_and_many_tasks_and_rows(browser: Any, run: Run, tmp_path: 
             or other["bottom"] <= one["top"]
             for other in boxes[number + 1 :]
         )  # fmt: skip
+
+
+# Optuna's own dashboard ------------------------------------------------------------------------------------------
+
+
+def test_the_dashboard_gets_the_study_with_readable_names(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    optuna, dashboard = pytest.importorskip("optuna"), pytest.importorskip("optuna_dashboard")
+    served: list[Any] = []
+    monkeypatch.setattr(dashboard, "run_server", lambda storage, **where: served.append((storage, where)))
+    assert call("dashboard", run.path, "--port", "0").code == 0
+    ((storage, where),) = served
+    assert where == {"host": "127.0.0.1", "port": 0}
+    (summary,) = optuna.get_all_study_summaries(storage)
+    study, results = optuna.load_study(study_name=summary.study_name, storage=storage), read_results(run)
+    assert tuple(study.metric_names) == results.objectives
+    trials = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    assert len(trials) == len(results.rows)
+    assert {name.split("/")[0] for trial in trials for name in trial.params} <= {"parent", "depth", "option"}
+
+
+def test_a_run_that_was_not_searched_has_no_dashboard(tmp_path: Path) -> None:
+    found = call("dashboard", trained_run(tmp_path / "run").path)
+    assert found.code == 1 and "no results yet" in found.err
