@@ -24,7 +24,7 @@ from matplotlib.text import Annotation, Text
 from numpy.typing import NDArray
 from test_plotting import TASKS, make_results, make_space, make_table, texts
 
-from mtnas.architecture import ArchitectureSpace, BlockChoices, Candidate, QuantizationPolicy, notation
+from mtnas.architecture import ArchitectureSpace, BlockChoices, Candidate, CostTable, QuantizationPolicy, notation
 from mtnas.errors import ArchitectureError, SearchError
 from mtnas.plotting import (
     draw_branching,
@@ -41,6 +41,7 @@ from mtnas.plotting import (
     save_figure,
     task_colours,
 )
+from mtnas.plotting.frame import set_labels
 from mtnas.plotting.heat import HEAT, colour_of
 from mtnas.plotting.series import series_styles
 from mtnas.plotting.strands import from_middle, layer_gap, strand_heights, strand_path, strand_step
@@ -174,6 +175,9 @@ FIGURES: dict[str, Callable[[], Axes | Figure]] = {
         make_table(long_space(12, 20)),
         branched(long_space(12, 20)),
         title="lowest mean error\nof all",
+    ),
+    "tree, names longer than it is wide": lambda: plot_tree(
+        long_space(2, 1), make_table(long_space(2, 1)), branched(long_space(2, 1))
     ),
     "trees": lambda: draw_trees(make_results(4, 3), 3),
 }
@@ -314,6 +318,29 @@ def test_axes_of_somebody_elses_figure_are_drawn_in_and_returned(
     assert overlaps(shown) == []
 
 
+def test_dollars_in_names_are_not_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "$\\bad$ $a^$"
+    space = ArchitectureSpace((name, "b$"), (BlockChoices("$x_$", ("$\\bad$",)), BlockChoices("y", ("a", "b$"))))
+    table = CostTable.plain((1, 1), (((1, 1),), ((1, 1), (2, 2))), ((1, 1), (1, 1)))
+    made = make_results(2, 2, rows=9, budgets={})
+    costs = [{**row.costs, f"error/{name}": row.costs[MEAN_ERROR], "cost_in_$": 1.0} for row in made.rows]
+    rows = tuple(replace(row, costs=each) for row, each in zip(made.rows, costs, strict=True))
+    results = replace(made, rows=rows, objectives=(f"error/{name}", "params", "cost_in_$"), reference={"params": 1e9})
+    figures = [
+        plot_fronts({name: results}, x="cost_in_$", y=f"error/{name}"),
+        draw_fronts({name: results}),
+        plot_parallel(results),
+        plot_hypervolume({name: [results]}, reference={"params": 1e9}),
+        draw_branching(*branch_probabilities(2, 2, 2), space, title=name),
+        plot_policy(quantized(space), space),
+        plot_losses(history(3, (name, "b$")), phases={name: 3}),
+        plot_tree(space, table, branched(space), title=name),
+    ]
+    for drawn in figures:
+        shown = [text for text, _ in drawn_texts(figure_of(drawn), monkeypatch)]
+        assert any(name.replace("$", r"\$") in text.replace("\n", "") for text in shown), shown
+
+
 # Fronts ---------------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +423,13 @@ def test_every_pair_of_costs_has_a_panel(costs: tuple[str, ...] | None) -> None:
         for place in range(2):
             alone = plot_fronts(runs, x=x, y=y)
             assert points_of(front_lines(ax, place, runs)[0]) == points_of(front_lines(alone, place, runs)[0])
+
+
+def test_panels_of_a_cost_have_one_scale() -> None:
+    runs = {"one": make_results(), "two": make_results(rows=20)}
+    names = ("macs", "params", MEAN_ERROR, "error/left_digit")
+    panels = [ax for ax in draw_fronts(runs, names, others=False).axes if ax.lines]
+    wanted = [(x, y) for place, y in enumerate(names) for x in names[:place]]
     for (one, first), (other, second) in combinations(zip(panels, wanted, strict=True), 2):
         assert first[0] != second[0] or one.get_xlim() == other.get_xlim()
         assert first[1] != second[1] or one.get_ylim() == other.get_ylim()
@@ -505,6 +539,11 @@ def test_a_reference_point_that_is_given_counts() -> None:
     assert 0.1 < expected < 0.95 and np.asarray(line.get_ydata())[-1] == pytest.approx(expected)
 
 
+def test_a_reference_point_of_zero_is_refused() -> None:
+    with pytest.raises(SearchError, match="the reference point of params must be above 0"):
+        plot_hypervolume({"one": seeds(1)}, reference={"params": 0.0})
+
+
 def test_searches_with_other_reference_points_are_not_compared() -> None:
     one, other = seeds(1), seeds(1, error=0.5)
     with pytest.raises(
@@ -582,6 +621,33 @@ def test_a_policy_has_a_cell_for_every_node(tasks: int, blocks: int) -> None:
     assert [label.get_text() for label in ax.get_yticklabels()] == [block.name for block in space.blocks]
 
 
+@pytest.mark.parametrize("size", [(3.0, 2.5), (6.0, 6.0), (14.0, 4.0)])
+@pytest.mark.parametrize("tasks", [2, 8, 12])
+def test_texts_of_cells_stay_in_them_or_are_left_out(tasks: int, size: tuple[float, float]) -> None:
+    shares, _ = branch_probabilities(1, tasks, tasks)
+    space = make_space(tasks, 8)
+    for draw in (
+        lambda ax: plot_branch_point(shares[0], ax, tasks=space.tasks),
+        lambda ax: plot_policy(quantized(space), space, ax, legend=False),
+    ):
+        ax = draw(Figure(figsize=size).add_subplot())
+        FigureCanvasAgg(figure_of(ax))
+        figure_of(ax).draw_without_rendering()
+        cells = cells_of(ax)
+        inside = [text for text in ax.texts if text.get_text() and not isinstance(text, Annotation)]
+        assert len(inside) in (0, len(cells)) and (inside or min(size) < 4 or tasks > 8)
+        for text in inside:
+            assert text.get_fontsize() >= 5  # smaller ones cannot be read
+            box = text.get_window_extent().transformed(ax.transData.inverted())
+            (x, y, width) = next(
+                cell
+                for cell in cells
+                if cell[0] < text.get_position()[0] < cell[0] + cell[2] and cell[1] == text.get_position()[1] - 0.5
+            )
+            assert x < box.x0 and box.x1 < x + width
+            assert y < min(box.y0, box.y1) and max(box.y0, box.y1) < y + 1
+
+
 def test_more_is_darker_and_texts_stand_out() -> None:
     def luminance(colour: str) -> float:
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
@@ -643,6 +709,27 @@ def test_long_names_stay_whole_in_their_boxes(tasks: int, blocks: int, size: tup
     assert {name.replace("\n", "") for name in said} >= set(LONG[:tasks])
 
 
+def test_trees_of_one_figure_have_boxes_of_one_size() -> None:
+    results = make_results(3, 2, rows=20, budgets={})
+    space = replace(long_space(3, 2), tasks=results.space.tasks)
+    names = dict(zip(("conv3", "conv5", "sep3", "mb3_e2", "skip"), space.blocks[0].options, strict=True))
+    rows = []
+    for row in results.rows:
+        architecture = row.candidate.architecture
+        options = tuple(tuple(names[option] for option in options) for options in architecture.options)
+        rows.append(replace(row, candidate=Candidate(replace(architecture, options=options))))
+    renamed = replace(results, space=space, cost_table=make_table(space), rows=tuple(rows))
+    figure = draw_trees(renamed, 4)
+    lines = [max(text.get_text().count("\n") for text in ax.texts) for ax in figure.axes]
+    sizes = {
+        (round(patch.get_width(), 6), round(patch.get_height(), 6))
+        for ax in figure.axes
+        for patch in ax.patches
+        if isinstance(patch, FancyBboxPatch)
+    }
+    assert set(lines) == {0, 1} and len(sizes) == 1
+
+
 def test_input_without_layers_is_written_in_the_middle_of_its_box() -> None:
     space = make_space(2, 2)
     table = replace(make_table(space), stem=(0, 0))
@@ -689,6 +776,19 @@ def test_names_are_broken_at_signs_only_and_only_if_they_are_too_long() -> None:
         assert broken.replace("\n", "") == name and broken.count("\n") <= 1
         assert not broken.startswith("\n") and not broken.endswith("\n")
         assert text_inches(broken, 9.5) <= text_inches(name, 9.5)
+
+
+def test_labels_of_small_axes_are_broken() -> None:
+    ax = Figure(figsize=(2, 2)).add_subplot()
+    set_labels(ax, "error, vanishing_points", "hypervolume (share of the reference box)")
+    assert "\n" in ax.get_xlabel() and "\n" in ax.get_ylabel()
+
+
+@pytest.mark.parametrize("ax", [plot_hypervolume({"one": seeds(1, 1)}), plot_losses(history(1))])
+def test_evaluations_and_epochs_are_whole(ax: Axes) -> None:
+    low, high = ax.get_xlim()
+    shown = [tick for tick in ax.get_xticks() if low <= tick <= high]
+    assert shown and all(tick == round(tick) for tick in shown)
 
 
 def test_many_runs_can_be_told_apart() -> None:

@@ -78,6 +78,7 @@ def run(
                     storage=storage,
                     show_progress=not volume.quiet,
                 )
+            work.note_command()
             paths = [*steps.plot_step(work.run, results, steps.DPI), write_report(work.run)]
         branching = load_branching(work.run)
         advice = None if branching is None else steps.advice_step(work.run, branching, branching.shares, 1)
@@ -117,6 +118,7 @@ def train(
         work.claim(training)
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus)
         train_supernetwork(work.file.space, work.data, work.run, training, pool=pool, show_progress=not volume.quiet)
+        work.note_command()
     remark(f"trained; go on with: mtnas search {run}")
 
 
@@ -166,6 +168,7 @@ def search(
                 storage=storage,
                 show_progress=not volume.quiet,
             )
+            work.note_command()
     if as_json:
         print_json(found_json(work.run, results, rows))
     else:

@@ -148,7 +148,6 @@ class Work:
         manifest = self.run.manifest
         before = manifest.path.read_bytes()
         manifest.write(ASKED, {"evaluations": searching.evaluations})
-        self.run.note_command(_command_line())
         noted = manifest.path.read_bytes()
         try:
             yield
@@ -157,13 +156,16 @@ class Work:
                 write_bytes(manifest.path, before)
             raise
 
+    def note_command(self) -> None:
+        """Remember this process's command line, which has come to its end."""
+        self.run.note_command(shlex.join(["mtnas", *sys.argv[1:]]))
+
     def claim(self, training: TrainingSettings) -> None:
         """Make the run that of this work; note the space file and where the data is, so that later steps find them."""
         from mtnas.training import claim_run
 
         claim_run(self.file.space, self.data, self.run, training)
         self.run.keep_space_file(self.file.path)
-        self.run.note_command(_command_line())
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
 
@@ -221,11 +223,6 @@ def existing_run(path: Path) -> Run:
 
 DPI = 100
 """Dots per inch of pictures."""
-
-
-def _command_line() -> str:
-    """Of this process, as a shell takes it."""
-    return shlex.join(["mtnas", *sys.argv[1:]])
 
 
 def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:

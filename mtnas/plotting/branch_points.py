@@ -74,9 +74,10 @@ def draw_point(
     ]
     width, height = axes_inches(ax)
     draw_cells(ax, cells, SHARE, (width / labels, height / tasks), colours)
-    said = f"entropy {entropies.mean():.2f}" if entropies.size else ""
-    ax.set_title(plain(title), loc="left", size=TEXT_POINTS, color=INK, pad=15 if said else 4)
-    ax.annotate(said, (0, 1), (0, 3), "axes fraction", "offset points", size=SMALL_POINTS, color=MUTED)
+    ax.set_title(plain(title), loc="left", size=TEXT_POINTS, color=INK, pad=15 if entropies.size else 4)
+    if entropies.size:
+        said = f"entropy {entropies.mean():.2f}"
+        ax.annotate(said, (0, 1), (0, 3), "axes fraction", "offset points", size=SMALL_POINTS, color=MUTED)
 
 
 def name_rows(ax: Axes, tasks: Sequence[str]) -> None:

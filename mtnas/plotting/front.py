@@ -20,6 +20,9 @@ from mtnas.results import MEAN_ERROR, Results
 NO_FEASIBLE = "no candidate meets the budgets"
 NO_ROWS = "no candidate was evaluated"
 
+WIDTH, BESIDE = 8.4, 2.6
+"""Inches of a figure with one panel, and about what the legend takes of that."""
+
 
 def plot_front(
     results: Results, ax: Axes | None = None, *, x: str = "params", y: str = MEAN_ERROR, legend: bool = True
@@ -41,7 +44,7 @@ def plot_front(
     """
     log = needs_log(results.values(x)), needs_log(results.values(y))
     if ax is None:
-        ax = new_axes(8.4, 4.8)
+        ax = new_axes(WIDTH - legend * BESIDE, 4.8, legend * BESIDE)
     _draw_panel(ax, results, x, y, log)
     if results.rows and not results.feasible.any():
         ax.set_title(NO_FEASIBLE, size=TEXT_POINTS, color=VERMILLION, loc="left")

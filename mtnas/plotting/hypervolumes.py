@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -12,7 +13,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mtnas.errors import SearchError
+from mtnas.limits import check_number
 from mtnas.plotting.frame import new_axes, set_frame, set_labels, write_note
+from mtnas.plotting.front import NO_ROWS
 from mtnas.plotting.fronts import NO_RUNS
 from mtnas.plotting.legends import legend_beside, legend_inches
 from mtnas.plotting.series import Series, series_styles
@@ -21,6 +24,8 @@ from mtnas.results import Results, RunningHypervolume
 
 THIN, BAND = 0.45, 0.13
 """Opacity of single runs and of their standard deviation."""
+
+SPREAD = ("single runs", "standard deviation")
 
 
 def plot_hypervolume(
@@ -42,33 +47,36 @@ def plot_hypervolume(
         legend: whether to name the methods, to the right of the axes (a constrained layout makes room for it).
 
     Raises:
-        SearchError: if the reference points of the searches differ or are not settled, or a run does not know a cost.
+        SearchError: if the reference points of the searches differ or are not settled, one is not above zero, or a run
+            does not know a cost.
     """
     box = _shared_reference(results) if reference is None else dict(reference)
+    for cost, value in box.items():
+        check_number(SearchError, f"the reference point of {cost}", value, above=0)
     names = [plain(f"{name} ({_count(len(runs))})") for name, runs in results.items()]
+    more = dict(zip(SPREAD, _spread_handles(), strict=True)) if any(len(runs) > 1 for runs in results.values()) else {}
     if ax is None:
-        ax = new_axes(6.0, 4.8, legend * legend_inches(names))
+        ax = new_axes(6.0, 4.8, legend * legend_inches([*names, *more]))
     set_frame(ax)
     set_labels(ax, "evaluations", "hypervolume (share of the reference box)")
+    if not any(run.rows for runs in results.values() for run in runs):
+        write_note(ax, NO_RUNS if not results else NO_ROWS)
+        return ax
     styles = series_styles(results).values()
     for place, (name, runs, style) in enumerate(zip(names, results.values(), styles, strict=True)):
         _draw_method(ax, [_curve(run, box) for run in runs], style, name, depth=2 + place / 100)
-    if not any(run.rows for runs in results.values() for run in runs):
-        write_note(ax, NO_RUNS)
-        return ax
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=max(0.0, ax.get_ylim()[0]))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     if legend:
         handles, labels = ax.get_legend_handles_labels()
-        if any(len(runs) > 1 for runs in results.values()):
-            handles += [
-                Line2D([], [], color=MUTED, alpha=THIN, linewidth=0.8),
-                Patch(color=MUTED, alpha=BAND, linewidth=0),
-            ]
-            labels += ["single runs", "standard deviation"]
-        legend_beside(ax, handles, labels)
+        legend_beside(ax, [*handles, *more.values()], [*labels, *more])
     return ax
+
+
+def _spread_handles() -> tuple[Artist, Artist]:
+    """What the legend shows beside `SPREAD`."""
+    return Line2D([], [], color=MUTED, alpha=THIN, linewidth=0.8), Patch(color=MUTED, alpha=BAND, linewidth=0)
 
 
 def _draw_method(ax: Axes, curves: Sequence[NDArray[np.float64]], style: Series, name: str, depth: float) -> None:

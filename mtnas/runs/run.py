@@ -157,7 +157,7 @@ class Run:
         self.manifest.write("space_file", {"path": str(source.resolve()), "sha256": digest})
 
     def note_command(self, command: str, *, most: int = 50) -> None:
-        """Remember a command line that works on the run, for reports; of equal ones in a row one is kept.
+        """Remember a command line that has worked on the run, for reports; of equal ones in a row one is kept.
 
         Args:
             most: commands that are kept, the last ones.
