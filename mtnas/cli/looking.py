@@ -134,17 +134,31 @@ def trees(
         tables.print_advice(of, one)
 
 
-@panel.command("mtnas plot runs/digits")
+@panel.command("mtnas plot runs/digits runs/other --out fronts.pdf")
 def plot(
     run: options.RunArgument,
+    others: Annotated[
+        list[Path] | None, typer.Argument(metavar="OTHER", help="More runs: their fronts in one picture, into --out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="With several runs: .png, .pdf or .svg to write.")
+    ] = None,
     dpi: Annotated[
         int | None, typer.Option("--dpi", min=20, help="Dots per inch of the pictures. Default: 100.")
     ] = None,
 ) -> None:
-    """Draw front.png, trees.png and, after a search with predictors, predictors.png. Runs no code of the space."""
+    """Draw front.png, trees.png and, after a search with predictors, predictors.png; or the fronts of several runs.
+
+    Runs no code of the space.
+    """
     from mtnas.cli import steps
     from mtnas.runs import read_results
 
+    if others:
+        remark_written([steps.fronts_step([run, *others], out, dpi or steps.DPI)])
+        return
+    if out is not None:
+        raise RunError(f"--out {out} is for the fronts of several runs; of one, the pictures are written into the run")
     handle = steps.existing_run(run)
     remark_written(steps.plot_step(handle, read_results(handle), dpi or steps.DPI))
 

@@ -28,6 +28,8 @@ def report(
 
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise RunError(f"a report is an HTML page, but --out names {out}; let it end in .html")
+    if out is not None:
+        steps.new_file(out)
     remark_written([write_report(steps.existing_run(run), out)])
 
 

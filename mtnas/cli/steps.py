@@ -239,6 +239,35 @@ def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
     return [run.path / name for name in figures]
 
 
+def fronts_step(paths: Sequence[Path], out: Path | None, dpi: int) -> Path:
+    """Draw the fronts of several runs over two costs that all have: mean error and params, or their first ones."""
+    from matplotlib.figure import Figure
+
+    from mtnas.plotting import plot_fronts, save_figure
+    from mtnas.results import MEAN_ERROR
+    from mtnas.runs import read_results
+
+    if out is None:
+        raise RunError("the fronts of several runs need a file of their own; name one: --out fronts.pdf")
+    new_file(out)
+    found = {str(path): read_results(existing_run(path)) for path in paths}
+    known = [set(results.rows[0].costs) for results in found.values() if results.rows]
+    common = [name for name in (MEAN_ERROR, "params", *sorted(set.union(*known))) if all(name in one for one in known)]
+    if len(dict.fromkeys(common)) < 2:
+        raise RunError(f"the runs {', '.join(found)} have no two costs in common, so that no picture holds them all")
+    y, x = list(dict.fromkeys(common))[:2]
+    figure = plot_fronts(found, x=x, y=y).figure
+    assert isinstance(figure, Figure)  # one of its own, in which there are no others
+    save_figure(figure, out, dpi=dpi)
+    return out
+
+
+def new_file(path: Path) -> None:
+    """Raise RunError if a file that a user named is there already."""
+    if path.exists():
+        raise RunError(f"{path} is there already and is not overwritten; delete it, or name another file")
+
+
 def export_step(
     work: Work, results: Results, row: Row, out: Path, *, int8: bool, weights: str | None, latency: bool
 ) -> Bundle:

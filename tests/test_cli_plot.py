@@ -1,0 +1,35 @@
+"""`mtnas plot` with several runs, and files that are never overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toy_runs import call, refused, searched_run
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("fronts.png", b"\x89PNG"), ("fronts.pdf", b"%PDF"), ("fronts.svg", b"<?xml")]
+)
+def test_the_fronts_of_several_runs_are_one_picture(tmp_path: Path, name: str, begins: bytes) -> None:
+    runs = [searched_run(tmp_path / run).path for run in ("a", "b")]
+    before = [sorted(path.name for path in run.iterdir()) for run in runs]
+    found = call("plot", *runs, "--out", tmp_path / name)
+    assert found.code == 0 and name in found.out
+    assert (tmp_path / name).read_bytes().startswith(begins)
+    assert [sorted(path.name for path in run.iterdir()) for run in runs] == before
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    run, picture, page = searched_run(tmp_path / "a").path, tmp_path / "mine.png", tmp_path / "mine.html"
+    for path, words in ((picture, ("plot", run, run)), (page, ("report", run))):
+        path.write_text("mine")
+        refused(call(*words, "--out", path), path.name, "not overwritten")
+        assert path.read_text() == "mine"
+
+
+def test_a_file_is_named_for_several_runs_and_for_no_single_one(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "a").path
+    refused(call("plot", run, run), "--out")
+    refused(call("plot", run, "--out", tmp_path / "x.png"), "several runs")
+    refused(call("report", run, "--out", tmp_path / "x.txt"), "x.txt", ".html")
