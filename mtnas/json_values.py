@@ -6,6 +6,7 @@ Python is lenient where a reader must not be: ``int(0.9)`` is 0, ``bool("false")
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -98,4 +99,15 @@ def finite(value: Any) -> float:
         raise TypeError(f"a number is needed, not {type(value).__name__}")
     if not is_number(value):
         raise ValueError("a number is needed that is finite")
+    return value
+
+
+def null_unless_finite(value: Any) -> Any:
+    """The value with null in place of NaN and infinities, which JSON has not; keys of objects become text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): null_unless_finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [null_unless_finite(one) for one in value]
     return value

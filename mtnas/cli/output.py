@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
+
+from mtnas.json_values import null_unless_finite
 
 
 @dataclass
@@ -79,15 +80,4 @@ def working(as_json: bool) -> Iterator[None]:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; what is not a finite number is null there."""
-    typer.echo(json.dumps(_finite(value), indent=1, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    """The value with null in place of NaN and infinities, which JSON has not."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return value
+    typer.echo(json.dumps(null_unless_finite(value), indent=1, allow_nan=False))

@@ -20,7 +20,8 @@ from mtnas.plotting.fronts import NO_RUNS
 from mtnas.plotting.legends import legend_beside, legend_inches
 from mtnas.plotting.series import Series, series_styles
 from mtnas.plotting.style import MUTED, plain
-from mtnas.results import Results, RunningHypervolume
+from mtnas.results import Results
+from mtnas.results.running_hypervolume import hypervolume_curve
 
 THIN, BAND = 0.45, 0.13
 """Opacity of single runs and of their standard deviation."""
@@ -107,11 +108,8 @@ def _draw_method(ax: Axes, curves: Sequence[NDArray[np.float64]], style: Series,
 
 def _curve(results: Results, reference: Mapping[str, float]) -> NDArray[np.float64]:
     """Hypervolume after each row, (rows,). Rows over a budget add nothing."""
-    running = RunningHypervolume(np.array(list(reference.values()), dtype=np.float64))
-    points = results.points(tuple(reference))
-    return np.array(
-        [running.add(point) if met else running.value for point, met in zip(points, results.feasible, strict=True)]
-    )
+    box = np.array(list(reference.values()), dtype=np.float64)
+    return hypervolume_curve(results.points(tuple(reference)), results.feasible, box)
 
 
 def _shared_reference(results: Mapping[str, Sequence[Results]]) -> dict[str, float]:

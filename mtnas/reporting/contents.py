@@ -14,7 +14,7 @@ from mtnas.refining import read_refined
 from mtnas.reporting.compared import compared
 from mtnas.reporting.learned import learned
 from mtnas.results import MEAN_ERROR, Results, mean_error
-from mtnas.results.running_hypervolume import RunningHypervolume
+from mtnas.results.running_hypervolume import hypervolume_curve
 from mtnas.runs import Run, read_predictors, read_results
 from mtnas.runs.latencies import read_latencies, told
 from mtnas.searching.foresight import foreseen
@@ -113,12 +113,9 @@ def _hypervolume(results: Results) -> list[float]:
     """After every row; empty while the reference point is not settled."""
     if not results.has_reference:
         return []
-    running = RunningHypervolume(np.array([results.reference[name] for name in results.objectives]))
-    found, value = [], 0.0
-    for point, met in zip(results.points(), results.feasible, strict=True):
-        value = running.add(point) if met else value
-        found.append(value)
-    return found
+    reference = np.array([results.reference[name] for name in results.objectives])
+    curve: list[float] = hypervolume_curve(results.points(), results.feasible, reference).tolist()
+    return curve
 
 
 def _gains(results: Results) -> list[float | None]:

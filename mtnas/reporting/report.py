@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from mtnas.atomic import write_text
+from mtnas.json_values import null_unless_finite
 from mtnas.reporting.contents import contents
 from mtnas.runs import Run
 
@@ -59,18 +59,8 @@ def _plotly() -> str:
 
 def _as_json(values: dict[str, Any]) -> str:
     """For a script element: nothing in it can end the element; what is not finite is null."""
-    text = json.dumps(_finite(values), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(null_unless_finite(values), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return value
 
 
 def _escaped(text: str) -> str:

@@ -32,3 +32,17 @@ class RunningHypervolume:
             self.value += max(0.0, float(np.prod(1 - scaled)) - covered)
             self._front = np.vstack([self._front[~(scaled <= self._front).all(1)], scaled])
         return self.value
+
+
+def hypervolume_curve(
+    points: NDArray[np.float64], feasible: NDArray[np.bool_], reference: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Hypervolume after each row, (rows,); rows over a budget add nothing.
+
+    Args:
+        points: (rows, objectives).
+        feasible: (rows,).
+        reference: (objectives,), above zero.
+    """
+    running = RunningHypervolume(reference)
+    return np.array([running.add(point) if met else running.value for point, met in zip(points, feasible, strict=True)])

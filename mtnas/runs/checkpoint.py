@@ -18,7 +18,8 @@ from mtnas.json_values import parse_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-_ENTRY = "mtnas"
+ENTRY = "mtnas"
+"""Entry of a checkpoint's header that has its note."""
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str, Any]) -> None:
@@ -29,7 +30,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], note: Mapping[str
     held = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(note)
     # One entry, since safetensors writes several in an order of its own: equal checkpoints are equal files.
-    metadata = {_ENTRY: json.dumps({"sha256": _digest(held, text), "note": text})}
+    metadata = {ENTRY: json.dumps({"sha256": _digest(held, text), "note": text})}
     write_atomic(path, lambda temporary: save_file(held, str(temporary), metadata=metadata))
 
 
@@ -47,7 +48,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if not path.is_file():
             raise OSError("it is not a file")
         with safe_open(str(path), framework="pt") as file:
-            metadata = parse_json((file.metadata() or {})[_ENTRY])
+            metadata = parse_json((file.metadata() or {})[ENTRY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         text = metadata["note"]
         note = parse_json(text)

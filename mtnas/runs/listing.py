@@ -13,6 +13,7 @@ from typing import Any
 from mtnas.errors import MtnasError, RunError, brief
 from mtnas.json_values import is_there, parse_json, text, whole
 from mtnas.results import MEAN_ERROR, Results, Row
+from mtnas.runs.checkpoint import ENTRY
 from mtnas.runs.measured import read_results
 from mtnas.runs.run import Run
 
@@ -169,7 +170,7 @@ def _epoch(checkpoint: Path) -> int:
         if not checkpoint.is_file():
             raise OSError("it is not a file")
         with safe_open(str(checkpoint), framework="numpy") as file:
-            entry = parse_json((file.metadata() or {})["mtnas"])
+            entry = parse_json((file.metadata() or {})[ENTRY])
         return whole(parse_json(text(entry["note"]))["epoch"])
     except (SafetensorError, LookupError, TypeError, ValueError, OSError) as error:
         raise RunError(

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mtnas.architecture import notation
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import console, titled_table
 from mtnas.cli.tables.results import row_json
 from mtnas.results.difference import Difference
 
@@ -32,7 +32,7 @@ def print_difference(found: Difference) -> None:
 
 
 def _groups(lines: list[dict[str, Any]], one: str, other: str) -> Table:
-    table = _table("Which tasks share a node", "block", one, other)
+    table = titled_table("Which tasks share a node", "block", one, other)
     for line in lines:
         cells = (" | ".join(map(_together, line[name])) for name in ("a", "b"))
         table.add_row(*map(escape, (line["block"], *cells)))
@@ -41,7 +41,7 @@ def _groups(lines: list[dict[str, Any]], one: str, other: str) -> Table:
 
 def _nodes(lines: list[dict[str, Any]], one: str, other: str) -> Table:
     """Bits are told where one of the two is not float; of a node that more tasks share, these are told, too."""
-    table = _table("Operators", "block", "tasks", one, other)
+    table = titled_table("Operators", "block", "tasks", one, other)
     bits = any(_bits(line[name]) != "float" for line in lines for name in ("a", "b"))
     for line in lines:
         cells = []
@@ -62,13 +62,6 @@ def _costs(costs: dict[str, dict[str, float]], one: str, other: str) -> Table:
         a, b, more = line["a"], line["b"], line["difference"]
         share = f"{100 * more / a:+.1f}" if a else "-"
         table.add_row(escape(name), *(_number(name, value) for value in (a, b)), _number(name, more, "+"), share)
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column)
     return table
 
 

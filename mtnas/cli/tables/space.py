@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import console, titled_table
 from mtnas.results import corners
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _costs(found: DryRun, amounts: tuple[float, ...]) -> dict[str, float]:
 
 
 def _tasks(tasks: list[dict[str, Any]]) -> Table:
-    table = _table("Tasks", "task", "loss", "error", "output", "a useless network's error", "weight")
+    table = titled_table("Tasks", "task", "loss", "error", "output", "a useless network's error", "weight")
     for task in tasks:
         useless = "found by the search" if task["reference_error"] is None else f"{task['reference_error']:.4g}"
         shown = (task["name"], task["loss"], task["error"], _shape(task["output"]), useless, f"{task['weight']:g}")
@@ -126,7 +126,7 @@ def _tasks(tasks: list[dict[str, Any]]) -> Table:
 
 def _nodes(told: dict[str, Any]) -> Table:
     """Stem, options and heads; what repeats the line above is left out."""
-    table = _table("Shapes and exact costs, one sample", "block", "entered by", "option", "leaves")
+    table = titled_table("Shapes and exact costs, one sample", "block", "entered by", "option", "leaves")
     for column in ("params", "macs"):
         table.add_column(column, justify="right")
     stem = told["stem"]
@@ -149,18 +149,11 @@ def _nodes(told: dict[str, Any]) -> Table:
 
 
 def _corners(corners: dict[str, dict[str, float]]) -> Table:
-    table = _table("Smallest and largest candidates", "network")
+    table = titled_table("Smallest and largest candidates", "network")
     for column in ("params", "macs"):
         table.add_column(column, justify="right")
     for name, costs in corners.items():
         table.add_row(escape(name), *_amounts(costs))
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column)
     return table
 
 
