@@ -34,6 +34,7 @@ from mtnas.architecture import (
 )
 from mtnas.architecture.counting import TreeCounter
 from mtnas.architecture.limited_counting import LimitedTreeCounter
+from mtnas.architecture.limits import limited_tree
 from mtnas.branching import BranchPoints, NodeCosts, leading_trees
 from mtnas.errors import ArchitectureError
 from mtnas.evaluation import InheritedErrors
@@ -100,13 +101,13 @@ def test_trees_are_made_to_fit(space: ArchitectureSpace, seed: int) -> None:
     trees = [space.unlimited().draw_tree(rng) for _ in range(5)]
     arrays = np.array([tree.leaders for tree in trees])
     fitted = [Tree(tuple(map(tuple, rows))) for rows in limited(arrays, space.most_groups).tolist()]
-    assert fitted == [space.fitted(tree) for tree in trees]
+    assert fitted == [limited_tree(tree, space.most_groups) for tree in trees]
     for tree, after in zip(trees, fitted, strict=True):
         space.check(space.draw_options(after, rng))
         leaders, left = ([group[0] for group in one.groups(one.blocks - 1)] for one in (tree, after))
         assert left == leaders[: space.most_groups]
         assert (after == tree) == (len(leaders) <= space.most_groups)
-        assert space.fitted(after) == after
+        assert limited_tree(after, space.most_groups) == after
 
 
 @given(space=limits, seed=seeds)
@@ -194,7 +195,7 @@ def test_branch_points_have_a_label_for_every_copy(space: ArchitectureSpace, see
     assert points.logits.shape[-1] == space.most_groups
     generator = torch.Generator().manual_seed(seed)
     trees = [points.sample(generator) for _ in range(5)]
-    assert all(space.fitted(tree) == tree for tree in trees)
+    assert all(limited_tree(tree, space.most_groups) == tree for tree in trees)
     points.follow(trees[:1], torch.ones(1, dtype=torch.float64), least=1e-12)
     assert points.most_likely() == trees[0]
     counted = torch.tensor([float(len(trees[0].groups(block))) for block in range(trees[0].blocks)])

@@ -12,7 +12,7 @@ from typing import Any
 from mtnas.architecture.architecture import Architecture, TaskPath
 from mtnas.architecture.counting import TreeCounter
 from mtnas.architecture.limited_counting import LimitedTreeCounter
-from mtnas.architecture.limits import copies_of, limited_tree
+from mtnas.architecture.limits import copies_of
 from mtnas.architecture.tree import Tree
 from mtnas.errors import ArchitectureError, brief, unknown_name
 from mtnas.json_values import listed, text, truth, whole
@@ -157,10 +157,6 @@ class ArchitectureSpace:
                 f"the architecture has {groups} groups of tasks at block '{self.blocks[-1].name}', but the space has"
                 f" {self.most_groups} copies of a block"
             )
-
-    def fitted(self, tree: Tree) -> Tree:
-        """A tree with no more groups than there are copies: tasks that lead further ones go along with others."""
-        return limited_tree(tree, self.most_groups)
 
     def weights_path(self, architecture: Architecture, task: int) -> TaskPath:
         """The weights that a task uses, from the first block to the last: numbers of copies, and options."""
