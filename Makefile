@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 RUN ?= runs/digits
 BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization latency joint_search faults scaling fuzzing branching many_tasks affinity_search realdata
 
-.PHONY: demo test lint types layers bench clean
+.PHONY: demo test docs lint types layers bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtnas run search_spaces/digits.py --run $(RUN)
 
 test: lint types layers $(VENV)/.installed-dev
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# The pages in docs/ as a site, in site/.
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict
 
 # Each also as: .venv/bin/python -m benchmarks.NAME [--quick] [--json FILE] [--data-dir DIR]
 bench: $(VENV)/.installed-bench
@@ -41,9 +45,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info
