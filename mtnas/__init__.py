@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mtnas.plotting import plot_front, plot_predictors, plot_tree
     from mtnas.refining import Comparison, RefineSettings, compare, read_compared, read_refined, refine
     from mtnas.reporting import write_report
-    from mtnas.results import Results, Row, pick
+    from mtnas.results import Results, Row, pick, read_table, write_table
     from mtnas.runs import Run, read_predictors, read_results
     from mtnas.searching import Plateau, PredictorSampler, SearchProgress, SearchSettings, StopRule, TimeLimit, search
     from mtnas.space.block import Block
@@ -102,6 +102,7 @@ _HOMES = {
     "read_predictors": "runs",
     "read_refined": "refining",
     "read_results": "runs",
+    "read_table": "results",
     "recalibrate": "evaluation",
     "refine": "refining",
     "save_network": "exporting",
@@ -109,6 +110,7 @@ _HOMES = {
     "task_errors": "evaluation",
     "train": "training",
     "write_report": "reporting",
+    "write_table": "results",
 }
 
 __all__ = [
@@ -172,6 +174,7 @@ __all__ = [
     "read_predictors",
     "read_refined",
     "read_results",
+    "read_table",
     "recalibrate",
     "refine",
     "save_network",
@@ -179,6 +182,7 @@ __all__ = [
     "task_errors",
     "train",
     "write_report",
+    "write_table",
 ]
 
 

@@ -266,7 +266,7 @@ def test_the_table_holds_everything_of_every_row() -> None:
     frame = results.to_frame()
     costs = list(results.rows[0].costs)
     assert list(frame.columns) == [
-        *("number", "id", "corner", "tree", "nodes"),
+        *("number", "id", "corner", "tree", "nodes", "policy"),
         *costs,
         *("feasible", "front", "candidate"),
     ]

@@ -34,18 +34,46 @@ def runs(
         tables.print_runs(directory, found)
 
 
-@panel.command("mtnas show runs/digits --rows 30")
-def show(run: options.RunArgument, rows: options.RowsOption = None, as_json: options.JsonOption = False) -> None:
-    """Print a run's front, corner networks and figures of its predictors. Runs no code of the space."""
-    from mtnas.cli import steps
+@panel.command("mtnas show runs/digits --candidate 76c7706d9b --dot tree.dot")
+def show(
+    run: options.RunArgument,
+    rows: options.RowsOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write all measured rows: a new .csv or .parquet.")
+    ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(
+            "--candidate", "-c", help="Print this one instead, node by node: its id or its first digits, or #number."
+        ),
+    ] = None,
+    dot: Annotated[
+        Path | None, typer.Option("--dot", metavar="FILE", help="Write the candidate's tree for Graphviz: a new .dot.")
+    ] = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Print a run's front, corner networks and figures of its predictors; or one candidate. Runs no code of the space.
+
+    Parquet needs mtnas\\[parquet].
+    """
+    from mtnas.cli import steps, tables
     from mtnas.runs import read_results
 
+    if dot is not None and candidate is None:
+        raise RunError(f"--dot {dot} is for the tree of one candidate; name it: --candidate ID")
     handle = steps.existing_run(run)
     results = read_results(handle)
-    if as_json:
+    row = None if candidate is None else results.find(candidate)
+    written = steps.show_files_step(results, row, out, dot)
+    if row is not None and as_json:
+        print_json(tables.candidate_json(results, row))
+    elif row is not None:
+        tables.print_candidate(results, row)
+    elif as_json:
         print_json(found_json(handle, results, rows))
     else:
         print_found(handle, results, rows)
+    remark_written(written, as_json)
 
 
 @panel.command("mtnas pick runs/digits --weight left_digit=3 --budget params=5k")

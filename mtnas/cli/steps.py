@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtnas.atomic import write_bytes
+from mtnas.atomic import write_bytes, write_text
 from mtnas.cli.options import parse_budgets
 from mtnas.cli.output import volume
 from mtnas.errors import MtnasError, RunError
@@ -266,6 +266,25 @@ def new_file(path: Path) -> None:
     """Raise RunError if a file that a user named is there already."""
     if path.exists():
         raise RunError(f"{path} is there already and is not overwritten; delete it, or name another file")
+
+
+def show_files_step(results: Results, row: Row | None, out: Path | None, dot: Path | None) -> list[Path]:
+    """Write the rows as a table and the tree of one of them for Graphviz, each if its file is named."""
+    from mtnas.architecture import to_dot
+    from mtnas.results.table import check_table_file, write_table
+
+    if out is not None:
+        check_table_file(out)
+    if dot is not None and dot.suffix.lower() not in (".dot", ".gv"):
+        raise RunError(f"a tree for Graphviz is a file that ends in .dot or .gv, but got {dot}; choose one of these")
+    written = [path for path in (out, dot) if path is not None]
+    for path in written:
+        new_file(path)
+    if out is not None:
+        write_table(results.to_frame(), out)
+    if row is not None and dot is not None:
+        write_text(dot, to_dot(results.space, row.candidate.architecture, row.candidate.policy))
+    return written
 
 
 def export_step(

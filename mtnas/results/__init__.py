@@ -7,6 +7,7 @@ from mtnas.results.pick import pick, task_weights, weighted_error
 from mtnas.results.predictor_report import PredictorFigures, PredictorReport
 from mtnas.results.results import Results, Row, mean_error
 from mtnas.results.running_hypervolume import RunningHypervolume
+from mtnas.results.table import read_table, rows_of_table, write_table
 
 __all__ = [
     "MEAN_ERROR",
@@ -22,6 +23,9 @@ __all__ = [
     "non_dominated",
     "pick",
     "possible_cost_names",
+    "read_table",
+    "rows_of_table",
     "task_weights",
     "weighted_error",
+    "write_table",
 ]

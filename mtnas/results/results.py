@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, CostTable
 from mtnas.errors import SearchError, unknown_name
+from mtnas.results.columns import policy_text, typed
 from mtnas.results.corners import corners
 from mtnas.results.cost_names import MEAN_ERROR
 from mtnas.results.front import hypervolume, non_dominated
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COLUMNS = ("number", "id", "corner", "tree", "nodes", "policy", "feasible", "front", "candidate")
+"""Of a table without rows."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,10 @@ class Results:
     # Output ----------------------------------------------------------------------------------------------------
 
     def to_frame(self) -> pd.DataFrame:
-        """One line per row: number, id, corner, tree, nodes, every cost, feasible, front, and the candidate as JSON."""
+        """One line per row: number, id, corner, tree, nodes, policy, costs, feasible, front, and the candidate as JSON.
+
+        Costs that are counted are integers, others floats; one that a row lacks is NaN. `write_table` makes it a file.
+        """
         import pandas as pd  # takes longer to import than most readers of results take in all
 
         corner_of = {row.number: name for name, row in self.corner_rows().items()}
@@ -170,13 +177,14 @@ class Results:
                     "corner": corner_of.get(row.number, ""),
                     "tree": str(tree),
                     "nodes": tree.node_count,
+                    "policy": policy_text(self.space, row.candidate),
                     **row.costs,
                     "feasible": bool(feasible),
                     "front": bool(front),
                     "candidate": json.dumps(row.candidate.to_json()),
                 }
             )
-        return pd.DataFrame(lines)
+        return typed(pd.DataFrame(lines, columns=None if lines else list(_COLUMNS)))
 
 
 def mean_error(errors: Mapping[str, float]) -> float:

@@ -2,6 +2,7 @@
 
 from mtnas.cli.tables.branching import branching_json, print_advice, print_affinities, print_branching
 from mtnas.cli.tables.bundle import bundle_json, print_bundle
+from mtnas.cli.tables.candidate import candidate_json, print_candidate
 from mtnas.cli.tables.comparison import comparison_json, print_comparison
 from mtnas.cli.tables.difference import difference_json, print_difference
 from mtnas.cli.tables.latencies import latencies_json, print_latencies
@@ -15,6 +16,7 @@ from mtnas.cli.tables.verified import print_verified, verified_json
 __all__ = [
     "branching_json",
     "bundle_json",
+    "candidate_json",
     "comparison_json",
     "difference_json",
     "latencies_json",
@@ -24,6 +26,7 @@ __all__ = [
     "print_affinities",
     "print_branching",
     "print_bundle",
+    "print_candidate",
     "print_comparison",
     "print_difference",
     "print_latencies",
