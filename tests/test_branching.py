@@ -434,15 +434,31 @@ def test_where_tasks_do_not_care_the_cheapest_tree_is_taken() -> None:
 
 def test_what_was_learned_goes_to_json_and_back() -> None:
     space = plain_space((True, False, True), (1, 2, 1), 3)
-    few = FitSettings(steps=5, samples=4, leading=3)
+    few = FitSettings(steps=5, samples=4, leading=3, keep_every=2)
     learned = Branching.learn(space, made_affinities(space), NodeCosts((1.0,) * 3), (0.4, 0.8), 0, few)
     value = json.loads(json.dumps(learned.to_json()))
     again = Branching.from_json(value, space)
     assert again.shares == (0.4, 0.8)
     for mine, yours in zip(learned.points, again.points, strict=True):
         assert torch.equal(mine.logits, yours.logits)
-    assert again.figures() == learned.figures()
-    for damage in ({"budgets": [{"share": 0.4, "logits": [1.0]}]}, {"budgets": 3}, {"affinities": {}}):
+    assert again.figures() == learned.figures() and again.courses == learned.courses
+    assert [course.steps for course in learned.courses] == [[0, 2, 4, 5]] * 2
+    for course, points in zip(learned.courses, learned.points, strict=True):
+        last, now = torch.tensor(course.probabilities[-1]), points.probabilities().detach()
+        assert torch.allclose(last.double(), now, atol=1e-4) and course.probabilities[0] != course.probabilities[-1]
+        assert torch.allclose(torch.tensor(course.entropies[-1]).double(), points.entropy().detach(), atol=1e-4)
+    old = {**value, "budgets": [{k: v for k, v in one.items() if k != "course"} for one in value["budgets"]]}
+    assert [course.steps for course in Branching.from_json(old, space).courses] == [[], []]
+    kept = value["budgets"][0]["course"]
+    wrong = ({"steps": [0, 4, 2, 5]}, {"steps": [0]}, {"probabilities": [[1.5]]}, {"entropies": 3})
+    courses = [{"budgets": [{**value["budgets"][0], "course": {**kept, **one}}]} for one in wrong]
+    for damage in (
+        *courses,
+        {"budgets": [{**value["budgets"][0], "course": [1]}]},
+        {"budgets": [{"share": 0.4, "logits": [1.0]}]},
+        {"budgets": 3},
+        {"affinities": {}},
+    ):
         with pytest.raises(ArchitectureError):
             Branching.from_json({**value, **damage}, space)
 

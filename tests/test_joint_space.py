@@ -25,7 +25,6 @@ from mtnas.architecture import (
 from mtnas.errors import ArchitectureError, QuantizationError
 from mtnas.quantizing import JointCosts, joint_costs, network_bytes, wire
 from mtnas.searching import Parameters
-from mtnas.searching.loop import parts_of
 from mtnas.searching.tree_genes import TreeGenes
 from mtnas.searching.work_features import WorkFeatures
 from mtnas.space.block import Block
@@ -166,7 +165,7 @@ def genes_of(costs: JointCosts, objectives: tuple[str, ...] = ("error/height", "
         [*parameters.distributions],
         objectives,
         {SIZE: 3.0},
-        parts=parts_of(costs.space),
+        parts=costs.space.parts,
     )
 
 
@@ -210,7 +209,7 @@ def test_operators_and_bits_are_seen_apart() -> None:
 def test_half_of_the_moves_change_operator_or_bits_alone() -> None:
     costs = toy_costs()
     genes, rng = genes_of(costs), np.random.default_rng(1)
-    parts = np.array(parts_of(costs.space)[0])
+    parts = np.array(costs.space.parts[0])
     values = np.zeros(4000, dtype=np.int64)
     place = [*Parameters(costs.space.product).distributions].index(f"option/{costs.space.base.blocks[0].name}/height")
     moved = genes._moved(values, np.full(4000, place), rng)

@@ -18,7 +18,7 @@ from test_results import make_results
 from toy_runs import Outcome, call, searched_run, trained_run
 from toys import plain_space, plain_table
 
-from mtnas.architecture import Candidate
+from mtnas.architecture import FLOAT, INT8, Candidate, QuantizationPolicy
 from mtnas.errors import RunError
 from mtnas.reporting import write_report
 from mtnas.reporting.contents import contents, measured
@@ -133,6 +133,20 @@ def test_later_rows_are_foreseen_by_the_first_alone() -> None:
     later = [replace(row, costs={**row.costs, "error/a": 0.5}) for row in results.rows[36:]]
     (other,) = foreseen(replace(results, rows=(*results.rows[:36], *later)))
     assert other.predicted == found.predicted and other.measured != found.measured
+
+
+def test_rows_with_bits_are_foreseen_by_what_the_bits_do() -> None:
+    results, rng = many(3, 60), random.Random(1)
+    rows = []
+    for row in results.rows:
+        nodes = [(block, group[0]) for block, group in row.candidate.architecture.tree.nodes()]
+        policy = QuantizationPolicy.of({node: rng.choice([FLOAT, INT8]) for node in nodes})
+        lost = sum(policy.bits(block, 0) == INT8 for block in range(3)) / 10  # on the path of the first task
+        rows.append(replace(row, candidate=Candidate(row.candidate.architecture, policy), costs={
+            **row.costs, "error/a": 0.1 + lost, "size_kib": 1.0}))  # fmt: skip
+    found = foreseen(replace(results, rows=tuple(rows), objectives=("error/a", "size_kib"), budgets={}))
+    assert [one.cost for one in found] == ["error/a"]  # a size is computed
+    assert found[0].tau > 0.8
 
 
 def test_too_few_rows_foresee_nothing() -> None:
@@ -288,6 +302,28 @@ def test_limits_filter_table_and_figure(browser: Any, run: Run, tmp_path: Path) 
     assert sorted(browser.execute_script(points)) == np.flatnonzero(values <= limit).tolist()
     browser.find_element("id", "reset").click()
     assert len(browser.execute_script(shown)) == len(results.rows)
+
+
+@needs_browser
+def test_a_slider_sets_branch_points_back_to_where_they_began(browser: Any, run: Run, tmp_path: Path) -> None:
+    values = contents(run)
+    course = values["training"]["branching"]["budgets"][0]["course"]
+    opened(browser, tmp_path / "page.html", values)
+    shown = "return document.getElementById('budget-0').data.map((one) => one.z.map((row) => [...row]))"
+
+    def block_rows(step: int) -> list[list[list[float | None]]]:
+        points = course["probabilities"][step]
+        return [[[p if k <= task else None for k, p in enumerate(row)] for task, row in enumerate(block)][1:]
+                for block in points]  # fmt: skip
+
+    assert browser.execute_script(shown) == block_rows(-1)
+    browser.execute_script(
+        "const one = document.getElementById('step-0'); one.value = 0; one.dispatchEvent(new Event('input'))"
+    )
+    assert browser.execute_script(shown) == block_rows(0) != block_rows(-1)
+    text = browser.execute_script("return document.querySelector('output[for=\"step-0\"]').textContent")
+    assert text == f"0 of {course['steps'][-1]} steps"
+    assert browser.get_log("browser") == []
 
 
 @needs_browser

@@ -423,7 +423,10 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
         by_epoch = {name: points for name, points in found.items() if not name.startswith("branch")}
         assert all([step for step, _ in points] == [1, 2, 3] for points in by_epoch.values())
         assert len(by_epoch) == 3 + 1
-        learned = {name: points for name, points in found.items() if name.startswith("branch")}
+        course = {name: points for name, points in found.items() if ", learning" in name}
+        assert all([step for step, _ in points] == list(range(0, 201, 20)) for points in course.values())
+        learned = {name: points for name, points in found.items() if name.startswith("branch") and name not in course}
+        assert {name.replace(", learning", "") for name in course} == learned.keys()
         assert all([step for step, _ in points] == [2] for points in learned.values())
         assert len(learned) == 4 * (1 + 3 * (2 + 3))
     for epoch, entry in enumerate(history):
@@ -433,6 +436,7 @@ def test_tensorboard_has_every_epoch_once_whatever_happened(tmp_path: Path, monk
     probabilities = history[1]["branching"]["probabilities"]
     assert found["branch/0.25/middle/weight/kind"][0][1] == pytest.approx(probabilities[1][1][2][1])
     assert found["branch/0.75/last/kind/kind"][0][1] == pytest.approx(probabilities[3][2][1][1])
+    assert found["branch/0.75, learning/last/kind/kind"][-1][1] == pytest.approx(probabilities[3][2][1][1], abs=1e-4)
 
 
 def test_without_being_asked_nothing_is_written_for_tensorboard(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from mtnas.predicting import PlanSettings
 from mtnas.predicting.predictors import most_foresighted
 from mtnas.progress import progress
 from mtnas.searching import Parameters
-from mtnas.searching.loop import parts_of
 from mtnas.searching.tree_genes import TreeGenes
 from mtnas.targets import MeasureSettings, OnnxRuntime
 
@@ -65,7 +64,7 @@ def _ways(
         [*parameters.distributions],
         [LATENCY],
         {},
-        parts=parts_of(space.costs.space),
+        parts=space.costs.space.parts,
     )
     rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
     count = len(times)

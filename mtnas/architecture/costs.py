@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mtnas.architecture.architecture import Architecture
@@ -48,6 +48,24 @@ class CostTable:
         """Of a space in which every block is entered by one shape: ``options[block][option]``, ``heads[task]``."""
         leads_to = tuple(((0,) * len(block),) for block in options)
         return cls(stem, tuple((tuple(block),) for block in options), leads_to, (tuple(heads),))
+
+    def picked(self, options: Sequence[Sequence[int]]) -> CostTable:
+        """The costs of a space whose options are some of this table's, any of them more than once.
+
+        Args:
+            options: numbers of this table's options, ``[block][option]``.
+        """
+        return replace(
+            self,
+            options=tuple(
+                tuple(tuple(row[one] for one in numbers) for row in rows)
+                for numbers, rows in zip(options, self.options, strict=True)
+            ),
+            leads_to=tuple(
+                tuple(tuple(row[one] for one in numbers) for row in rows)
+                for numbers, rows in zip(options, self.leads_to, strict=True)
+            ),
+        )
 
     def check(self, space: ArchitectureSpace) -> None:
         """Raise ArchitectureError unless the table has the costs of every option and head of a space, and no others."""

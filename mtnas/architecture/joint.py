@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,6 +42,23 @@ class JointSpace:
         """The architectures alone."""
         return cls(base, (FLOAT,), tuple((False,) * len(block.options) for block in base.blocks))
 
+    @classmethod
+    def holding(cls, base: ArchitectureSpace, candidates: Iterable[Candidate]) -> JointSpace:
+        """The smallest space that has some candidates: an option has bits if a node of theirs does.
+
+        Raises:
+            ArchitectureError: if the architecture of one is not in the base.
+        """
+        able = [[False] * len(block.options) for block in base.blocks]
+        precisions = {FLOAT}
+        for candidate in candidates:
+            base.check(candidate.architecture)
+            for block, group, name in candidate.architecture.nodes():
+                bits = candidate.policy.bits(block, group[0])
+                precisions.add(bits)
+                able[block][base.blocks[block].options.index(name)] |= bits != FLOAT
+        return cls(base, tuple(sorted(precisions, reverse=True)), tuple(map(tuple, able)))
+
     @cached_property
     def choices(self) -> tuple[tuple[tuple[int, Bits], ...], ...]:
         """(number of the base's option, bits) of every option, ``[block][option]``; float ones come first."""
@@ -49,6 +67,14 @@ class JointSpace:
             tuple((option, bits) for bits in ordered for option, able in enumerate(row) if able or bits == FLOAT)
             for row in self.quantizable
         )
+
+    @cached_property
+    def parts(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """Operator and bits of every option as numbers, ``[block][option][part]``; without bits the operator alone."""
+        if len(self.precisions) == 1:
+            return tuple(tuple((option,) for option, _ in block) for block in self.choices)
+        ordered = sorted(self.precisions, key=lambda bits: bits != FLOAT)
+        return tuple(tuple((option, ordered.index(bits)) for option, bits in block) for block in self.choices)
 
     @cached_property
     def product(self) -> ArchitectureSpace:

@@ -11,6 +11,7 @@ import torch
 
 from mtnas.architecture import Affinities, ArchitectureSpace, Tree
 from mtnas.branching.branch_points import BranchPoints
+from mtnas.branching.course import Course
 from mtnas.branching.fit import FitSettings, fit_branch_points
 from mtnas.branching.node_costs import NodeCosts
 from mtnas.errors import ArchitectureError, brief
@@ -26,11 +27,13 @@ class Branching:
         affinities: of all pairs of tasks at all branch points.
         shares: budgets, each a share of the way from hard sharing's params, 0, to those of the fully split tree, 1.
         points: branch points of each budget.
+        courses: how each of these learned.
     """
 
     affinities: Affinities
     shares: tuple[float, ...]
     points: tuple[BranchPoints, ...]
+    courses: tuple[Course, ...]
 
     @classmethod
     def learn(
@@ -43,11 +46,13 @@ class Branching:
         settings: FitSettings | None = None,
     ) -> Branching:
         """Branch points for every budget, all from the same affinities."""
-        points = [
-            fit_branch_points(space, affinities, costs, share, derive_seed(seed, "budget", index), settings)
-            for index, share in enumerate(shares)
-        ]
-        return cls(affinities, tuple(shares), tuple(points))
+        points, courses = [], []
+        for index, share in enumerate(shares):
+            seen = Course([], [], [])
+            own = derive_seed(seed, "budget", index)
+            points.append(fit_branch_points(space, affinities, costs, share, own, settings, seen.add))
+            courses.append(seen)
+        return cls(affinities, tuple(shares), tuple(points), tuple(courses))
 
     def draw_tree(self, rng: random.Random) -> Tree:
         """A tree from the branch points of one of the budgets."""
@@ -55,12 +60,14 @@ class Branching:
         return points.sample(torch.Generator().manual_seed(rng.getrandbits(63)))
 
     def figures(self) -> dict[str, Any]:
-        """Entropy of every choice (0: certain, 1: even) and the probability of every label, for every budget."""
+        """Entropy of every choice (0: certain, 1: even) and the probability of every label, for every budget, now and
+        as they were learned."""
         with torch.no_grad():
             return {
                 "budgets": list(self.shares),
                 "entropy": [points.entropy().tolist() for points in self.points],
                 "probabilities": [points.probabilities().tolist() for points in self.points],
+                "courses": [course.to_json() for course in self.courses],
             }
 
     # JSON -------------------------------------------------------------------------------------------------------
@@ -69,8 +76,8 @@ class Branching:
         return {
             "affinities": self.affinities.to_json(),
             "budgets": [
-                {"share": share, "logits": points.logits.detach().tolist()}
-                for share, points in zip(self.shares, self.points, strict=True)
+                {"share": share, "logits": points.logits.detach().tolist(), "course": course.to_json()}
+                for share, points, course in zip(self.shares, self.points, self.courses, strict=True)
             ],
         }
 
@@ -83,7 +90,7 @@ class Branching:
         """
         try:
             affinities = Affinities.from_json(value["affinities"], space)
-            shares, points = [], []
+            shares, points, courses = [], [], []
             for budget in listed(value["budgets"]):
                 shares.append(finite(budget["share"]))
                 points.append(BranchPoints(space).double())
@@ -91,6 +98,7 @@ class Branching:
                 if not bool(logits.isfinite().all()):
                     raise ValueError("a logit is not finite")
                 points[-1].logits.data.copy_(logits)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                courses.append(Course.from_json(budget.get("course"), points[-1]))
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ArchitectureError(f"not what a training learned about branching: {brief(str(error))}") from error
-        return cls(affinities, tuple(shares), tuple(points))
+        return cls(affinities, tuple(shares), tuple(points), tuple(courses))

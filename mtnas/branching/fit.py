@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ class FitSettings:
         samples: trees drawn for each step, at least 2.
         learning_rate: of Adam on the logits.
         price: of exceeding the budget, in what splitting all tasks gains for its cost.
+        keep_every: steps after which probabilities are shown to who watches; so are the first and the last.
     """
 
     leading: int = 50
@@ -29,6 +31,7 @@ class FitSettings:
     samples: int = 64
     learning_rate: float = 0.05
     price: float = 4.0
+    keep_every: int = 20
 
 
 def fit_branch_points(
@@ -38,6 +41,7 @@ def fit_branch_points(
     share: float,
     seed: int,
     settings: FitSettings | None = None,
+    watch: Callable[[int, BranchPoints], None] | None = None,
 ) -> BranchPoints:
     """Branch points of least expected energy that draw trees within a budget, as far as noise lets them know.
 
@@ -57,6 +61,7 @@ def fit_branch_points(
         share: budget, as a share of the way from hard sharing, 0, to the fully split tree, 1.
         seed: of the draws.
         settings: None: `FitSettings()`.
+        watch: is shown the branch points at the start, then as `FitSettings.keep_every` says, with the steps so far.
     """
     settings = settings or FitSettings()
     points = BranchPoints(space).double()
@@ -72,7 +77,9 @@ def fit_branch_points(
     price = settings.price * max(1e-9, affinities.energy(shared)) / max(1e-9, most - least)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(points.parameters(), lr=settings.learning_rate)
-    for _ in range(settings.steps):
+    watch = watch or (lambda step, points: None)
+    watch(0, points)
+    for step in range(1, settings.steps + 1):
         labels = points.draw(settings.samples, generator)
         leaders = points.leaders_of(labels)
         excess = (costs.of(leaders) - budget).clip(0)
@@ -83,4 +90,6 @@ def fit_branch_points(
         loss = (ahead * points.log_probability(labels)).mean() - tau * points.nats()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if step % settings.keep_every == 0 or step == settings.steps:
+            watch(step, points)
     return points

@@ -90,19 +90,14 @@ def _joined(
         )
         for choices, of_block, rows in zip(joint.choices, costs.options, sizes, strict=True)
     )
-    leads_to = tuple(
-        tuple(tuple(row[option] for option, _ in choices) for row in of_block)
-        for choices, of_block in zip(joint.choices, costs.leads_to, strict=True)
-    )
     of_heads: tuple[tuple[Amounts, ...], ...] = tuple(
         tuple((*amounts, kib) for amounts, kib in zip(row, kibs, strict=True))
         for row, kibs in zip(costs.heads, heads, strict=True)
     )
     return replace(
-        costs,
+        costs.picked([[option for option, _ in choices] for choices in joint.choices]),
         stem=(*costs.stem, stem),
         options=options,
-        leads_to=leads_to,
         heads=of_heads,
         names=(*costs.names, SIZE),
     )

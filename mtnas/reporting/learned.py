@@ -42,9 +42,20 @@ class Learned:
             found["branching"] = {
                 "points": list(self.points),
                 "budgets": [
-                    {"share": share, "entropy": entropy, "probabilities": labels, **advice.to_json(self.space)}
-                    for share, entropy, labels, advice in zip(
-                        figures["budgets"], figures["entropy"], figures["probabilities"], self.advice, strict=True
+                    {
+                        "share": share,
+                        "entropy": entropy,
+                        "probabilities": labels,
+                        "course": course.to_json(),
+                        **advice.to_json(self.space),
+                    }
+                    for share, entropy, labels, course, advice in zip(
+                        figures["budgets"],
+                        figures["entropy"],
+                        figures["probabilities"],
+                        self.branching.courses,
+                        self.advice,
+                        strict=True,
                     )
                 ],
             }

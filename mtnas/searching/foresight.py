@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtnas.architecture import SIZE, JointSpace
 from mtnas.branching import Branching
 from mtnas.predicting import PlanSettings
 from mtnas.predicting.genetics import Floats
@@ -62,7 +63,7 @@ def foreseen(
     That is what a search asks of them, and harder than rows that are left out at random: later rows are better ones.
 
     Args:
-        results: of a search. Candidates with bits of their own are not among what is predicted here: none is found.
+        results: of a search.
         branching: what the training learned, which predictors may see.
         settings: whose models are used; None: `PlanSettings()`.
         learn: share of the rows to learn from.
@@ -71,7 +72,7 @@ def foreseen(
     from scipy.stats import kendalltau
 
     cut = round(learn * len(results.rows))
-    if cut < least or len(results.rows) - cut < least or any(row.candidate.policy.nodes for row in results.rows):
+    if cut < least or len(results.rows) - cut < least:
         return []
     settings = settings or PlanSettings()
     genetics, rows = _rows(results, branching)
@@ -87,7 +88,7 @@ def foreseen(
         mean, (low, high), measured = fitted.mean(seen), fitted.interval(seen, WIDTH_90), later.costs[:, cost]
         found.append(
             Foreseen(
-                cost=results.objectives[cost],
+                cost=genetics.objectives[cost],
                 model=chosen.name,
                 known=cut,
                 rows=tuple(row.number for row in results.rows[cut:]),
@@ -103,17 +104,25 @@ def foreseen(
 
 
 def _rows(results: Results, branching: Branching | None) -> tuple[TreeGenes, Rows]:
-    parameters = Parameters(results.space)
+    """The genes of a search's rows and their costs. Sizes, which are computed and not predicted, are left out."""
+    joint = JointSpace.holding(results.space, [row.candidate for row in results.rows])
+    parameters = Parameters(joint.product)
     names = [name for name, kind in parameters.distributions.items() if not kind.single()]
-    affinities = None if branching is None else branching.affinities
+    columns = [column for column, name in enumerate(results.objectives) if name != SIZE]
     genetics = TreeGenes(
-        results.space, results.cost_table, names, results.objectives, results.budgets, affinities=affinities
+        joint.product,
+        results.cost_table.picked([[option for option, _ in block] for block in joint.choices]),
+        names,
+        [results.objectives[column] for column in columns],
+        {},
+        parts=joint.parts,
+        affinities=None if branching is None else branching.affinities,
     )
     genes = np.array(
-        [_genes(parameters, names, parameters.encode(row.candidate.architecture)) for row in results.rows],
+        [_genes(parameters, names, parameters.encode(joint.join(row.candidate))) for row in results.rows],
         dtype=np.int64,
     ).reshape(len(results.rows), len(names))
-    return genetics, Rows(genes, results.points(), {})
+    return genetics, Rows(genes, results.points()[:, columns], {})
 
 
 def _genes(parameters: Parameters, names: Sequence[str], values: Mapping[str, object]) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler
 
-from mtnas.architecture import FLOAT, Candidate, JointSpace
+from mtnas.architecture import Candidate
 from mtnas.branching import Branching
 from mtnas.errors import SearchError
 from mtnas.latency import LATENCY, Latency
@@ -154,7 +154,7 @@ class Loop:
             [*names],
             self.study.objectives,
             self.settings.budgets,
-            parts=parts_of(self.joint.space),
+            parts=self.joint.space.parts,
             affinities=None if self.branching is None else self.branching.affinities,
         )
         if self.branching is not None:
@@ -249,11 +249,3 @@ class Loop:
         costs = self._best.costs
         at = f"{costs[LATENCY]:#.3g} ms" if LATENCY in costs else f"{costs['params']:,.0f} params"
         return f"best mean error within budgets {costs[MEAN_ERROR]:.4f} at {at}"
-
-
-def parts_of(joint: JointSpace) -> list[list[tuple[int, ...]]]:
-    """Operator and bits of every option, ``[block][option][part]``, float as 0; the operator alone without bits."""
-    if len(joint.precisions) == 1:
-        return [[(option,) for option, _ in block] for block in joint.choices]
-    numbers = {bits: number for number, bits in enumerate(sorted(joint.precisions, key=lambda bits: bits != FLOAT))}
-    return [[(option, numbers[bits]) for option, bits in block] for block in joint.choices]

@@ -36,6 +36,9 @@ def scalars(
     def write(entry: Mapping[str, Any]) -> None:
         for tag, value in scalars_of(entry, space).items():
             writer.add_scalar(tag, value, entry["epoch"])
+        for step, figures in courses_of(entry, space):
+            for tag, value in figures.items():
+                writer.add_scalar(tag, value, step)
         writer.flush()
 
     with SummaryWriter(str(folder)) as writer:
@@ -47,20 +50,42 @@ def scalars(
 def scalars_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> dict[str, float]:
     """Figures of one epoch by tag. Losses of tasks without a label are left out.
 
-    Of the epoch in which branch points learned, ``branch/<budget>/<block>/<task>/<other>`` is the probability that the
-    task picks the label of another, or its own (with fewer copies of a block than tasks, that of a copy), and
-    ``branch_entropy/<budget>`` the mean entropy of the choices.
+    Of the epoch in which branch points learned there are those of `branch_scalars`, too.
     """
     scalars = {f"loss/{name}": loss for name, loss in entry["losses"].items() if loss is not None}
     scalars["learning_rate"] = entry["learning_rate"]
     learned = entry.get("branching", {"budgets": [], "entropy": [], "probabilities": []})
+    for share, entropy, labels in zip(learned["budgets"], learned["entropy"], learned["probabilities"], strict=True):
+        scalars.update(branch_scalars(f"{share:g}", entropy, labels, space))
+    return scalars
+
+
+def courses_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> Iterator[tuple[int, dict[str, float]]]:
+    """How branch points learned in one epoch: figures by tag after some steps of theirs, as ``<budget>, learning``."""
+    learned = entry.get("branching", {})
+    for share, course in zip(learned.get("budgets", []), learned.get("courses", []), strict=False):
+        for step, entropy, labels in zip(course["steps"], course["entropies"], course["probabilities"], strict=True):
+            yield step, branch_scalars(f"{share:g}, learning", entropy, labels, space)
+
+
+def branch_scalars(
+    name: str,
+    entropy: Sequence[Sequence[float]],
+    labels: Sequence[Sequence[Sequence[float]]],
+    space: ArchitectureSpace,
+) -> dict[str, float]:
+    """Figures of branch points by tag.
+
+    ``branch/<name>/<block>/<task>/<other>`` is the probability that the task picks the label of another, or its own
+    (with fewer copies of a block than tasks, that of a copy), and ``branch_entropy/<name>`` the mean entropy of the
+    choices.
+    """
+    choices = [value for row in entropy for value in row]
+    scalars = {f"branch_entropy/{name}": sum(choices) / len(choices)}
     points = [block.name for block in space.blocks if block.branching]
-    for share, entropy, probabilities in zip(*learned.values(), strict=True):
-        choices = [value for row in entropy for value in row]
-        scalars[f"branch_entropy/{share:g}"] = sum(choices) / len(choices)
-        for block, rows in zip(points, probabilities, strict=True):
-            for task in range(1, len(space.tasks)):  # the first task has no choice
-                for label in range(min(task + 1, space.most_groups)):
-                    name = f"copy {label}" if space.limited else space.tasks[label]
-                    scalars[f"branch/{share:g}/{block}/{space.tasks[task]}/{name}"] = rows[task][label]
+    for block, rows in zip(points, labels, strict=True):
+        for task in range(1, len(space.tasks)):  # the first task has no choice
+            for label in range(min(task + 1, space.most_groups)):
+                other = f"copy {label}" if space.limited else space.tasks[label]
+                scalars[f"branch/{name}/{block}/{space.tasks[task]}/{other}"] = rows[task][label]
     return scalars

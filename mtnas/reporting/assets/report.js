@@ -17,6 +17,8 @@
     return String(rounded);
   }
   const percent = (share) => (share === null || share === undefined ? "-" : `${(100 * share).toFixed(1)} %`);
+  const mean = (numbers) => numbers.reduce((sum, one) => sum + one, 0) / Math.max(1, numbers.length);
+  const palette = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a900", "#888888"];
   const isError = (cost) => cost.startsWith("error/");
   const signed = (value) => (value === null || value === undefined ? "-" : `${value < 0 ? "" : "+"}${(100 * value).toFixed(1)} %`);
   function treeText(leaders) {
@@ -299,7 +301,6 @@
     } else by("hypervolume").textContent = "Its reference point is settled once all corner networks are measured.";
     const names = [...new Set(values.predictors.flatMap((report) => Object.keys(report.figures)))];
     if (names.length) {
-      const palette = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b8a900", "#888888"];
       draw("predictors", names.map((name, number) => {
         const seen = values.predictors.filter((report) => report.figures[name]);
         return {
@@ -343,23 +344,43 @@
         table(listed, ["tree", "energy", "behind", "confidence"], budget.trees.map((one) => [one.tree, one.energy.toFixed(3), one.behind ? `${one.behind.toFixed(3)} ± ${one.noise.toFixed(3)}` : "-", percent(one.confidence)]));
         const flags = [budget.sure ? "" : `Not sure: the first tree is the best in less than half of the redraws within the noise; the cheapest that may be as good is ${budget.cheapest_tied}.`, budget.near_even ? "Near even: a tree read from these branch points would mean nothing." : ""].filter(Boolean);
         return element("div", {}, element("h3", {}, `Budget ${Math.round(100 * budget.share)} % of the way from hard sharing to all split`), ...flags.map((text) => element("p", { class: "warn" }, text)),
-          element("div", { class: "columns" }, element("div", { class: "scroll" }, listed), element("div", { class: "wide" }, element("div", { class: "plot small", id: `budget-${number}` }))));
+          element("div", { class: "columns" }, element("div", { class: "scroll" }, listed, courseOf(budget, number)), element("div", { class: "wide" }, element("div", { class: "plot small", id: `budget-${number}` }))));
       }));
     }
     branching.budgets.forEach((budget, number) => {
-      const labels = budget.probabilities[0]?.[0]?.length ?? 0;
-      const across = branching.points.length, traces = [], more = { annotations: [], margin: { l: 90, r: 10, t: 46, b: 45 } };
-      budget.probabilities.forEach((block, point) => {
-        const suffix = point ? String(point + 1) : "";
-        const of = block.slice(1).map((row, task) => row.map((p, label) => (label <= task + 1 ? p : null)));
-        traces.push({ type: "heatmap", z: of, x: [...Array(labels).keys()].map((label) => (labels === space.tasks.length ? space.tasks[label] : `copy ${label}`)), y: space.tasks.slice(1), xaxis: `x${suffix}`, yaxis: `y${suffix}`, zmin: 0, zmax: 1, colorscale: "Cividis", showscale: point === across - 1, hovertemplate: "%{y} takes the label of %{x}: %{z:.2f}<extra></extra>", xgap: 1, ygap: 1 });
-        more[`xaxis${suffix}`] = { domain: [point / across + 0.01, (point + 1) / across - 0.01], anchor: `y${suffix}`, tickangle: -40, type: "category", automargin: true, showgrid: false };
-        more[`yaxis${suffix}`] = { autorange: "reversed", showticklabels: point === 0, anchor: `x${suffix}`, type: "category", automargin: true, showgrid: false };
-        const mean = budget.entropy[point].reduce((sum, one) => sum + one, 0) / Math.max(1, budget.entropy[point].length);
-        more.annotations.push({ text: `${branching.points[point]}<br>entropy ${mean.toFixed(2)}`, xref: `x${suffix} domain`, yref: "paper", x: 0.5, xanchor: "center", y: 1, yanchor: "bottom", yshift: 4, showarrow: false, font: { size: 11 } });
-      });
-      draw(`budget-${number}`, traces, more);
+      drawPoints(branching, budget, number, Number(by(`step-${number}`)?.value ?? 0));
+      drawCourse(branching, budget, number);
     });
+  }
+  // How the branch points of a budget learned: a slider that sets the heat maps back, and their entropies.
+  function courseOf(budget, number) {
+    const { steps } = budget.course, at = element("output", { for: `step-${number}` });
+    if (!steps.length) return element("p", { class: "note" }, "How these probabilities were learned was not kept.");
+    const slider = element("input", { type: "range", id: `step-${number}`, min: 0, max: steps.length - 1, step: 1, value: steps.length - 1 });
+    const tell = () => { at.textContent = `${steps[slider.value]} of ${steps.at(-1)} steps`; };
+    slider.addEventListener("input", () => { tell(); drawPoints(values.training.branching, budget, number, Number(slider.value)); });
+    tell();
+    return element("div", {}, element("div", { class: "controls" }, element("label", {}, "learned for ", slider, " "), at), element("div", { class: "plot low", id: `course-${number}` }));
+  }
+  function drawCourse(branching, budget, number) {
+    const { steps, entropies } = budget.course;
+    if (!steps.length) return;
+    draw(`course-${number}`, branching.points.map((name, point) => ({ type: "scatter", mode: "lines", name, line: { color: palette[point % palette.length] }, x: steps, y: entropies.map((all) => mean(all[point])) })),
+      { margin: { l: 45, r: 10, t: 10, b: 40 }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, xaxis: { title: { text: "steps of the branch points" }, range: [0, steps.at(-1)] }, yaxis: { title: { text: "entropy" }, range: [0, 1.02] } });
+  }
+  function drawPoints(branching, budget, number, step) {
+    const then = { probabilities: budget.course.probabilities[step] ?? budget.probabilities, entropy: budget.course.entropies[step] ?? budget.entropy };
+    const labels = budget.probabilities[0]?.[0]?.length ?? 0;
+    const across = branching.points.length, traces = [], more = { annotations: [], margin: { l: 90, r: 10, t: 46, b: 45 } };
+    then.probabilities.forEach((block, point) => {
+      const suffix = point ? String(point + 1) : "";
+      const of = block.slice(1).map((row, task) => row.map((p, label) => (label <= task + 1 ? p : null)));
+      traces.push({ type: "heatmap", z: of, x: [...Array(labels).keys()].map((label) => (labels === space.tasks.length ? space.tasks[label] : `copy ${label}`)), y: space.tasks.slice(1), xaxis: `x${suffix}`, yaxis: `y${suffix}`, zmin: 0, zmax: 1, colorscale: "Cividis", showscale: point === across - 1, hovertemplate: "%{y} takes the label of %{x}: %{z:.2f}<extra></extra>", xgap: 1, ygap: 1 });
+      more[`xaxis${suffix}`] = { domain: [point / across + 0.01, (point + 1) / across - 0.01], anchor: `y${suffix}`, tickangle: -40, type: "category", automargin: true, showgrid: false };
+      more[`yaxis${suffix}`] = { autorange: "reversed", showticklabels: point === 0, anchor: `x${suffix}`, type: "category", automargin: true, showgrid: false };
+      more.annotations.push({ text: `${branching.points[point]}<br>entropy ${mean(then.entropy[point]).toFixed(2)}`, xref: `x${suffix} domain`, yref: "paper", x: 0.5, xanchor: "center", y: 1, yanchor: "bottom", yshift: 4, showarrow: false, font: { size: 11 } });
+    });
+    draw(`budget-${number}`, traces, more);
   }
 
   // The rest --------------------------------------------------------------------------------------------------------
