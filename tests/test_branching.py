@@ -432,6 +432,21 @@ def test_where_tasks_do_not_care_the_cheapest_tree_is_taken() -> None:
         assert cheapest_tied(space, affinities, costs, best, 0) == expected
 
 
+def test_budgets_hold_also_where_tasks_gain_by_company() -> None:
+    """Hard sharing then costs nothing, while trees beyond the budget may gain."""
+    space = plain_space((True, True), (1, 1), 4)
+    cost = np.full((2, 4, 4), 0.05)
+    cost[:, [0, 1], [1, 0]] = cost[:, [2, 3], [3, 2]] = -0.11
+    cost[:, range(4), range(4)] = 0
+    affinities = replace(made_affinities(space), cost=cost, noise=np.full((2, 4, 4), 0.001))
+    assert affinities.energy(Tree.shared(4, 2)) < 0 and affinities.energy(Tree.from_groups([[[0, 1], [2, 3]]] * 2)) < 0
+    assert affinities.least_energy == pytest.approx(affinities.energy(Tree.from_groups([[[0, 1], [2, 3]]] * 2)))
+    costs = NodeCosts((1.0, 1.0))
+    for share, nodes in ((0.0, 2.0), (1.0, 4.0)):
+        points = fit_branch_points(space, affinities, costs, share, seed=0)
+        assert float(costs.expected(points).detach()) == pytest.approx(nodes, abs=0.1)
+
+
 def test_what_was_learned_goes_to_json_and_back() -> None:
     space = plain_space((True, False, True), (1, 2, 1), 3)
     few = FitSettings(steps=5, samples=4, leading=3, keep_every=2)

@@ -7,7 +7,9 @@ import re
 import sys
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from mtnas.errors import ExportError
 from mtnas.evaluation import recalibrate
 from mtnas.space.block import Block
 from mtnas.space.elastic import elastic
+from mtnas.space.file import load_space_file
 from mtnas.space.operators import conv, inverted_residual, skip
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import classification
@@ -128,6 +131,55 @@ def test_operators_are_named_by_the_node_they_belong_to() -> None:
     assert linear[0, 0] == ("edges/left+right/0/Conv",)
     assert linear[1, 1] == ()
     assert linear[2, 1] == ("signs/right/0/Conv",)
+
+
+def vit_pieces() -> tuple[Architecture, BranchedNetwork, FloatGraph]:
+    """Of a transformer with a stem, whose operators are many and not all of a layer's own."""
+    file = load_space_file(Path(__file__).parent.parent / "search_spaces" / "vit_digits.py")
+    x = torch.randn(8, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    architecture = next(draws(file.space, 1, 2))
+    network = SuperNetwork(file.space, x).extract(architecture).eval()
+    return architecture, network, convert(network, x)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, None])
+def test_names_tell_the_part_of_the_network_and_are_unique(seed: int | None) -> None:
+    """So that a viewer shows which operator, weight and tensor belongs to which node of the tree."""
+    architecture, network, graph = vit_pieces() if seed is None else pieces(seed)
+    policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (8, 8)))
+    x = images(32, 3) if seed is not None else torch.rand(32, 1, 12, 12)
+    quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [x]))
+    assert any(names for names in quantized.integer.values())
+    parts = [f"{name}/" for name in ("stem", *network.nodes, *network.heads)]
+    # What the quantizer puts on an input is named by the input; outputs are named by their tasks alone.
+    for content, more in ((graph.content, []), (quantized.content, ["input_"])):
+        found = onnx.load_from_string(content).graph
+        operators = [operator.name for operator in found.node]
+        constants = [tensor.name for tensor in found.initializer]
+        tensors = [name for operator in found.node for name in operator.output if name not in graph.outputs]
+        for names in (operators, constants + tensors):
+            assert len(set(names)) == len(names)
+            assert [name for name in names if not name.startswith((*parts, *more))] == []
+        used = {part for part in parts if any(name.startswith(part) for name in operators)}
+        skips = {f"{name}/" for name, place in network.places.items() if not graph.operators[place]}
+        assert used | skips | {"stem/"} == set(parts)
+        for operator in found.node:
+            kind = operator.op_type
+            assert re.fullmatch(rf".*(/|_){kind}(_\d+)?", operator.name), operator.name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_viewer_is_told_the_shapes_of_all_tensors(seed: int) -> None:
+    architecture, network, graph = pieces(seed)
+    policy = policy_of(network, seed)
+    quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(32, 3)]))
+    for content in (graph.content, quantized.content):
+        onnx.checker.check_model(content, full_check=True)
+        found = onnx.load_from_string(content).graph
+        tensors = {name for operator in found.node for name in operator.output} - set(graph.outputs)
+        assert {value.name for value in found.value_info} == tensors
+        sizes = [[one.dim_value for one in value.type.tensor_type.shape.dim] for value in found.value_info]
+        assert all(shape.count(0) <= 1 for shape in sizes)  # nothing but the number of samples is open
 
 
 def test_depthwise_convolutions_stay_float_unless_asked_for() -> None:

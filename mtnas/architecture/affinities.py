@@ -82,6 +82,11 @@ class Affinities:
         """Energy of a tree. See `energies`."""
         return float(self.energies(np.array([tree.leaders]))[0])
 
+    @property
+    def least_energy(self) -> float:
+        """No tree has less: as if just those shared nodes who gain by it. At most 0, which parting all gives."""
+        return float(np.minimum(self.cost, 0).sum()) / len(self.tasks)
+
     def difference_noise(self, leaders: Ints, tree: Tree) -> Floats:
         """Standard errors of the differences between the energies of trees and that of one, (n,).
 

@@ -22,7 +22,7 @@ class FitSettings:
         steps: of Adam.
         samples: trees drawn for each step, at least 2.
         learning_rate: of Adam on the logits.
-        price: of exceeding the budget, in what splitting all tasks gains for its cost.
+        price: of exceeding the budget, in what other trees may gain over hard sharing, for the cost of splitting all.
         keep_every: steps after which probabilities are shown to who watches; so are the first and the last.
     """
 
@@ -47,7 +47,8 @@ def fit_branch_points(
 
     They minimise E[energy + price * excess over the budget] - tau * entropy. With tau the typical standard error of
     what one pair of tasks adds to an energy, that is the mean-field approximation of the Boltzmann distribution of the
-    trees at the temperature of the noise: where affinities do not tell trees apart, the distribution stays wide.
+    trees at the temperature of the noise: where affinities do not tell trees apart, the distribution stays wide. (Of
+    the labels, strictly: where it is wide, trees that many labels stand for weigh more.)
 
     Such a distribution has many local optima, so the logits start from the marginals of the leading trees, weighted by
     exp(-energy / tau). Trees are then drawn by Gumbel-max. An energy takes no network to compute, so the gradient is
@@ -74,7 +75,9 @@ def fit_branch_points(
     weights = torch.softmax(torch.tensor([-one.behind / tau for one in leading], dtype=torch.float64), 0)
     points.follow([one.tree for one in leading], weights)
     shared = Tree.shared(len(space.tasks), len(space.blocks))
-    price = settings.price * max(1e-9, affinities.energy(shared)) / max(1e-9, most - least)
+    # Where tasks gain by each other's company, sharing all may cost nothing while some trees beyond the budget gain.
+    gain = max(1e-9, affinities.energy(shared), -affinities.least_energy)
+    price = settings.price * gain / max(1e-9, most - least)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(points.parameters(), lr=settings.learning_rate)
     watch = watch or (lambda step, points: None)

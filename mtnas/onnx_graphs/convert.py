@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,15 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     model = _exported(wrapped, values, names, wrapped.outputs, opset)
     _inline_identities(model)
     _give_names(model, network)
+    model = with_shapes(model)
     return FloatGraph(model, names, wrapped.outputs, _operators(model, network))
+
+
+def with_shapes(model: Any) -> Any:
+    """The model with the shapes of the tensors between its operators, which viewers show."""
+    inference = importlib.import_module("onnx.shape_inference")
+    del model.graph.value_info[:]
+    return inference.infer_shapes(model)
 
 
 def check_size(network: nn.Module) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from mtnas.architecture import FLOAT, INT8, Candidate
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.calibrate import Ranges
+from mtnas.onnx_graphs.convert import with_shapes
 from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, QuantizedGraph
 from mtnas.onnx_graphs.packages import onnx, onnxruntime
 
@@ -57,8 +58,10 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
             extra_options={},
         )
         quantizer.quantize_model()
+    quantizer.model.topological_sort()
     model = quantizer.model.model
     _drop_unused(model)
+    model = with_shapes(model)
     return QuantizedGraph(candidate, bytes(model.SerializeToString()), integer)
 
 
