@@ -438,7 +438,7 @@ def test_budgets_hold_also_where_tasks_gain_by_company() -> None:
     cost = np.full((2, 4, 4), 0.05)
     cost[:, [0, 1], [1, 0]] = cost[:, [2, 3], [3, 2]] = -0.11
     cost[:, range(4), range(4)] = 0
-    affinities = replace(made_affinities(space), cost=cost, noise=np.full((2, 4, 4), 0.001))
+    affinities = replace(made_affinities(space), cost=cost, noise=np.full((2, 4, 4), 0.02))
     assert affinities.energy(Tree.shared(4, 2)) < 0 and affinities.energy(Tree.from_groups([[[0, 1], [2, 3]]] * 2)) < 0
     assert affinities.least_energy == pytest.approx(affinities.energy(Tree.from_groups([[[0, 1], [2, 3]]] * 2)))
     costs = NodeCosts((1.0, 1.0))
