@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import onnx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -145,6 +144,8 @@ def vit_pieces() -> tuple[Architecture, BranchedNetwork, FloatGraph]:
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, None])
 def test_names_tell_the_part_of_the_network_and_are_unique(seed: int | None) -> None:
     """So that a viewer shows which operator, weight and tensor belongs to which node of the tree."""
+    import onnx
+
     architecture, network, graph = vit_pieces() if seed is None else pieces(seed)
     policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (8, 8)))
     x = images(32, 3) if seed is not None else torch.rand(32, 1, 12, 12)
@@ -170,6 +171,8 @@ def test_names_tell_the_part_of_the_network_and_are_unique(seed: int | None) -> 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_viewer_is_told_the_shapes_of_all_tensors(seed: int) -> None:
+    import onnx
+
     architecture, network, graph = pieces(seed)
     policy = policy_of(network, seed)
     quantized = quantize(graph, Candidate(architecture, policy), calibrate(graph, [images(32, 3)]))
