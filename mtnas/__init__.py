@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mtnas.space.search_space import SearchSpace
     from mtnas.space.task import ErrorMeter, Task, on_all
     from mtnas.supernet import BranchedNetwork, SuperNetwork
+    from mtnas.tracking import log_to_mlflow
     from mtnas.training import TrainingSettings, load_branching, load_supernetwork, train
     from mtnas.training.weighting import (
         AggregatedGradients,
@@ -92,6 +93,7 @@ _HOMES = {
     "load_network": "exporting",
     "load_space_file": "space.file",
     "load_supernetwork": "training",
+    "log_to_mlflow": "tracking",
     "measure_affinities": "branching",
     "on_all": "space.task",
     "pick": "results",
@@ -164,6 +166,7 @@ __all__ = [
     "load_network",
     "load_space_file",
     "load_supernetwork",
+    "log_to_mlflow",
     "measure_affinities",
     "on_all",
     "pick",

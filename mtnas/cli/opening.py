@@ -33,6 +33,31 @@ def report(
     remark_written([write_report(steps.existing_run(run), out)])
 
 
+@panel.command("mtnas mlflow runs/digits --experiment digits")
+def mlflow(
+    run: options.RunArgument,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option(
+            "--tracking-uri",
+            metavar="URI",
+            envvar="MLFLOW_TRACKING_URI",
+            help="Server or database of MLflow. Default: mlflow.db in the current directory; nothing is sent.",
+        ),
+    ] = None,
+    experiment: Annotated[str, typer.Option("--experiment", metavar="NAME", help="Experiment of MLflow.")] = "mtnas",
+) -> None:
+    r"""Log a run's settings, curves and pictures to MLflow; again, it updates what is there. Needs mtnas\[mlflow]."""
+    from mtnas.cli import steps
+    from mtnas.tracking import LOCAL, log_to_mlflow, shown_uri
+
+    found = log_to_mlflow(steps.existing_run(run), tracking_uri, experiment)
+    uri = shown_uri(LOCAL if tracking_uri is None else tracking_uri)
+    remark(f"logged as MLflow run {found} of experiment {experiment} at {uri}")
+    if uri.startswith("sqlite:"):
+        remark(f"look at it with: mlflow ui --backend-store-uri {uri}  (of the whole mlflow package)")
+
+
 @panel.command("mtnas dashboard runs/digits --port 8080")
 def dashboard(
     run: options.RunArgument,
