@@ -242,6 +242,14 @@ class Loop:
         point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in tasks) / len(tasks)
         return {**point, **self.settings.reference}
 
+    def best_errors(self) -> dict[str, float]:
+        """Errors of the best so far, by what they are called; none while nothing is within the budgets."""
+        if self._best is None:
+            return {}
+        return {
+            f"error/{task} of the best": self._best.costs[f"error/{task}"] for task in self.space.architectures.tasks
+        }
+
     def text(self) -> str:
         """The best so far."""
         if self._best is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -139,12 +140,17 @@ def _measure(
             ):
                 pass
 
+        def figures() -> dict[str, float]:
+            hypervolume = watch.hypervolume(loop.rows, loop.reference)[-1]
+            known = {} if math.isnan(hypervolume) else {"hypervolume": hypervolume}
+            return {**known, **loop.best_errors()}
+
         ended = False
         begin()
         while loop.flying:
             for finished in workers.wait():
                 if loop.take(finished):
-                    advance(loop.text())
+                    advance(loop.text(), figures)
                     ended = ended or watch.ends(loop.rows, loop.reference)
                 begin()  # now: with many results at once, workers would wait for the last to be taken in
     if show_progress:

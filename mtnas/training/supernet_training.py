@@ -78,7 +78,7 @@ def train(
                     while trainer.epoch < settings.epochs:
                         text = trainer.train_epoch()
                         write(trainer.history[-1])
-                        advance(text)
+                        advance(text, trainer.losses)
     if trainer.averages is not None:
         trainer.averages.swap()
     return supernet.eval()

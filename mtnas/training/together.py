@@ -71,7 +71,8 @@ class Together:
                     text = trainer.train_epoch()
                     if group.rank == 0:
                         store.save(".", {checkpoint: path.read_bytes()})
-                        report(trainer.epoch, text)
+                        losses = (f"{name} {loss:.3f}" for name, loss in trainer.losses().items())
+                        report(trainer.epoch, "  ".join([text, *losses]))
 
 
 def train_together(pool: Pool, work: Together, checkpoint: Path, epoch: int, advance: Advance) -> None:

@@ -90,7 +90,7 @@ class Trainer:
     # One epoch -------------------------------------------------------------------------------------------------
 
     def train_epoch(self) -> str:
-        """Train one epoch, save a checkpoint, and return a text on the state."""
+        """Train one epoch, save a checkpoint, and say in which phase it was."""
         seed = derive_seed(self.seed, "epoch", self.epoch)
         rng = random.Random(seed)
         batches = self._batches(self.data.train_batches, seed)
@@ -107,7 +107,7 @@ class Trainer:
                 for name, loss in self._weight_step(group, share, rng).items():
                     totals[name].append(loss)
         self._finish_epoch(totals)
-        return self._text()
+        return self.phases.name(self.epoch - 1)
 
     def _weight_step(self, batches: Sequence[Batch | None], share: float, rng: random.Random) -> dict[str, float]:
         """One step of the weights on some batches; gives the mean losses by task name."""
@@ -209,10 +209,10 @@ class Trainer:
             space, affinities, costs, self.settings.tree_budgets, derive_seed(self.seed, "branch points")
         )
 
-    def _text(self) -> str:
-        last = self.history[-1]
-        losses = "  ".join(f"{name} {loss:.3f}" for name, loss in last["losses"].items() if loss is not None)
-        return f"{self.phases.name(self.epoch - 1)}: loss {losses}"
+    def losses(self) -> dict[str, float]:
+        """Losses of the last epoch by what they are called; none of tasks that had no label in it."""
+        found = self.history[-1]["losses"]
+        return {f"loss {name}": loss for name, loss in found.items() if loss is not None}
 
     def save(self) -> None:
         """Write weights, their averages, the state of optimizer and weighting, and history as one checkpoint."""

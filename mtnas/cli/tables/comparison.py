@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import console, print_fitting
 
 if TYPE_CHECKING:
     from mtnas.refining import Comparison
@@ -36,7 +36,7 @@ def print_comparison(told: dict[str, Any]) -> None:
         errors = [_spread_text(line[name], line[f"{name}/sd"]) for name in names]
         costs = [f"{line['factor']:.3f}", f"{line['params']:,}", f"{line['macs']:,}", str(line["runs"])]
         table.add_row(line["network"], *costs, *errors, f"{100 * line['delta_m']:.2f}")
-    console().print(table)
+    print_fitting(table, [["macs"], ["runs"], ["widths x"], list(map(escape, tasks)), ["params"]])
     console().print(
         f"The candidate's tree is {told['tree']}; all were trained from scratch alike, test measured once each."
     )

@@ -1,9 +1,13 @@
-"""Where tables are printed, and how they begin."""
+"""Where tables are printed, how they begin, and what of them fits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.markup import render
+from rich.table import Column, Table
 
 
 def console() -> Console:
@@ -18,3 +22,36 @@ def titled_table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column)
     return table
+
+
+def print_fitting(table: Table, spare: Sequence[Sequence[str]], to: Console | None = None) -> None:
+    """Print a table without columns for which a narrow terminal has no room, and say which these are.
+
+    Cells are not cut: half a number is worse than none.
+
+    Args:
+        table: all of its columns are named.
+        spare: names of columns that go together, those that are missed least first.
+        to: where; None: `console()`.
+    """
+    to, missing = to or console(), list[str]()
+    for names in spare:
+        if _least_width(table) <= to.width:
+            break
+        missing += [str(column.header) for column in table.columns if column.header in names]
+        table.columns = [column for column in table.columns if column.header not in names]
+    to.print(table)
+    if missing:
+        to.print(f"No room for {', '.join(missing)}: a wider terminal shows them, and so does --json.")
+
+
+def _least_width(table: Table) -> int:
+    """With a line and two spaces to every column."""
+    return 1 + sum(_column_width(column) + 3 for column in table.columns)
+
+
+def _column_width(column: Column) -> int:
+    """Of its longest word; of its longest cell if that must not be wrapped."""
+    header, cells = render(str(column.header)).plain, [render(str(cell)).plain for cell in column.cells]
+    words = [word for text in (header, *([] if column.no_wrap else cells)) for word in text.split()]
+    return max(map(cell_len, [*words, *(cells if column.no_wrap else [])]), default=0)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import console, print_fitting
 from mtnas.results import PredictorReport
 from mtnas.results.predictor_report import BUDGET
 
@@ -50,7 +50,7 @@ def print_predictors(reports: Sequence[PredictorReport]) -> None:
             mape = "-" if cost.startswith(BUDGET) or math.isnan(found.mape) else f"{found.mape:.1f}"
             figures = [str(found.rows), f"{found.tau:.2f}", mape, f"{100 * found.coverage:.0f}"]
             table.add_row(escape(cost), escape(found.model), *figures, "trusted" if found.trusted else "not trusted")
-        console().print(table)
+        print_fitting(table, [["model"], ["held out"]])
     without = sum(bool(report.note) for report in reports)
     if without:
         console().print(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import print_fitting
 from mtnas.results import MEAN_ERROR, Results
 
 if TYPE_CHECKING:
@@ -48,4 +48,5 @@ def print_refined(told: dict[str, Any]) -> None:
         name = line["corner"] or line["tree"]
         name += f", {line['integer_nodes']} nodes int" if line["integer_nodes"] else ""
         table.add_row(line["id"], name, line["how"], f"{line['params']:,}", f"{line['macs']:,}", *shown)
-    console().print(table)
+    tasks = list(map(escape, told["tasks"]))
+    print_fitting(table, [["macs"], ["inherited"], ["trained"], tasks, ["params"]])

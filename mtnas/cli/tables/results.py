@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mtnas.architecture import SIZE, Candidate
 from mtnas.cli.choosing import by_mean_error, spread
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import console, print_fitting
 from mtnas.latency import LATENCY
 from mtnas.results import MEAN_ERROR, Results, Row, weighted_error
 
@@ -64,10 +64,12 @@ def print_results(results: Results, rows: int) -> None:
     budgets = ", ".join(f"{name} <= {limit:,g}" for name, limit in results.budgets.items())
     more = f", {len(shown)} of {len(front)} shown" if len(shown) < len(front) else ""
     to = console()
-    to.print(_table(escape(f"Pareto front{f' within {budgets}' if budgets else ''}{more}"), results, shown))
+    title, spare = escape(f"Pareto front{f' within {budgets}' if budgets else ''}{more}"), _spare(results)
+    print_fitting(_table(title, results, shown), spare, to)
     corners = results.corner_rows()
     if corners:
-        to.print(_table("Corner networks, for comparison", results, list(corners.values()), list(corners)))
+        corner_table = _table("Corner networks, for comparison", results, list(corners.values()), list(corners))
+        print_fitting(corner_table, spare, to)
     if results.rows:
         to.print(
             f"{len(results.rows)} candidates measured, {int(results.feasible.sum())} within the budgets,"
@@ -104,7 +106,12 @@ def print_picked(row: Row, weights: Mapping[str, float]) -> None:
     errors = [*(row.costs[f"error/{task}"] for task in weights), row.costs[MEAN_ERROR], weighted_error(row, weights)]
     shown = [*(f"{error:.4f}" for error in errors), *(f"{row.costs[name]:,.0f}" for name in ("params", "macs"))]
     table.add_row(row.id, *shown, *latency, str(row.candidate.architecture.tree))
-    console().print(table)
+    print_fitting(table, [["macs"], [escape(f"error {task}") for task in weights], ["tree"]])
+
+
+def _spare(results: Results) -> list[list[str]]:
+    """Columns of `_table` that are missed least come first."""
+    return [["nodes"], ["macs"], [escape(f"error {task}") for task in results.space.tasks], ["tree"]]
 
 
 def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[str] | None = None) -> Table:

@@ -27,7 +27,7 @@ class Watch:
         self.reason: str | None = None
         self._start = time.monotonic()
         self._running: RunningHypervolume | None = None
-        self._hypervolume: list[float] = []
+        self._followed: list[float] = []
 
     def ends(self, rows: Sequence[Row], reference: Mapping[str, float] | None) -> bool:
         """Whether a rule ends the search now.
@@ -37,7 +37,7 @@ class Watch:
             reference: the run's reference point by cost name; None as long as it is not settled.
         """
         if self.rules and rows:
-            progress = SearchProgress(len(rows), self._followed(rows, reference), time.monotonic() - self._start)
+            progress = SearchProgress(len(rows), self.hypervolume(rows, reference), time.monotonic() - self._start)
             self.reason = next((reason for rule in self.rules if (reason := rule.reason(progress))), None)
         return self.reason is not None
 
@@ -46,14 +46,14 @@ class Watch:
         if self.reason is not None:
             print(f"search ended after {evaluations} evaluations: {self.reason}", file=sys.stderr, flush=True)
 
-    def _followed(self, rows: Sequence[Row], reference: Mapping[str, float] | None) -> tuple[float, ...]:
+    def hypervolume(self, rows: Sequence[Row], reference: Mapping[str, float] | None) -> tuple[float, ...]:
         """The hypervolume after each row; only rows that are new since the last call are looked at."""
         if reference is None or not set(self.objectives) <= set(reference):
             return (math.nan,) * len(rows)
         if self._running is None:
             self._running = RunningHypervolume(np.array([reference[name] for name in self.objectives]))
-        for row in rows[len(self._hypervolume) :]:
+        for row in rows[len(self._followed) :]:
             within = all(row.costs[name] <= limit for name, limit in self.budgets.items())
             point = np.array([row.costs[name] for name in self.objectives], dtype=np.float64)
-            self._hypervolume.append(self._running.add(point) if within else self._running.value)
-        return tuple(self._hypervolume)
+            self._followed.append(self._running.add(point) if within else self._running.value)
+        return tuple(self._followed)
