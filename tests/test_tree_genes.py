@@ -148,7 +148,7 @@ def test_a_branch_that_splits_off_starts_as_a_copy() -> None:
     }
     shared = np.array([[axis.number(values[name]) for name, axis in case.axes.items()]])
     assert case.architecture(shared[0]).path(1) == ((0, "o0"), (0, "o0"))
-    split = case.genes._settled(shared)
+    split = case.genes._settled(shared, case.genes.leaders(shared))
     split[:, case.names.index("depth/b")] = 0
     assert case.architecture(split[0]).path(1) == ((1, "o0"), (1, "o0"))
 
@@ -208,6 +208,23 @@ def test_genes_of_trees_are_those_of_their_architectures(space: ArchitectureSpac
     assert genes.shape == (8, len(case.names)) and (genes < case.genes.levels).all() and (genes >= 0).all()
     assert [case.architecture(row).tree for row in genes] == trees
     assert np.array_equal(case.genes.leaders(genes), leaders)
+
+
+@given(plain_spaces(), st.integers(0, 99))
+def test_many_trees_are_worked_out_as_few_are_looked_up(space: ArchitectureSpace, seed: int) -> None:
+    case = Case(space)
+    genes = case.population(seed)
+    other = TreeGenes(space, case.table, case.names, ["params"], {}, most_trees=0)
+    assert np.array_equal(other.leaders(genes), case.genes.leaders(genes))
+    assert other.costs(genes)["params"].tolist() == case.genes.costs(genes)["params"].tolist()
+
+
+def test_what_is_kept_of_the_last_genes_is_not_taken_for_others() -> None:
+    case = Case(plain_space([True, True], [2, 2]))
+    genes = case.population(0)
+    before = case.genes.identity(genes)
+    genes[:] = genes[::-1].copy()  # the same array with other genes
+    assert np.array_equal(case.genes.identity(genes), before[::-1])
 
 
 def learned(space: ArchitectureSpace, seed: int) -> Branching:

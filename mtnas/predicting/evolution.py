@@ -68,11 +68,12 @@ def distinct(genetics: Genetics, genes: Genes, known: NDArray[np.uint64]) -> tup
 def _new(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
     """The genomes that were not met, each once; from now on they were."""
     prints = fingerprints(genetics.identity(genes))
-    values = prints.tolist()
-    first = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
-    fresh = first.keys() - met
-    met |= fresh
-    keep = sorted(first[value] for value in fresh)
+    different, first = np.unique(prints, return_index=True)
+    fresh = [
+        (place, value) for place, value in zip(first.tolist(), different.tolist(), strict=True) if value not in met
+    ]
+    met.update(value for _, value in fresh)
+    keep = sorted(place for place, _ in fresh)
     return genes[keep], prints[keep]
 
 
@@ -92,8 +93,11 @@ def _joined(parts: Sequence[Visited]) -> Visited:
 def survivors(costs: Floats, violation: Floats, count: int) -> NDArray[np.int64]:
     """Indices of the best ``count``, best first: by rank, then by crowding distance."""
     rank = ranks(costs, violation)
-    order = np.lexsort((-crowding(costs, rank), rank))
-    return order[:count]
+    if not 0 < count < len(rank):
+        return np.lexsort((-crowding(costs, rank), rank))[:count]
+    near = np.flatnonzero(rank <= np.partition(rank, count - 1)[count - 1])  # those behind are dropped however crowded
+    order = np.lexsort((-crowding(costs[near], rank[near], np.ptp(costs, axis=0)), rank[near]))
+    return near[order[:count]]
 
 
 def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
@@ -119,15 +123,19 @@ def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
     return found
 
 
-def crowding(costs: Floats, rank: NDArray[np.int64]) -> Floats:
-    """Crowding distance of every row within its front, (n,); infinite at the ends of a front."""
+def crowding(costs: Floats, rank: NDArray[np.int64], ranges: Floats | None = None) -> Floats:
+    """Crowding distance of every row within its front, (n,); infinite at the ends of a front.
+
+    Args:
+        ranges: of the costs, (objectives,); None: those of these rows.
+    """
     distance = np.zeros(len(costs))
     if not len(costs):
         return distance
-    for column in costs.T:
+    for column, wide in zip(costs.T, np.ptp(costs, axis=0) if ranges is None else ranges, strict=True):
         order = np.lexsort((column, rank))
         values, fronts = column[order], rank[order]
-        scale = float(np.ptp(column)) or 1.0
+        scale = float(wide) or 1.0
         gap = np.full(len(order), np.inf)
         inner = (fronts[1:-1] == fronts[:-2]) & (fronts[1:-1] == fronts[2:])
         gap[1:-1][inner] = ((values[2:] - values[:-2]) / scale)[inner]

@@ -40,13 +40,17 @@ class Improvement:
     def _reach(self, costs: Floats) -> NDArray[np.float32]:
         """(worlds, n, objectives) -> (worlds, n, directions)"""
         room = np.maximum(self.reference - costs, 0).astype(np.float32)
-        reach = room[..., 0, None] * self.inverse[:, 0]
-        for objective in range(1, costs.shape[-1]):
-            np.minimum(reach, room[..., objective, None] * self.inverse[:, objective], out=reach)
-        volume: NDArray[np.float32] = reach.copy()
-        for _ in range(costs.shape[-1] - 1):
-            volume *= reach
-        return volume
+        volumes = np.empty((*costs.shape[:2], len(self.inverse)), dtype=np.float32)
+        reach, other = np.empty((2, *volumes.shape[1:]), dtype=np.float32)
+        for volume, of_world in zip(volumes, room, strict=True):  # one world at a time stays in a processor's cache
+            np.multiply(of_world[:, 0, None], self.inverse[:, 0], out=reach)
+            for objective in range(1, costs.shape[-1]):
+                np.multiply(of_world[:, objective, None], self.inverse[:, objective], out=other)
+                np.minimum(reach, other, out=reach)
+            volume[:] = reach
+            for _ in range(costs.shape[-1] - 1):
+                volume *= reach
+        return volumes
 
     def pick(self, worlds: Floats, allowed: NDArray[np.bool_], count: int, pending: int = 0) -> list[int]:
         """Candidates in the order of their picking.

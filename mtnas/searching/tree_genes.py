@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
@@ -15,6 +16,7 @@ from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, Re
 from mtnas.predicting.genetics import Floats, Genes
 from mtnas.results import MEAN_ERROR
 from mtnas.searching.company_features import CompanyFeatures
+from mtnas.searching.path_costs import PathCosts
 from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
@@ -45,6 +47,7 @@ class TreeGenes(Genetics):
         parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
             options have in common is then seen as such. None: options have nothing in common.
         affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
+        most_trees: so many genomes of trees are looked up in a table; where there are more, each is worked out.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class TreeGenes(Genetics):
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
         affinities: Affinities | None = None,
+        most_trees: int = 20_000,
     ) -> None:
         self.space, self.objectives, self.limits, self.prior = space, tuple(objectives), dict(limits), prior
         self.tasks, self.blocks = len(space.tasks), len(space.blocks)
@@ -76,24 +80,43 @@ class TreeGenes(Genetics):
                 self.levels[self._depth[task]] = len(self.split_depths)
         for block in range(self.blocks):
             self.levels[self._option[block][self._option[block] >= 0]] = self.options[block]
-        self._names = costs.names
-        self._stem = np.array(costs.stem, dtype=np.float64)
-        self._costs = [np.array(block, dtype=np.float64) for block in costs.options]  # (entering, option, costs)
-        self._leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
-        self._heads = np.array(costs.heads, dtype=np.float64)  # (entering, task, costs)
+        self._there = self._option >= 0  # (blocks, tasks): a block with one option has no gene
+        self._pairs = np.triu_indices(self.tasks, 1)
+        self._costs = PathCosts(costs, self.tasks)
         alone = [[(option,) for option in range(count)] for count in self.options.tolist()]
         self._parts = [np.array(block, dtype=np.int64) for block in parts or alone]  # (option, parts)
         self._coded = [_coded(block) for block in self._parts]
+        self._node = [_of_copies(block, space.most_groups) for block in self._coded]
         self._near = [_near(block) for block in self._parts]
         self._company = None if affinities is None else CompanyFeatures(affinities, self.tasks, self.blocks)
         self._work = WorkFeatures(costs, self._parts, self.tasks)
+        self._last: tuple[Genes, Ints, Ints] | None = None
+        self._of_tree = np.array([one for one in (*self._parent, *self._depth) if one >= 0], dtype=np.int64)
+        self._places = np.cumprod([1, *self.levels[self._of_tree]])[:-1]  # of these genes in the number of a tree
+        self._trees = self._tabulated(most_trees)
 
     # Networks ---------------------------------------------------------------------------------------------------
 
     def leaders(self, genes: Genes) -> Ints:
         """The task that leads the node of every block and task, (n, blocks, tasks)."""
-        found = np.zeros((len(genes), self.blocks, self.tasks), dtype=np.int64)
-        block = np.arange(self.blocks)
+        if self._trees is None:
+            return self._made_leaders(genes)
+        found: Ints = self._trees[genes[:, self._of_tree] @ self._places]
+        return found
+
+    def _tabulated(self, most: int) -> Ints | None:
+        """Leaders of all trees by number, (trees, blocks, tasks); None if there are more."""
+        levels = self.levels[self._of_tree]
+        count = math.prod(levels.tolist())
+        if count > most:
+            return None
+        genes = np.zeros((count, len(self.levels)), dtype=np.int64)
+        genes[:, self._of_tree] = np.arange(count)[:, None] // self._places % levels
+        return self._made_leaders(genes)
+
+    def _made_leaders(self, genes: Genes) -> Ints:
+        found = np.zeros((self.tasks, len(genes), self.blocks), dtype=np.int64)
+        row, block = np.arange(len(genes)), np.arange(self.blocks)
         for task in range(1, self.tasks):
             # A space in which nothing branches shares all; one with a single place to branch has no gene for it.
             depth = (
@@ -102,21 +125,28 @@ class TreeGenes(Genetics):
                 else np.full(len(genes), self.split_depths[0])
             )
             parent = genes[:, self._parent[task]] if self._parent[task] >= 0 else np.zeros(len(genes), dtype=np.int64)
-            above = np.take_along_axis(found, parent[:, None, None], axis=2)[:, :, 0]
-            found[:, :, task] = np.where(block < depth[:, None], above, task)
-        return limited(found, self.space.most_groups)
+            found[task] = np.where(block < depth[:, None], found[parent, row], task)
+        return limited(np.ascontiguousarray(found.transpose(1, 2, 0)), self.space.most_groups)
 
     def path_options(self, genes: Genes, leaders: Ints) -> Ints:
         """The option of every block on every task's path, (n, blocks, tasks)."""
         own = np.zeros((len(genes), self.blocks, self.tasks), dtype=np.int64)
-        there = self._option >= 0  # a block with one option has no gene
-        own[:, there] = genes[:, self._option[there]]
-        found: Ints = np.take_along_axis(own, leaders, axis=2)
+        own[:, self._there] = genes[:, self._option[self._there]]
+        first = np.arange(len(genes) * self.blocks).reshape(len(genes), self.blocks, 1) * self.tasks
+        found: Ints = own.reshape(-1)[first + leaders]
         return found
 
-    def identity(self, genes: Genes) -> Genes:
+    def paths(self, genes: Genes) -> tuple[Ints, Ints]:
+        """`leaders` and `path_options`. Those of the last genes are kept, which several views are asked for in turn."""
+        if self._last is not None and np.array_equal(self._last[0], genes):
+            return self._last[1:]
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
+        self._last = (genes.copy(), leaders, options)
+        return leaders, options
+
+    def identity(self, genes: Genes) -> Genes:
+        leaders, options = self.paths(genes)
         return np.concatenate([leaders, options], axis=1).reshape(len(genes), 2 * self.blocks * self.tasks)
 
     def of_trees(self, leaders: Ints, rng: np.random.Generator) -> Genes:
@@ -151,15 +181,17 @@ class TreeGenes(Genetics):
         and at least one does in a copy. Options that tasks merely follow are first set to those of their nodes, so
         that a branch which splits off starts as a copy of what it leaves.
         """
-        first, second = self._settled(first), self._settled(second)
         count = len(first)
+        both = np.concatenate([first, second])
+        first, second = np.split(self._settled(both, self.leaders(both)), [count])
         from_second = rng.random(first.shape) < 0.5
         for task in range(1, self.tasks):
             if self._parent[task] >= 0 and self._depth[task] >= 0:
                 from_second[:, self._parent[task]] = from_second[:, self._depth[task]]
         from_second &= rng.random((count, 1)) < 0.5
-        children = self._settled(np.where(from_second, second, first))
-        active = self._active(children)
+        children = np.where(from_second, second, first)
+        leaders = self.leaders(children)
+        children, active = self._settled(children, leaders), self._active(leaders)
         weights = active / np.maximum(1, active.sum(1, keepdims=True))
         changed = rng.random(first.shape) < weights
         still = np.flatnonzero(~changed.any(1) & ~from_second.any(1) & active.any(1))
@@ -186,20 +218,21 @@ class TreeGenes(Genetics):
             moved[here] = choices[np.arange(len(here)), place]
         return moved
 
-    def _settled(self, genes: Genes) -> Genes:
+    def _settled(self, genes: Genes, leaders: Ints) -> Genes:
         """With the options of tasks that follow another set to those of their nodes."""
-        options = self.path_options(genes, self.leaders(genes))
+        options = self.path_options(genes, leaders)
         settled = genes.copy()
-        there = self._option >= 0
-        settled[:, self._option[there]] = options[:, there]
+        settled[:, self._option[self._there]] = options[:, self._there]
         return settled
 
-    def _active(self, genes: Genes) -> NDArray[np.bool_]:
-        """Genes that make a difference and have another value, (n, genes)."""
-        active = np.zeros(genes.shape, dtype=bool)
-        leaders = self.leaders(genes)
-        there = self._option >= 0
-        active[:, self._option[there]] = (leaders == np.arange(self.tasks))[:, there]
+    def _active(self, leaders: Ints) -> NDArray[np.bool_]:
+        """Genes that make a difference and have another value, (n, genes).
+
+        Args:
+            leaders: of the genes, (n, blocks, tasks).
+        """
+        active = np.zeros((len(leaders), len(self.levels)), dtype=bool)
+        active[:, self._option[self._there]] = (leaders == np.arange(self.tasks))[:, self._there]
         for task in range(1, self.tasks):
             if self._depth[task] >= 0:
                 active[:, self._depth[task]] = True
@@ -224,8 +257,7 @@ class TreeGenes(Genetics):
         return (WORK_MODEL,) if view == self.tasks + 1 else ()
 
     def features(self, genes: Genes, view: int) -> Floats:
-        leaders = self.leaders(genes)
-        options = self.path_options(genes, leaders)
+        leaders, options = self.paths(genes)
         if view == self.tasks + 1:
             return self._work(leaders, options)
         seen = self._seen(leaders, options, view)
@@ -275,11 +307,8 @@ class TreeGenes(Genetics):
 
     def _of_path(self, used: Ints, options: Ints) -> Floats:
         """One-hot copies and parts of the options of every block, (n, features)."""
-        parts = []
-        for block in range(self.blocks):
-            parts.append(np.eye(self.space.most_groups)[used[:, block]] / np.sqrt(2))
-            parts.append(self._coded[block][options[:, block]])
-        return np.concatenate(parts, axis=1)
+        nodes = zip(self._node, used.T, options.T, self.options, strict=True)
+        return np.concatenate([table[copy * count + option] for table, copy, option, count in nodes], axis=1)
 
     def _of_paths(self, leaders: Ints, options: Ints, pairs: float = 0.4) -> Floats:
         """Means over the tasks of what their paths tell, and how much every pair of tasks shares, (n, features).
@@ -290,9 +319,9 @@ class TreeGenes(Genetics):
         """
         used = self._copies(leaders)
         paths = [self._of_path(used[:, :, task], options[:, :, task]) for task in range(self.tasks)]
-        shared = [(leaders[:, :, a] == leaders[:, :, b]).mean(1) for a, b in combinations(range(self.tasks), 2)]
-        columns = np.stack(shared, axis=1) if shared else np.zeros((len(leaders), 0))
-        return np.concatenate([np.mean(paths, axis=0), pairs * columns], axis=1)
+        one, other = self._pairs
+        shared = (leaders[:, :, one] == leaders[:, :, other]).mean(1)
+        return np.concatenate([np.mean(paths, axis=0), pairs * shared], axis=1)
 
     # What is known ----------------------------------------------------------------------------------------------
 
@@ -304,24 +333,24 @@ class TreeGenes(Genetics):
 
     def costs(self, genes: Genes) -> dict[str, Floats]:
         """Exact costs by name, (n,) each."""
-        leaders = self.leaders(genes)
-        options = self.path_options(genes, leaders)
-        total = np.broadcast_to(self._stem, (len(genes), len(self._names))).copy()
-        for task in range(self.tasks):
-            entering = np.zeros(len(genes), dtype=np.int64)
-            for block in range(self.blocks):
-                option = options[:, block, task]
-                leads = leaders[:, block, task] == task
-                total += leads[:, None] * self._costs[block][entering, option]
-                entering = self._leads_to[block][entering, option]
-            total += self._heads[entering, task]
-        return {name: total[:, column] for column, name in enumerate(self._names)}
+        return self._costs(*self.paths(genes))
 
 
 def _coded(parts: Ints) -> Floats:
     """One-hot parts of every option, (options, columns): one that differs in a part is at a squared distance of 1."""
     coded: Floats = np.concatenate([np.eye(int(values.max()) + 1)[values] for values in parts.T], axis=1) / np.sqrt(2)
     return coded
+
+
+def _of_copies(coded: Floats, most: int) -> Floats:
+    """A row for every copy of a block and option in it: the copy's number one-hot, then the option's, (rows, columns).
+
+    Args:
+        coded: of the options, see `_coded`.
+        most: copies.
+    """
+    copy, option = np.divmod(np.arange(most * len(coded)), len(coded))
+    return np.concatenate([np.eye(most)[copy] / np.sqrt(2), coded[option]], axis=1)
 
 
 def _near(parts: Ints) -> Ints:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
@@ -59,6 +60,13 @@ class TrialWriter:
         self._number += 1
 
 
+@lru_cache(maxsize=4096)
+def _json_of(distribution: BaseDistribution) -> str:
+    """Every trial of a run has the same distributions."""
+    found: str = distribution_to_json(distribution)
+    return found
+
+
 def _rows(trial: FrozenTrial) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
     """What a trial is in every table but that of the trials."""
     yield (
@@ -67,7 +75,7 @@ def _rows(trial: FrozenTrial) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
             {
                 "param_name": name,
                 "param_value": trial.distributions[name].to_internal_repr(value),
-                "distribution_json": distribution_to_json(trial.distributions[name]),
+                "distribution_json": _json_of(trial.distributions[name]),
             }
             for name, value in trial.params.items()
         ],
