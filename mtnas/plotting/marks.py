@@ -27,6 +27,8 @@ def draw_rows(ax: Axes, results: Results, points: NDArray[np.float64]) -> None:
     area = float(np.clip(26 * math.sqrt(150 / len(points)), 6, 26))
     many = len(points) > 2000  # as a bitmap, so that a vector file of many rows stays small
     costs = len(results.objectives)
+    corners = {row.number for row in results.corner_rows().values()}
+    own_mark = np.array([row.number in corners for row in results.rows])
     kinds: tuple[tuple[NDArray[np.bool_], str, float, dict[str, Any]], ...] = (
         (
             front,
@@ -35,7 +37,7 @@ def draw_rows(ax: Axes, results: Results, points: NDArray[np.float64]) -> None:
             {"marker": "o", "color": BLUE, "s": 1.3 * area, "linewidths": area / 45, "edgecolors": "white"},
         ),
         (feasible & ~front, "dominated", 2.1, {"marker": "o", "color": GREY, "s": 0.8 * area, "linewidths": 0}),
-        (~feasible, "over a budget", 2.0, {"marker": "x", "color": FAINT, "s": 0.8 * area, "linewidths": 0.9}),
+        (~feasible & ~own_mark, "over a budget", 2.0, {"marker": "x", "color": FAINT, "s": 0.8 * area, "linewidths": 0.9}),
     )
     for mask, name, depth, style in kinds:
         if mask.any():
