@@ -37,7 +37,12 @@ def draw_rows(ax: Axes, results: Results, points: NDArray[np.float64]) -> None:
             {"marker": "o", "color": BLUE, "s": 1.3 * area, "linewidths": area / 45, "edgecolors": "white"},
         ),
         (feasible & ~front, "dominated", 2.1, {"marker": "o", "color": GREY, "s": 0.8 * area, "linewidths": 0}),
-        (~feasible & ~own_mark, "over a budget", 2.0, {"marker": "x", "color": FAINT, "s": 0.8 * area, "linewidths": 0.9}),
+        (
+            ~feasible & ~own_mark,
+            "over a budget",
+            2.0,
+            {"marker": "x", "color": FAINT, "s": 0.8 * area, "linewidths": 0.9},
+        ),
     )
     for mask, name, depth, style in kinds:
         if mask.any():
