@@ -33,6 +33,9 @@ from mtnas.runs import Run, read_results
 SMALLER: dict[str, dict[str, str]] = {
     "digits.py": {
         "train=4000, valid=1000, test=1000": "train=200, valid=60, test=60",
+        "channels=some, kernel=(1, 3)": "channels=some",
+        "channels=None, kernel=(3, 5), expansion=(1, 3)": "channels=None, expansion=(1, 3)",
+        "channels=many, kernel=(1, 3), stride=2": "channels=many, stride=2",
         "epochs=74": "epochs=3",
         "shared_warmup=0.57": "shared_warmup=0.4, parting=0.34, affinity_samples=100, tree_budgets=(0.0, 0.5)",
         "evaluations=120": "evaluations=9, startup=6, measuring=_quickly, confirming=_quickly",
@@ -48,10 +51,10 @@ SMALLER: dict[str, dict[str, str]] = {
         "epochs=24": "epochs=2",
     },
 }
-"""Space files, by name, with what is replaced in them: less data, fewer epochs and evaluations."""
+"""Space files, by name, with what is replaced in them: less data, fewer options, epochs and evaluations."""
 
 
-FEWER = {"TrainingSettings(epochs=20)": "TrainingSettings(epochs=4)"}
+FEWER = {"TrainingSettings(epochs=20)": "TrainingSettings(epochs=2)"}
 """What is replaced in Python that is shown: epochs."""
 
 
