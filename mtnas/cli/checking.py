@@ -34,6 +34,7 @@ class CheckedSpace:
         training: its settings.
         searching: its settings.
         objectives: of the search.
+        remarks: what fits, but will train badly.
     """
 
     file: SpaceFile
@@ -44,6 +45,7 @@ class CheckedSpace:
     training: TrainingSettings
     searching: SearchSettings
     objectives: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
@@ -56,6 +58,7 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     from mtnas.searching import SearchSettings, default_objectives, searched_space
     from mtnas.space.check import check
     from mtnas.space.file import load_space_file
+    from mtnas.space.remarks import remarks
     from mtnas.training import TrainingSettings, check_machine
 
     file = load_space_file(path)
@@ -70,7 +73,17 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     objectives = tuple(searching.objectives) or default_objectives(file.space.architectures.tasks, searching)
     loaders = _loaders(data)
     samples = {split: _length(loader.dataset) for split, loader in loaders.items()}
-    return CheckedSpace(file, data, found, samples, _length(loaders["train"]), training, searching, objectives)
+    return CheckedSpace(
+        file,
+        data,
+        found,
+        samples,
+        _length(loaders["train"]),
+        training,
+        searching,
+        objectives,
+        tuple(remarks(file.space, data, found)),
+    )
 
 
 def _loaders(data: Data) -> dict[str, DataLoader[Batch]]:

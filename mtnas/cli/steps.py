@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mtnas.atomic import write_bytes, write_text
 from mtnas.cli.options import parse_budgets
-from mtnas.cli.output import volume
+from mtnas.cli.output import remark, volume
 from mtnas.errors import MtnasError, RunError
 from mtnas.progress import progress
 
@@ -155,6 +155,15 @@ class Work:
             if manifest.path.read_bytes() == noted:
                 write_bytes(manifest.path, before)
             raise
+
+    def remark_scales(self, as_json: bool = False) -> None:
+        """Say, before anything is trained, what will train badly."""
+        from mtnas.space.check import check
+        from mtnas.space.remarks import remarks
+
+        if not volume.quiet and not self.run.checkpoint.exists():
+            for text in remarks(self.file.space, self.data, check(self.file.space, self.data)):
+                remark(f"note: {text}", as_json)
 
     def note_command(self) -> None:
         """Remember this process's command line, which has come to its end."""

@@ -212,7 +212,9 @@ def _try(
         alone = (
             f" in training with batch_size = {training_samples}" if module.training and training_samples == 1 else ""
         )
-        raise SpaceError(f"{where} does not fit its input of shape {shape}{alone}: {_reason(error)}") from error
+        double = any(tensor.dtype == torch.float64 for tensor in _tensors(x))
+        remedy = "; the input is float64, but weights are float32: give x.float()" if double else ""
+        raise SpaceError(f"{where} does not fit its input of shape {shape}{alone}: {_reason(error)}{remedy}") from error
 
 
 def _run_untouched(where: str, module: nn.Module, x: Input) -> object:

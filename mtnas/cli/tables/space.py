@@ -58,6 +58,7 @@ def space_json(checked: CheckedSpace) -> dict[str, Any]:
             "objectives": list(checked.objectives),
             "budgets": dict(checked.searching.budgets),
         },
+        "remarks": list(checked.remarks),
     }
 
 
@@ -84,6 +85,8 @@ def print_space(told: dict[str, Any]) -> None:
         ),
         highlight=False,
     )
+    for text in told["remarks"]:
+        to.print(escape(f"note: {text}"), style="yellow", highlight=False)
 
 
 def _block(space: SearchSpace, found: DryRun, number: int) -> dict[str, Any]:
