@@ -16,7 +16,7 @@ test: lint types layers $(VENV)/.installed-dev
 
 # The pages in docs/ as a site, in site/.
 docs: $(VENV)/.installed-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Each also as: .venv/bin/python -m benchmarks.NAME [--quick] [--json FILE] [--data-dir DIR]
 bench: $(VENV)/.installed-bench

@@ -37,7 +37,8 @@ COMMANDS = [shown for shown in SHOWN if shown.kind == "command" and why_not(show
 @pytest.mark.parametrize("page", [page for page in PAGES if page != WITH_WORKERS and shown_on(page)])
 def test_what_is_shown_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MTNAS_DATA", raising=False)
+    for name in ("MTNAS_DATA", "MTNAS_STORAGE", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
     fill(tmp_path, with_run=page in BEGIN_WITH_A_RUN)
     run_page(page, tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shown_runs import fill, run_page
@@ -20,7 +21,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     head = {"num_cpus": 4, "resources": {"phone": 1}, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=head)
+    made: Any = Cluster(initialize_head=True, head_node_args=head)
     connection = RayCluster(made.address, 4)
     yield
     connection.close()
@@ -29,6 +30,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_what_is_shown_runs(cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MTNAS_DATA", raising=False)
+    for name in ("MTNAS_DATA", "MTNAS_STORAGE", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
     fill(tmp_path, with_run=False)
     run_page("docs/cluster.md", tmp_path)
