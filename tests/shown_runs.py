@@ -96,6 +96,7 @@ CHANGES = (
     Change(r"--top 16", "--top 4", "time; more than before, so that there is something left to do"),
     Change(r"--top [1-9]\b", "--top 2", "time"),
     Change(r"--rows 20", "--rows 4", "time"),
+    Change(r"mtnas measure ", "mtnas measure --rounds 4 ", "time"),
     Change(r"--worker-gpus \S+", "--worker-gpus 0", "there is no GPU"),
     Change(r"--ray-address \S+", "--ray-address local", "to the cluster that the test has begun"),
     Change(r"postgresql://user@host/studies", "sqlite:///studies.db", "any database; there is no such server"),
@@ -144,7 +145,7 @@ def run_page(page: str, folder: Path) -> None:
         if shown.kind == "python":
             _run_python(shown, module)
         elif why_not(shown) is None and (page == WITH_WORKERS or not needs_workers(shown)):
-            command = re.sub(r"-n \d+", "", changed(shown.text, folder).partition("#")[0])
+            command = re.sub(r"-n \d+ ", "", shlex.join(shlex.split(changed(shown.text, folder), comments=True)))
             if command not in with_workers:
                 run_command(shown, folder)
             with_workers |= {command} if needs_workers(shown) else set()
@@ -202,8 +203,9 @@ def _prepared() -> Path:
     (folder / "search_spaces").mkdir()
     shutil.copy(ROOT / "search_spaces/digits.py", folder / "search_spaces")
     make_smaller(folder / "search_spaces/digits.py")
-    outcome = call("run", folder / "search_spaces/digits.py", "--run", folder / "runs/digits")
-    assert outcome.code == 0, outcome.err
+    for words in (["train", folder / "search_spaces/digits.py", "--run"], ["search"]):
+        outcome = call(*words, folder / "runs/digits")
+        assert outcome.code == 0, outcome.err
     return folder
 
 
