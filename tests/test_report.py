@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -375,6 +376,15 @@ def test_the_dashboard_gets_the_study_with_readable_names(run: Run, monkeypatch:
     trials = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     assert len(trials) == len(results.rows)
     assert {name.split("/")[0] for trial in trials for name in trial.params} <= {"parent", "depth", "option"}
+
+
+def test_a_port_that_is_taken_is_told_in_a_sentence(run: Run) -> None:
+    pytest.importorskip("optuna_dashboard")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        found = call("dashboard", run.path, "--port", str(taken.getsockname()[1]))
+    assert found.code == 1 and "choose another with --host and --port" in found.err
 
 
 def test_a_run_that_was_not_searched_has_no_dashboard(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -76,4 +79,27 @@ def dashboard(
     except ImportError as error:
         raise RunError("the dashboard needs optuna-dashboard; pip install 'mtnas[dashboard]'") from error
     remark(f"optuna-dashboard listens at http://{host}:{port}; Ctrl-C ends it")
-    run_server(storage_of(handle), host=host, port=port)
+    try:
+        _until_interrupted(partial(run_server, storage_of(handle), host=host, port=port))
+    except OSError as error:
+        raise RunError(
+            f"nothing can listen at {host}:{port} ({error}); choose another with --host and --port"
+        ) from error
+
+
+def _until_interrupted(serve: Callable[[], None]) -> None:
+    """Serve in a thread: the server takes an interrupt that comes while it answers for a failure of that answer."""
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            serve()
+        except BaseException as error:  # a port that is taken, for example, to be raised where it is seen
+            failures.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.5)
+    if failures:
+        raise failures[0]
