@@ -55,7 +55,7 @@ SMALLER: dict[str, dict[str, str]] = {
 """Space files, by name, with what is replaced in them: less data, fewer options, epochs and evaluations."""
 
 
-FEWER = {"TrainingSettings(epochs=20)": "TrainingSettings(epochs=2)"}
+FEWER = {"TrainingSettings(epochs=20, threads=1)": "TrainingSettings(epochs=2, threads=1)"}
 """What is replaced in Python that is shown: epochs."""
 
 

@@ -111,6 +111,10 @@ def test_the_command_logs_into_the_current_directory(tmp_path: Path, monkeypatch
     assert found.code == 0 and "of experiment mtnas at sqlite:///mlflow.db" in found.out and not found.err, found
     assert {"mlflow.db", "mlruns", "run"} == {path.name for path in tmp_path.iterdir()}
     assert len(logged(f"sqlite:///{tmp_path / 'mlflow.db'}", "mtnas")) == 1
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # in the same process
+    assert call("mlflow", run.path).code == 0
+    assert {"mlflow.db", "mlruns"} == {path.name for path in (tmp_path / "elsewhere").iterdir()}
 
 
 def test_what_mlflow_refuses_is_one_sentence(uri: str, tmp_path: Path) -> None:

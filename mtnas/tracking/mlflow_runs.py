@@ -45,7 +45,7 @@ def log_to_mlflow(run: Run, tracking_uri: str | None = None, experiment: str = "
     """
     mlflow = _mlflow()
     figures = figures_of(run)
-    uri = LOCAL if tracking_uri is None else tracking_uri
+    uri = _here(LOCAL if tracking_uri is None else tracking_uri)
     with _quietly():
         try:
             client = mlflow.MlflowClient(tracking_uri=uri)
@@ -65,6 +65,13 @@ def shown_uri(uri: str) -> str:
     'postgresql://...@host/runs'
     """
     return brief(re.sub(r"//[^/]*@", "//...@", uri))
+
+
+def _here(uri: str) -> str:
+    """The address with the whole path of a local database: MLflow keeps what it opened by address for a whole process,
+    wherever the current directory has gone since."""
+    kind, path = uri[: len("sqlite:///")], uri[len("sqlite:///") :]
+    return f"{kind}{Path(path).resolve()}" if kind == "sqlite:///" and path and path[0] not in "/:" else uri
 
 
 def _mlflow() -> Any:
