@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from toy_runs import TOY_FILE, call
 
+from mtnas.cli.checking import remarks_on_steps
 from mtnas.errors import SpaceError
 from mtnas.space.block import Block
 from mtnas.space.check import check
@@ -85,4 +86,9 @@ def test_commands_say_it_once_before_training(tmp_path: Path) -> None:
     first, again = (call("train", path, "--run", tmp_path / "run") for _ in range(2))
     assert first.code == again.code == 0
     assert "note: task 'total'" in first.out + first.err and "note:" not in again.out + again.err
-    assert "note:" not in call("check", TOY_FILE).out
+
+
+def test_a_short_training_is_remarked_on() -> None:
+    told = call("check", TOY_FILE).out
+    assert told.count("note:") == 1 and "note: the training has 12 steps in all" in told
+    assert remarks_on_steps(10, 50) == remarks_on_steps(10, None) == [] != remarks_on_steps(10, 49)

@@ -73,17 +73,29 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     objectives = tuple(searching.objectives) or default_objectives(file.space.architectures.tasks, searching)
     loaders = _loaders(data)
     samples = {split: _length(loader.dataset) for split, loader in loaders.items()}
-    return CheckedSpace(
-        file,
-        data,
-        found,
-        samples,
-        _length(loaders["train"]),
-        training,
-        searching,
-        objectives,
-        tuple(remarks(file.space, data, found)),
-    )
+    batches = _length(loaders["train"])
+    told = (*remarks(file.space, data, found), *remarks_on_steps(training.epochs, batches))
+    return CheckedSpace(file, data, found, samples, batches, training, searching, objectives, told)
+
+
+def remarks_on_steps(epochs: int, batches: int | None, *, least: int = 500) -> list[str]:
+    """A sentence on a training that is too short to say anything; none if its length is not known.
+
+    Args:
+        batches: of an epoch.
+        least: steps below which it is remarked on.
+    """
+    if batches is None or epochs * batches >= least:
+        return []
+    return [
+        f"the training has {epochs * batches:,} steps in all, few for a network that holds all others: raise"
+        " TrainingSettings(epochs=), or lower Data(batch_size=)"
+    ]
+
+
+def length_of_epoch(data: Data) -> int | None:
+    """Batches of an epoch; None if that is not known."""
+    return _length(data.train_batches(0))
 
 
 def _loaders(data: Data) -> dict[str, DataLoader[Batch]]:

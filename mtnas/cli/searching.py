@@ -64,7 +64,7 @@ def run(
         check_storage(work.run, storage)
         with work.run.hold():
             work.claim(training)
-            work.remark_scales(as_json)
+            work.remark_before(training, as_json)
             supernet = train_supernetwork(
                 work.file.space, work.data, work.run, training, show_progress=not volume.quiet
             )
@@ -117,7 +117,7 @@ def train(
     training = work.training(epochs, device, tensorboard=tensorboard)
     with work.run.hold():
         work.claim(training)
-        work.remark_scales()
+        work.remark_before(training)
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus)
         train_supernetwork(work.file.space, work.data, work.run, training, pool=pool, show_progress=not volume.quiet)
         work.note_command()

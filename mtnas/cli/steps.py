@@ -156,13 +156,15 @@ class Work:
                 write_bytes(manifest.path, before)
             raise
 
-    def remark_scales(self, as_json: bool = False) -> None:
+    def remark_before(self, training: TrainingSettings, as_json: bool = False) -> None:
         """Say, before anything is trained, what will train badly."""
+        from mtnas.cli.checking import length_of_epoch, remarks_on_steps
         from mtnas.space.check import check
         from mtnas.space.remarks import remarks
 
         if not volume.quiet and not self.run.checkpoint.exists():
-            for text in remarks(self.file.space, self.data, check(self.file.space, self.data)):
+            told = remarks(self.file.space, self.data, check(self.file.space, self.data))
+            for text in (*told, *remarks_on_steps(training.epochs, length_of_epoch(self.data))):
                 remark(f"note: {text}", as_json)
 
     def note_command(self) -> None:
