@@ -322,7 +322,7 @@
         { type: "scatter", mode: "lines", x: [low, high], y: [low, high], line: { dash: "dot", color: style("--faint") }, hoverinfo: "skip", showlegend: false },
         { type: "scatter", mode: "markers", x: one.predicted, y: one.measured, text: one.rows.map((row) => `row ${row}`), hoverinfo: "text+x+y", showlegend: false, marker: { color: style("--accent"), size: 6 },
           error_x: { type: "data", symmetric: false, array: one.high.map((end, i) => end - one.predicted[i]), arrayminus: one.low.map((end, i) => one.predicted[i] - end), color: style("--faint"), thickness: 1, width: 0 } },
-      ], { margin: { l: 60, r: 20, t: 45, b: 45 }, title: { text: `${costs[one.cost]}: tau ${one.tau?.toFixed(2) ?? "-"}, ${percent(one.coverage)} inside (${one.model})`, font: { size: 12 } }, xaxis: { title: { text: "predicted" }, range: [low - 0.3 * (high - low), high + 0.5 * (high - low)] }, yaxis: { title: { text: "measured" } } });
+      ], { margin: { l: 60, r: 20, t: 45, b: 45 }, title: { text: `${costs[one.cost]}: tau ${one.tau?.toFixed(2) ?? "-"}, ${percent(one.coverage)} inside<br>${one.model}`, font: { size: 12 } }, xaxis: { title: { text: "predicted" }, range: [low - 0.3 * (high - low), high + 0.5 * (high - low)] }, yaxis: { title: { text: "measured" } } });
     });
   }
   function drawTraining() {
