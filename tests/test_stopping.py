@@ -314,9 +314,9 @@ def test_options_end_a_search(whole: Results, tmp_path: Path) -> None:
     path = trained_run(tmp_path / "run").path
     end = first_end(whole, Plateau(7))
     words = ["search", path, "-n", str(MOST), "-b", "params=700"]
-    outcome = call(*words, "--time-limit", "0.0001")
+    outcome = call(*words, "--time-limit", "1e-9")
     assert outcome.code == 0 and ended(outcome.err) == 1 == len(read_results(Run(path)).rows)
-    assert "the time limit of 0.0001 minutes is over" in outcome.err
+    assert "the time limit of 1e-09 minutes is over" in outcome.err
     outcome = call(*words, "--time-limit", "0", "--plateau", "7")
     assert outcome.code == 0 and len(read_results(Run(path)).rows) == end
     assert ended(outcome.err) == (end if end < MOST else None)
@@ -341,7 +341,7 @@ def test_options_replace_rules_of_the_space_file(whole: Results, with_rules: Pat
 def test_run_takes_the_options_too(tmp_path: Path) -> None:
     path = tmp_path / "run"
     words = ["run", TOY_FILE, "--run", path, "--epochs", "1", "-n", "6"]
-    outcome = call(*words, "--time-limit", "0.0001", "--plateau", "3")
+    outcome = call(*words, "--time-limit", "1e-9", "--plateau", "3")
     assert outcome.code == 0 and ended(outcome.err) == 1 == len(read_results(Run(path)).rows)
     outcome = call(*words)
     assert outcome.code == 0 and ended(outcome.err) is None and len(read_results(Run(path)).rows) == 6
