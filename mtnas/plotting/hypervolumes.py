@@ -21,7 +21,6 @@ from mtnas.plotting.legends import legend_beside, legend_inches
 from mtnas.plotting.series import Series, series_styles
 from mtnas.plotting.style import MUTED, plain
 from mtnas.results import Results
-from mtnas.results.running_hypervolume import hypervolume_curve
 
 THIN, BAND = 0.45, 0.13
 """Opacity of single runs and of their standard deviation."""
@@ -65,7 +64,7 @@ def plot_hypervolume(
         return ax
     styles = series_styles(results).values()
     for place, (name, runs, style) in enumerate(zip(names, results.values(), styles, strict=True)):
-        _draw_method(ax, [_curve(run, box) for run in runs], style, name, depth=2 + place / 100)
+        _draw_method(ax, [run.hypervolumes(box) for run in runs], style, name, depth=2 + place / 100)
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=max(0.0, ax.get_ylim()[0]))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -104,12 +103,6 @@ def _draw_method(ax: Axes, curves: Sequence[NDArray[np.float64]], style: Series,
         zorder=depth + 2,
         label=name,
     )
-
-
-def _curve(results: Results, reference: Mapping[str, float]) -> NDArray[np.float64]:
-    """Hypervolume after each row, (rows,). Rows over a budget add nothing."""
-    box = np.array(list(reference.values()), dtype=np.float64)
-    return hypervolume_curve(results.points(tuple(reference)), results.feasible, box)
 
 
 def _shared_reference(results: Mapping[str, Sequence[Results]]) -> dict[str, float]:

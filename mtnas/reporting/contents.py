@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from mtnas.architecture import ArchitectureSpace, Candidate
 from mtnas.errors import RunError
 from mtnas.plotting.style import label, task_colours
@@ -14,7 +12,6 @@ from mtnas.refining import read_refined
 from mtnas.reporting.compared import compared
 from mtnas.reporting.learned import learned
 from mtnas.results import MEAN_ERROR, Results, mean_error
-from mtnas.results.running_hypervolume import hypervolume_curve
 from mtnas.runs import Run, read_predictors, read_results
 from mtnas.runs.latencies import read_latencies, told
 from mtnas.searching.foresight import foreseen
@@ -86,7 +83,7 @@ def measured(results: Results) -> dict[str, Any]:
             "bits": [_bits(row.candidate) for row in results.rows],
             "values": {name: [row.costs.get(name) for row in results.rows] for name in names},
         },
-        "hypervolume": _hypervolume(results),
+        "hypervolume": results.hypervolumes().tolist() if results.has_reference else [],
         "gains": _gains(results),
     }
 
@@ -107,15 +104,6 @@ def _bits(candidate: Candidate) -> list[list[list[int]]]:
     return [
         [list(candidate.policy.bits(block, group[0])) for group in tree.groups(block)] for block in range(tree.blocks)
     ]
-
-
-def _hypervolume(results: Results) -> list[float]:
-    """After every row; empty while the reference point is not settled."""
-    if not results.has_reference:
-        return []
-    reference = np.array([results.reference[name] for name in results.objectives])
-    curve: list[float] = hypervolume_curve(results.points(), results.feasible, reference).tolist()
-    return curve
 
 
 def _gains(results: Results) -> list[float | None]:

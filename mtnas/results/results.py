@@ -18,6 +18,7 @@ from mtnas.results.columns import policy_text, typed
 from mtnas.results.corners import corners
 from mtnas.results.cost_names import MEAN_ERROR
 from mtnas.results.front import hypervolume, non_dominated
+from mtnas.results.running_hypervolume import hypervolume_curve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,13 +138,31 @@ class Results:
         """
         count = len(self.rows) if first is None else first
         points = self.points()[:count][self.feasible[:count]]
+        box = self._box()
+        return hypervolume(points, box) if len(points) else 0.0
+
+    def hypervolumes(self, reference: Mapping[str, float] | None = None) -> NDArray[np.float64]:
+        """Hypervolume after each row, (rows,); rows over a budget add nothing.
+
+        Args:
+            reference: of the costs that it is taken over; None: that of the objectives.
+
+        Raises:
+            SearchError: see `hypervolume`.
+        """
+        if reference is None:
+            return hypervolume_curve(self.points(), self.feasible, self._box())
+        box = np.array(list(reference.values()), dtype=np.float64)
+        return hypervolume_curve(self.points(tuple(reference)), self.feasible, box)
+
+    def _box(self) -> NDArray[np.float64]:
+        """The reference point of the objectives, if it is settled."""
         if not self.has_reference:
             raise SearchError(
                 f"the reference point lacks {sorted(set(self.objectives) - set(self.reference))};"
                 " it is settled once all corner networks are measured"
             )
-        reference = np.array([self.reference[name] for name in self.objectives])
-        return hypervolume(points, reference) if len(points) else 0.0
+        return np.array([self.reference[name] for name in self.objectives], dtype=np.float64)
 
     # Baselines -------------------------------------------------------------------------------------------------
 

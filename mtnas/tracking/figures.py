@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from mtnas.results import MEAN_ERROR, Results
-from mtnas.results.running_hypervolume import hypervolume_curve
 from mtnas.runs import Run, load_checkpoint, read_results
 from mtnas.training.scalars import scalars_of
 from mtnas.training.stored import epoch_of
@@ -89,9 +88,7 @@ def search_curves(results: Results) -> dict[str, Curve]:
         return {}
     curves: dict[str, Curve] = {"front_size": {count: float(results.on_front.sum())}}
     if results.has_reference:
-        reference = np.array([results.reference[name] for name in results.objectives])
-        volumes = hypervolume_curve(results.points(), results.feasible, reference)
-        curves["hypervolume"] = dict(enumerate(volumes.tolist(), 1))
+        curves["hypervolume"] = dict(enumerate(results.hypervolumes().tolist(), 1))
     for name in (*(f"error/{task}" for task in results.space.tasks), MEAN_ERROR):
         lowest = np.minimum.accumulate(np.where(results.feasible, results.values(name), np.inf))
         curves[f"best/{name}"] = {step: value for step, value in enumerate(lowest.tolist(), 1) if math.isfinite(value)}
