@@ -63,8 +63,7 @@ def run(
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
         check_storage(work.run, storage)
         with work.run.hold():
-            work.claim(training)
-            work.remark_before(training, as_json)
+            work.remark_before(training, work.claim(training), as_json)
             supernet = train_supernetwork(
                 work.file.space, work.data, work.run, training, show_progress=not volume.quiet
             )
@@ -116,8 +115,7 @@ def train(
     work = steps.Work.new(run, space, data_dir, seed)
     training = work.training(epochs, device, tensorboard=tensorboard)
     with work.run.hold():
-        work.claim(training)
-        work.remark_before(training)
+        work.remark_before(training, work.claim(training))
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus)
         train_supernetwork(work.file.space, work.data, work.run, training, pool=pool, show_progress=not volume.quiet)
         work.note_command()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mtnas.runs import Run
     from mtnas.searching import SearchSettings, StopRule
     from mtnas.space.data import Data
+    from mtnas.space.dry_run import DryRun
     from mtnas.space.file import SpaceFile
     from mtnas.targets import Latency, Target
     from mtnas.training import TrainingSettings
@@ -156,14 +157,18 @@ class Work:
                 write_bytes(manifest.path, before)
             raise
 
-    def remark_before(self, training: TrainingSettings, as_json: bool = False) -> None:
-        """Say, before anything is trained, what will train badly."""
+    def remark_before(self, training: TrainingSettings, found: DryRun, as_json: bool = False) -> None:
+        """Say, before anything is trained, what will train badly.
+
+        Args:
+            found: by a dry run of the space.
+            as_json: whether the results are JSON.
+        """
         from mtnas.cli.checking import length_of_epoch, remarks_on_steps
-        from mtnas.space.check import check
         from mtnas.space.remarks import remarks
 
         if not volume.quiet and not self.run.checkpoint.exists():
-            told = remarks(self.file.space, self.data, check(self.file.space, self.data))
+            told = remarks(self.file.space, self.data, found)
             for text in (*told, *remarks_on_steps(training.epochs, length_of_epoch(self.data))):
                 remark(f"note: {text}", as_json)
 
@@ -171,14 +176,19 @@ class Work:
         """Remember this process's command line, which has come to its end."""
         self.run.note_command(shlex.join(["mtnas", *sys.argv[1:]]))
 
-    def claim(self, training: TrainingSettings) -> None:
-        """Make the run that of this work; note the space file and where the data is, so that later steps find them."""
+    def claim(self, training: TrainingSettings) -> DryRun:
+        """Make the run that of this work; note the space file and where the data is, so that later steps find them.
+
+        Returns:
+            What a dry run of the space found.
+        """
         from mtnas.training import claim_run
 
-        claim_run(self.file.space, self.data, self.run, training)
+        found = claim_run(self.file.space, self.data, self.run, training)
         self.run.keep_space_file(self.file.path)
         if self.data_dir is not None:
             self.run.manifest.write("data_dir", {"path": str(self.data_dir.resolve())})
+        return found
 
 
 def pool(

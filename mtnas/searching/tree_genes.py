@@ -115,6 +115,7 @@ class TreeGenes(Genetics):
         return self._made_leaders(genes)
 
     def _made_leaders(self, genes: Genes) -> Ints:
+        """What `leaders` gives, task by task."""
         found = np.zeros((self.tasks, len(genes), self.blocks), dtype=np.int64)
         row, block = np.arange(len(genes)), np.arange(self.blocks)
         for task in range(1, self.tasks):
@@ -138,8 +139,9 @@ class TreeGenes(Genetics):
 
     def paths(self, genes: Genes) -> tuple[Ints, Ints]:
         """`leaders` and `path_options`. Those of the last genes are kept, which several views are asked for in turn."""
-        if self._last is not None and np.array_equal(self._last[0], genes):
-            return self._last[1:]
+        last = self._last  # once: another thread may replace it meanwhile
+        if last is not None and np.array_equal(last[0], genes):
+            return last[1:]
         leaders = self.leaders(genes)
         options = self.path_options(genes, leaders)
         self._last = (genes.copy(), leaders, options)
