@@ -60,14 +60,12 @@ class Branching:
         return points.sample(torch.Generator().manual_seed(rng.getrandbits(63)))
 
     def figures(self) -> dict[str, Any]:
-        """Entropy of every choice (0: certain, 1: even) and the probability of every label, for every budget, now and
-        as they were learned."""
+        """Entropy of every choice (0: certain, 1: even) and the probability of every label, for every budget."""
         with torch.no_grad():
             return {
                 "budgets": list(self.shares),
                 "entropy": [points.entropy().tolist() for points in self.points],
                 "probabilities": [points.probabilities().tolist() for points in self.points],
-                "courses": [course.to_json() for course in self.courses],
             }
 
     # JSON -------------------------------------------------------------------------------------------------------

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from mtnas.architecture import ArchitectureSpace
+from mtnas.branching import Branching
 
 
 @contextmanager
 def scalars(
-    folder: Path, space: ArchitectureSpace, history: Sequence[Mapping[str, Any]], wanted: bool
+    folder: Path,
+    space: ArchitectureSpace,
+    history: Sequence[Mapping[str, Any]],
+    branching: Callable[[], Branching | None],
+    wanted: bool,
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Write figures of epochs for TensorBoard: those of the history now, others by calling what this gives.
 
@@ -23,6 +28,7 @@ def scalars(
         folder: for the event files; those that are there are replaced.
         space: names of tasks and blocks.
         history: epochs so far.
+        branching: gives what was learned about it, once it was.
         wanted: False: nothing is written.
     """
     if not wanted:
@@ -36,9 +42,10 @@ def scalars(
     def write(entry: Mapping[str, Any]) -> None:
         for tag, value in scalars_of(entry, space).items():
             writer.add_scalar(tag, value, entry["epoch"])
-        for step, figures in courses_of(entry, space):
-            for tag, value in figures.items():
-                writer.add_scalar(tag, value, step)
+        if "branching" in entry and (learned := branching()) is not None:
+            for step, figures in courses_of(learned, space):
+                for tag, value in figures.items():
+                    writer.add_scalar(tag, value, step)
         writer.flush()
 
     with SummaryWriter(str(folder)) as writer:
@@ -60,11 +67,10 @@ def scalars_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> dict[str, 
     return scalars
 
 
-def courses_of(entry: Mapping[str, Any], space: ArchitectureSpace) -> Iterator[tuple[int, dict[str, float]]]:
-    """How branch points learned in one epoch: figures by tag after some steps of theirs, as ``<budget>, learning``."""
-    learned = entry.get("branching", {})
-    for share, course in zip(learned.get("budgets", []), learned.get("courses", []), strict=False):
-        for step, entropy, labels in zip(course["steps"], course["entropies"], course["probabilities"], strict=True):
+def courses_of(branching: Branching, space: ArchitectureSpace) -> Iterator[tuple[int, dict[str, float]]]:
+    """How branch points learned: figures by tag after some steps of theirs, as ``<budget>, learning``."""
+    for share, course in zip(branching.shares, branching.courses, strict=True):
+        for step, entropy, labels in zip(course.steps, course.entropies, course.probabilities, strict=True):
             yield step, branch_scalars(f"{share:g}, learning", entropy, labels, space)
 
 

@@ -69,7 +69,8 @@ def train(
             with progress("training", settings.epochs, trainer.epoch, show=show_progress) as advance:
                 train_together(pool, work, run.checkpoint, trainer.epoch, advance)
             trainer.resume()
-        with scalars(run.path / "tensorboard", space.architectures, trainer.history, settings.tensorboard) as write:
+        folder, learned = run.path / "tensorboard", lambda: trainer.branching
+        with scalars(folder, space.architectures, trainer.history, learned, settings.tensorboard) as write:
             if trainer.epoch < settings.epochs:
                 with (
                     progress("training", settings.epochs, trainer.epoch, show=show_progress) as advance,
