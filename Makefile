@@ -6,13 +6,17 @@ BIN := $(VENV)/bin
 RUN ?= runs/digits
 BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization latency joint_search faults scaling fuzzing branching many_tasks affinity_search realdata
 
-.PHONY: demo test docs lint types layers bench clean
+.PHONY: demo test test-cuda docs lint types layers bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtnas run search_spaces/digits.py --run $(RUN)
 
 test: lint types layers $(VENV)/.installed-dev
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# On a machine with a CUDA device, with a torch that has CUDA in place of the CPU build that the line above installs.
+test-cuda:
+	$(BIN)/pytest -m cuda
 
 # The pages in docs/ as a site, in site/.
 docs: $(VENV)/.installed-docs

@@ -477,21 +477,6 @@ def test_every_command_that_computes_takes_a_device(tmp_path: Path, command: str
         assert call(*words, "--device", "cpu").code == 0
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_cuda_takes_the_same_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
-    """Trained on CUDA, interrupted, gone on with on the CPU, loaded on either."""
-    how = replace(SETTINGS, **options)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_after(patch, 2)
-        trained(tmp_path / "run", replace(how, device="cuda"))
-    trained(tmp_path / "run", how)
-    trained(tmp_path / "cuda", replace(how, device="cuda"))
-    for device in ("cpu", "cuda"):
-        loaded = load_supernetwork(SPACE, toy_data(), Run(tmp_path / "cuda"), device)
-        assert {weight.device.type for weight in loaded.parameters()} == {device}
-
-
 @pytest.mark.parametrize("change", ["optimizer", "weighting", "averages", "shape", "finite"])
 def test_a_checkpoint_that_lacks_a_part_of_the_training_is_a_sentence(tmp_path: Path, change: str) -> None:
     """With a digest that fits: only its contents are wrong."""

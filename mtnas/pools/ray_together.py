@@ -64,6 +64,8 @@ def _run(
             use_gpu=pool.gpus > 0,
             resources_per_worker={"CPU": pool.cpus, **({"GPU": pool.gpus} if pool.gpus else {})},
         ),
+        # NCCL, Ray's choice for GPUs, wants one for each process; gloo lets them share.
+        torch_config=torch.TorchConfig(backend="gloo" if 0 < pool.gpus < 1 else None),
         run_config=train.RunConfig(
             name="training",
             storage_path=str(folder),

@@ -55,7 +55,8 @@ class Data:
         collate: joins samples into a batch; None: torch's default.
         channels_last: hand images (inputs of four dimensions) over in the channels-last memory layout, in which
             convolutions run 1.4 to 1.8 times as fast on a CPU. Modules must not call ``view`` on them then, but
-            ``flatten`` or ``reshape``. Iterable-style loaders are passed on as they are.
+            ``flatten`` or ``reshape``. Iterable-style loaders are passed on as they are. On CUDA it is slower, and is
+            left out.
         split_seed: seed of the split of ``train``; it belongs to the data, not to a run.
         preprocessing: what was done to raw inputs, in words: an exported network says that it wants this.
     """

@@ -134,7 +134,9 @@ def _train_in_processes(pool: Processes, work: Together, checkpoint: Path) -> st
 
 def _make(work: Together, checkpoint: Path, meeting: Path, size: int) -> Callable[[Any], None]:
     def train(rank: Any) -> None:
-        backend = "nccl" if resolve_device(work.settings.device).type == "cuda" else "gloo"
+        device = resolve_device(work.settings.device)
+        # NCCL wants a GPU for each process, gloo lets them share one.
+        backend = "nccl" if device.type == "cuda" and size <= torch.cuda.device_count() else "gloo"
         os.environ["LOCAL_RANK"] = str(rank)
         dist.init_process_group(backend, init_method=meeting.as_uri(), rank=rank, world_size=size)
         try:
