@@ -105,8 +105,8 @@ PartsOption = Annotated[
     typer.Option(
         "--workers",
         min=0,
-        help="Processes that train together, each on its part of every batch; each has a GPU of its own, if there are enough. 0: this one"
-        " alone.",
+        help="Processes that train together, each on its part of every batch; each has a GPU of its own, if there are"
+        " enough. 0: this one alone.",
     ),
 ]
 TrainersOption = Annotated[
