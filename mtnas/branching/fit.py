@@ -18,7 +18,8 @@ class FitSettings:
     """How branch points are learned.
 
     Args:
-        leading: trees of least energy within the budget that they start from.
+        leading: trees of least energy within the budget that they start from; the marginals of several that differ
+            much draw trees that are like none of them, and may end beyond the budget.
         steps: of Adam.
         samples: trees drawn for each step, at least 2.
         learning_rate: of Adam on the logits.
@@ -26,7 +27,7 @@ class FitSettings:
         keep_every: steps after which probabilities are shown to who watches; so are the first and the last.
     """
 
-    leading: int = 50
+    leading: int = 1
     steps: int = 200
     samples: int = 64
     learning_rate: float = 0.05
@@ -50,8 +51,8 @@ def fit_branch_points(
     trees at the temperature of the noise: where affinities do not tell trees apart, the distribution stays wide. (Of
     the labels, strictly: where it is wide, trees that many labels stand for weigh more.)
 
-    Such a distribution has many local optima, so the logits start from the marginals of the leading trees, weighted by
-    exp(-energy / tau). Trees are then drawn by Gumbel-max. An energy takes no network to compute, so the gradient is
+    Such a distribution has many local optima, so the logits start from the leading tree (from the marginals of several,
+    weighted by exp(-energy / tau), if so many are wanted). Trees are then drawn by Gumbel-max. An energy takes no network to compute, so the gradient is
     that of the score function with the other draws as the baseline (arXiv 1903.10346), which is unbiased; starting from
     even choices, and the straight-through Gumbel-softmax, both ended in worse trees (docs/branching.md).
 
@@ -71,7 +72,8 @@ def fit_branch_points(
     tau = max(1e-6, float(torch.from_numpy(affinities.noise).square().mean().sqrt()) / len(space.tasks))
     least, most = costs.range(space)
     budget = costs.budget(space, share)
-    leading = leading_trees(space, affinities, costs, budget, seed, count=settings.leading)
+    # Asked for a few more than one, the search for them is more patient.
+    leading = leading_trees(space, affinities, costs, budget, seed, count=max(5, settings.leading))[: settings.leading]
     weights = torch.softmax(torch.tensor([-one.behind / tau for one in leading], dtype=torch.float64), 0)
     points.follow([one.tree for one in leading], weights)
     shared = Tree.shared(len(space.tasks), len(space.blocks))
