@@ -52,9 +52,10 @@ def fit_branch_points(
     the labels, strictly: where it is wide, trees that many labels stand for weigh more.)
 
     Such a distribution has many local optima, so the logits start from the leading tree (from the marginals of several,
-    weighted by exp(-energy / tau), if so many are wanted). Trees are then drawn by Gumbel-max. An energy takes no network to compute, so the gradient is
-    that of the score function with the other draws as the baseline (arXiv 1903.10346), which is unbiased; starting from
-    even choices, and the straight-through Gumbel-softmax, both ended in worse trees (docs/branching.md).
+    weighted by exp(-energy / tau), if so many are wanted). Trees are then drawn by Gumbel-max. An energy takes no
+    network to compute, so the gradient is that of the score function with the other draws as the baseline (arXiv
+    1903.10346), which is unbiased; starting from even choices, and the straight-through Gumbel-softmax, both ended in
+    worse trees (docs/branching.md).
 
     Args:
         space: whose trees are meant.

@@ -68,12 +68,11 @@ def distinct(genetics: Genetics, genes: Genes, known: NDArray[np.uint64]) -> tup
 def _new(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
     """The genomes that were not met, each once; from now on they were."""
     prints = fingerprints(genetics.identity(genes))
-    different, first = np.unique(prints, return_index=True)
-    fresh = [
-        (place, value) for place, value in zip(first.tolist(), different.tolist(), strict=True) if value not in met
-    ]
-    met.update(value for _, value in fresh)
-    keep = sorted(place for place, _ in fresh)
+    keep = []
+    for place, value in enumerate(prints.tolist()):
+        if value not in met:
+            met.add(value)
+            keep.append(place)
     return genes[keep], prints[keep]
 
 
@@ -98,6 +97,15 @@ def survivors(costs: Floats, violation: Floats, count: int) -> NDArray[np.int64]
     near = np.flatnonzero(rank <= np.partition(rank, count - 1)[count - 1])  # those behind are dropped however crowded
     order = np.lexsort((-crowding(costs[near], rank[near], np.ptp(costs, axis=0)), rank[near]))
     return near[order[:count]]
+
+
+def first_front(costs: Floats, violation: Floats) -> NDArray[np.bool_]:
+    """Whether a row is in the first front, see `ranks`, without those behind being ranked: (n,)."""
+    least = max(0.0, float(violation.min(initial=np.inf)))
+    found: NDArray[np.bool_] = violation <= least
+    if least == 0:
+        found[found] = moocore.is_nondominated(costs[found], keep_weakly=True)
+    return found
 
 
 def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mtnas.predicting.evolution import Visited, distinct, evolve, ranks, survivors
+from mtnas.predicting.evolution import Visited, distinct, evolve, first_front, survivors
 from mtnas.predicting.genetics import Floats, Genes, Genetics, fingerprints, meets_exact_constraints
 from mtnas.predicting.improvement import Improvement
 from mtnas.predicting.model import Model, ProcessModel
@@ -38,7 +38,7 @@ class PlanSettings:
         evaluations: candidates that the inner search looks at for a batch.
         population: of the inner search.
         children: of each of its generations.
-        shortlist: candidates of the inner search that the batch is picked from.
+        shortlist: candidates of the inner search that the batch is picked from; at least two for each of the batch.
         worlds: draws of their costs.
         directions: of the hypervolume's estimate.
         most_rows: rows that a predictor is fitted on; of more, the best half and an even selection of the others.
@@ -48,10 +48,10 @@ class PlanSettings:
     least_tau: float = 0.2
     tau_errors: float = 3.0
     explore: float = 0.05
-    evaluations: int = 4000
+    evaluations: int = 3000
     population: int = 100
     children: int = 400
-    shortlist: int = 160
+    shortlist: int = 100
     worlds: int = 32
     directions: int = 128
     most_rows: int = 600
@@ -112,7 +112,7 @@ def plan(
         children=settings.children,
         evaluations=settings.evaluations,
     )
-    shortlist = _shortlist(visited, known, settings.shortlist)
+    shortlist = _shortlist(visited, known, max(settings.shortlist, 2 * count))
     candidates = np.concatenate([pending, visited.genes[shortlist]])
     if reference is None:
         reference = _reference(rows, visited)
@@ -129,7 +129,7 @@ def _reference(rows: Rows, visited: Visited) -> Floats:
 
     Measured rows alone would not do: an end of the front that nothing measured is near would promise no gain.
     """
-    front = visited.costs[ranks(visited.costs, visited.violation) == 0]
+    front = visited.costs[first_front(visited.costs, visited.violation)]
     met = rows.violation <= 0
     costs = np.concatenate([front, rows.costs[met]])
     low, high = costs.min(0), costs.max(0)
@@ -163,7 +163,7 @@ def _pick(
     limit = (reference - low) / scale
     measured = (rows.costs[met] - low) / scale
     if len(measured):
-        measured = measured[ranks(measured, np.zeros(len(measured))) == 0]
+        measured = measured[first_front(measured, np.zeros(len(measured)))]
     worlds = (costs - low) / scale
     improvement = Improvement(limit, measured, settings.directions, rng)
     picked = improvement.pick(worlds, allowed, count, pending)

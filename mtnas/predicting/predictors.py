@@ -48,7 +48,7 @@ class Tuned:
         rows: Rows,
         genetics: Genetics,
         models: Sequence[Model],
-        compare: tuple[int, int] = (20, 100),
+        compare: tuple[int, int] = (30, 100),
         few: int = 45,
         folds: int = 3,
     ) -> Tuned:

@@ -47,8 +47,8 @@ class PredictorSampler(BaseSampler):
     Args:
         seed: None: another one each time.
         startup: trials before the first prediction.
-        batch: trials that one fit of the predictors serves. None: 10, or a 25th of the trials if that is more, so
-            that the time for a trial does not grow with their number.
+        batch: trials that one plan serves. None: 5, or a 25th of the trials if that is more, but 100 at most, so that
+            the time for a trial does not grow with their number.
         settings: of the planning of a batch.
         genetics: makes what the genes mean of the distributions of the parameters, in their order; gene i is the
             number of the i-th parameter's value. None: parameters know nothing of each other.
@@ -187,7 +187,7 @@ class PredictorSampler(BaseSampler):
 
     def _size(self, begin: int) -> int:
         """Trials of the batch that begins after so many."""
-        return self.batch or max(10, begin // 25)
+        return self.batch or min(100, max(5, begin // 25))
 
     def _far_off(self, history: History, taken: set[int], pending: Sequence[Genes]) -> Genes:
         """A draw that is far from all there is."""
