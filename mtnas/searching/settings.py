@@ -32,7 +32,7 @@ class SearchSettings:
             task's `reference_error`, or 1.1 times its worst error among the corner networks; the largest reachable
             params, macs and size; 1.1 times the largest latency of a corner network.
         startup: candidates measured before the first prediction, corner networks included.
-        batch: candidates that one plan serves; None: 5, or more once there are many rows.
+        batch: candidates that one plan serves; None: 5, or more with many rows or genes.
         planning: how predictors choose a batch.
         affinities: whether the search uses what the training learned about branching, if it did: half of the networks
             that are drawn have trees from the branch points, and predictors of errors see what company costs a task.

@@ -47,8 +47,8 @@ class PredictorSampler(BaseSampler):
     Args:
         seed: None: another one each time.
         startup: trials before the first prediction.
-        batch: trials that one plan serves. None: 5, or a 25th of the trials if that is more, but 100 at most, so that
-            the time for a trial does not grow with their number.
+        batch: trials that one plan serves. None: 5, or a 25th of the trials or a 20th of the parameters if that is
+            more, but 100 at most, so that the time for a trial does not grow with their numbers.
         settings: of the planning of a batch.
         genetics: makes what the genes mean of the distributions of the parameters, in their order; gene i is the
             number of the i-th parameter's value. None: parameters know nothing of each other.
@@ -160,7 +160,8 @@ class PredictorSampler(BaseSampler):
         history = memory.the_history
         pending, choosing = memory.in_flight(open_trials, trial)
         taken = history.known | set(history.prints(pending).tolist())
-        begin = memory.batch_begin(self.startup, self._size)
+        parameters = len(history.distributions)
+        begin = memory.batch_begin(self.startup, lambda closed: self._size(closed, parameters))
         if begin is None:
             return self._far_off(history, taken, pending)
         batch = memory.batch_at(begin)
@@ -171,7 +172,7 @@ class PredictorSampler(BaseSampler):
             # A batch must not depend on how far it has been measured: a study that is loaded again plans it anew.
             measured = taken if batch.genes else history.marks(begin)
             known = np.array([*measured, *history.prints(pending).tolist(), *batch.marks], dtype=np.uint64)
-            count = max(self._size(begin), choosing + 1 - len(free))
+            count = max(self._size(begin, parameters), choosing + 1 - len(free))
             rows = history.rows(begin)
             made = self._plan(study, memory, rows, begin, known, pending + free, count)
             if not batch.genes:
@@ -185,9 +186,9 @@ class PredictorSampler(BaseSampler):
         repeat: Genes = history.genetics.draw(1, rng)[0]
         return repeat
 
-    def _size(self, begin: int) -> int:
-        """Trials of the batch that begins after so many."""
-        return self.batch or min(100, max(5, begin // 25))
+    def _size(self, begin: int, parameters: int) -> int:
+        """Trials of the batch that begins after so many: a plan takes longer the more rows and parameters there are."""
+        return self.batch or min(100, max(5, begin // 25, parameters // 20))
 
     def _far_off(self, history: History, taken: set[int], pending: Sequence[Genes]) -> Genes:
         """A draw that is far from all there is."""
