@@ -153,13 +153,14 @@ def test_a_branch_that_splits_off_starts_as_a_copy() -> None:
     assert case.architecture(split[0]).path(1) == ((1, "o0"), (1, "o0"))
 
 
-def test_a_prior_draws_half() -> None:
+def test_a_prior_draws_a_quarter() -> None:
     def prior(count: int, rng: np.random.Generator) -> Genes:
         return np.ones((count, len(Parameters(space).distributions)), dtype=np.int64)
 
     space = plain_space([True, True], [2, 2])
     drawn = Case(space, prior=prior).genes.draw(40, np.random.default_rng(0))
-    assert (drawn[:20] == 1).all() and not (drawn[20:] == 1).all()
+    assert (drawn[:10] == 1).all() and not (drawn[10:] == 1).all()
+    assert not (drawn[10:20] == 1).all()
 
 
 def parallel_search(case: Case, trials: int, workers: int) -> list[Architecture]:

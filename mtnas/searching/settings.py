@@ -34,8 +34,8 @@ class SearchSettings:
         startup: candidates measured before the first prediction, corner networks included.
         batch: candidates that one plan serves; None: 5, or more with many rows or genes.
         planning: how predictors choose a batch.
-        affinities: whether the search uses what the training learned about branching, if it did: half of the networks
-            that are drawn have trees from the branch points, and predictors of errors see what company costs a task.
+        affinities: whether the search uses what the training learned about branching, if it did: a quarter of the
+            networks that are drawn have trees from the branch points, and predictors of errors see what company costs.
         threads: CPU threads of torch; 0: torch's default.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.

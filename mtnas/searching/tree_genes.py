@@ -43,10 +43,11 @@ class TreeGenes(Genetics):
         parameters: names of the genes, in their order; of those of `Parameters` that have more than one value.
         objectives: names of the costs that are minimised, by number.
         limits: budgets by cost name; the constraints of the study are the costs less these.
-        prior: draws half of what `draw` gives; None: all are drawn evenly.
+        prior: draws a part of what `draw` gives; None: all are drawn evenly.
         parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
             options have in common is then seen as such. None: options have nothing in common.
         affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
+        prior_share: that part. Half drew too many networks of the same few trees (docs/branching.md).
         most_trees: so many genomes of trees are looked up in a table; where there are more, each is worked out.
     """
 
@@ -60,9 +61,11 @@ class TreeGenes(Genetics):
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
         affinities: Affinities | None = None,
+        prior_share: float = 0.25,
         most_trees: int = 20_000,
     ) -> None:
-        self.space, self.objectives, self.limits, self.prior = space, tuple(objectives), dict(limits), prior
+        self.space, self.objectives, self.limits = space, tuple(objectives), dict(limits)
+        self.prior, self.prior_share = prior, prior_share
         self.tasks, self.blocks = len(space.tasks), len(space.blocks)
         self.options = np.array([len(block.options) for block in space.blocks])
         self.split_depths = np.array(space.split_depths)
@@ -172,7 +175,7 @@ class TreeGenes(Genetics):
     def draw(self, count: int, rng: np.random.Generator) -> Genes:
         drawn = (rng.random((count, len(self.levels))) * self.levels).astype(np.int64)
         if self.prior is not None:
-            likely = self.prior(count // 2, rng)
+            likely = self.prior(round(count * self.prior_share), rng)
             drawn[: len(likely)] = likely
         return drawn
 
