@@ -89,7 +89,7 @@ def _other(folder: Path, command: str) -> str:
 
 
 CHANGES = (
-    Change(r"538ab43fce", _lowest, "ids are those of the run that the README's figures are of"),
+    Change(r"4a9e94568c", _lowest, "ids are those of the run that the README's figures are of"),
     Change(r"bff78c16a5", _other, "the same"),
     Change(r"(-n|--evaluations) \d+", _some_more, "time"),
     Change(r"--(workers|seeds|epochs) \d+", r"--\1 1", "time"),

@@ -127,11 +127,11 @@ class Loop:
             taken, sampler, lambda number: random.Random(derive_seed(self.run.seed, "repair", number))
         )
 
-    def predicting(self, batch: int | None) -> BaseSampler:
+    def predicting(self, slots: int) -> BaseSampler:
         """The sampler of this run: it knows the trees, the exact costs and the reference point.
 
         Args:
-            batch: candidates that one fit of the predictors serves.
+            slots: candidates that are measured or wait at workers at the same time.
         """
         if self._predicting is None:
             joint, settings, reference = self.joint, self.settings, self._reference
@@ -139,7 +139,9 @@ class Loop:
             self._predicting = PredictorSampler(
                 seed=derive_seed(self.run.seed, "search"),
                 startup=settings.startup,
-                batch=batch,
+                batch=settings.batch,
+                # A plan for several workers must last until the next one is made.
+                least_batch=max(5, 2 * slots if slots > 1 else 1),
                 settings=settings.planning,
                 genetics=self._genes,
                 reference=[reference[name] for name in self.study.objectives],

@@ -124,11 +124,9 @@ def _measure(
         pool.open(_roles(loop, supernet, data, latency, pool)) as workers,
         progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance,
     ):
-        # A plan for several workers must last until the next one is made.
-        batch = settings.batch or (2 * workers.slots if workers.slots > 1 else None)
 
         def asked(number: int) -> BaseSampler:
-            return sampler(number) if callable(sampler) else sampler or loop.predicting(batch)
+            return sampler(number) if callable(sampler) else sampler or loop.predicting(workers.slots)
 
         def begin() -> None:
             """As many as workers have room for and are wanted."""

@@ -47,8 +47,9 @@ class PredictorSampler(BaseSampler):
     Args:
         seed: None: another one each time.
         startup: trials before the first prediction.
-        batch: trials that one plan serves. None: 5, or a 25th of the trials or a 20th of the parameters if that is
-            more, but 100 at most, so that the time for a trial does not grow with their numbers.
+        batch: trials that one plan serves. None: a 25th of the trials or a 20th of the parameters if that is more, but
+            no more than 100 and no fewer than ``least_batch``, so that the time for a trial does not grow with their
+            numbers.
         settings: of the planning of a batch.
         genetics: makes what the genes mean of the distributions of the parameters, in their order; gene i is the
             number of the i-th parameter's value. None: parameters know nothing of each other.
@@ -59,6 +60,8 @@ class PredictorSampler(BaseSampler):
             expect is one more thing that predictors see; they are not taken for trials of this study.
         refit: the weights of the predictors are fitted anew when rows have grown by this factor; in between they only
             learn the new rows.
+        least_batch: see ``batch``; twice the trials that are measured at the same time, if that is more than 5, so that
+            a plan lasts until there are results to make the next one of.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class PredictorSampler(BaseSampler):
         seed: int | None = None,
         startup: int = 10,
         batch: int | None = None,
+        least_batch: int = 5,
         settings: PlanSettings | None = None,
         genetics: GeneticsOf | None = None,
         reference: Sequence[float] | None = None,
@@ -80,7 +84,9 @@ class PredictorSampler(BaseSampler):
         if batch is not None:
             check_number(SearchError, "batch", batch, at_least=1, whole=True)
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        check_number(SearchError, "least_batch", least_batch, at_least=1, whole=True)
         self.startup, self.batch, self.refit, self.levels = startup, batch, refit, levels
+        self.least_batch = least_batch
         self.settings = settings or PlanSettings()
         self.genetics = genetics
         self.reference = None if reference is None else tuple(reference)
@@ -188,7 +194,7 @@ class PredictorSampler(BaseSampler):
 
     def _size(self, begin: int, parameters: int) -> int:
         """Trials of the batch that begins after so many: a plan takes longer the more rows and parameters there are."""
-        return self.batch or min(100, max(5, begin // 25, parameters // 20))
+        return self.batch or max(self.least_batch, min(100, max(begin // 25, parameters // 20)))
 
     def _far_off(self, history: History, taken: set[int], pending: Sequence[Genes]) -> Genes:
         """A draw that is far from all there is."""
