@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from zlib import crc32
 
 import numpy as np
 import optuna
@@ -26,7 +27,7 @@ class Case:
 
     def __init__(self, space: ArchitectureSpace, table: CostTable | None = None, prior: Prior | None = None) -> None:
         self.space, self.table, self.parameters = space, table or plain_table(space), Parameters(space)
-        self.names = sorted(self.parameters.distributions, key=lambda name: hash(name) % 97)  # any order will do
+        self.names = sorted(self.parameters.distributions, key=lambda name: crc32(name.encode()))  # any order will do
         self.axes = {name: Axis.of(self.parameters.distributions[name], 64) for name in self.names}
         objectives = [*(f"error/{task}" for task in space.tasks), "error/mean", "params"]
         self.genes = TreeGenes(space, self.table, self.names, objectives, {"macs": 9.0}, prior)

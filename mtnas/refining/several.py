@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtnas.errors import TrainingError
+from mtnas.json_values import read_json, whole
 from mtnas.pools import Halving, Pool, RayPool, run_trials, train_in
 from mtnas.progress import Advance, progress
 from mtnas.refining.job import ROW, STOPPED
@@ -45,14 +46,23 @@ def train_several(
         for name in names:
             in_float = parts[name][0].folder
             if name not in failures and not (in_float / ROW).exists():
-                told = {"epoch": shown.epochs.get(name, 0), "halving": halving.to_json()}
-                write_text(in_float / STOPPED, json.dumps(told))
+                # One that had been ended before tells the others how it went, and may be sent away earlier this time.
+                epoch = max(shown.epochs.get(name, 0), _epoch_of(in_float / STOPPED))
+                write_text(in_float / STOPPED, json.dumps({"epoch": epoch, "halving": halving.to_json()}))
     if failures:
         name, failure = next(iter(failures.items()))
         raise TrainingError(
             f"{len(failures)} of {len(names)} trainings failed, what the others reached is kept; candidate {name}"
             f" failed so:\n{failure.rstrip()}"
         )
+
+
+def _epoch_of(stopped: Path) -> int:
+    """The epoch after which a training was ended; 0 if it was not, or the file does not say so."""
+    try:
+        return whole(read_json(stopped)["epoch"])
+    except (KeyError, OSError, TypeError, ValueError):
+        return 0
 
 
 def left_behind(run: Run) -> list[str]:
