@@ -29,7 +29,7 @@ from mtnas.space.file import load_space_file
 from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
 from mtnas.targets import MeasureSettings, TorchEager, measure
-from mtnas.targets.clock import CudaClock, clock_for
+from mtnas.targets.clock import CudaClock
 from mtnas.training import load_supernetwork, train
 from mtnas.training.weighting import UncertaintyWeighting
 
@@ -156,7 +156,7 @@ class Deep(torch.nn.Module):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_latency_grows_with_the_network(compiled: bool) -> None:
     target = TorchEager(device="cuda", compile=compiled)
-    clock = clock_for(target.device, target.threads)
+    clock = target.clock()
     assert isinstance(clock, CudaClock)
     assert target.describe()["hardware"] == torch.cuda.get_device_name()
     x = torch.randn(1, 64)

@@ -141,7 +141,7 @@ class Loop:
                 startup=settings.startup,
                 batch=settings.batch,
                 # A plan for several workers must last until the next one is made.
-                least_batch=max(5, 2 * slots if slots > 1 else 1),
+                least_batch=max(5, 2 * slots),
                 settings=settings.planning,
                 genetics=self._genes,
                 reference=[reference[name] for name in self.study.objectives],
