@@ -250,28 +250,6 @@ def test_work_does_not_depend_on_whose_it_is() -> None:
         assert (work(leaders, options) == work(leaders, swapped)).all()
 
 
-def test_tensors_are_counted_where_they_change_their_form() -> None:
-    """float -> int8 -> (int8, float): one tensor becomes integers, one becomes float again; one more for the head."""
-    table = CostTable.plain((0, 0), [[(1, 4), (1, 4)]] * 3, [(0, 0)] * 2)
-    parts = [np.array([(0, 0), (0, 1)])] * 3
-    work = WorkFeatures(table, parts, 2)
-    leaders = np.array([[[0, 0], [0, 0], [0, 1]]])
-    options = np.array([[[0, 0], [1, 1], [1, 0]]])
-    features = work(leaders, options)[0]
-    assert len(features) == len(work.groups())
-    changes = (features[-8:] * np.sqrt(2)).round(9).tolist()
-    assert changes == [0, 0, 1, 0, 0, 1, 1, 1]
-
-
-def test_what_passes_through_keeps_its_form() -> None:
-    """int8, then nothing, then int8: no tensor changes between them."""
-    table = CostTable.plain((0, 0), [[(1, 4), (1, 4), (0, 0)]] * 3, [(0, 0)])
-    parts = [np.array([(0, 0), (0, 1), (1, 0)])] * 3
-    work = WorkFeatures(table, parts, 1)
-    features = work(np.zeros((1, 3, 1), dtype=np.int64), np.array([[[1], [2], [1]]]))[0]
-    assert (features[-8:] * np.sqrt(2)).round(9).tolist() == [1, 0, 0, 0, 0, 0, 1, 0]
-
-
 def test_latency_is_linear_in_work_that_adds_up() -> None:
     """A made latency of nodes and conversions is predicted to rounding by the view that a search uses for it."""
     costs = toy_costs()

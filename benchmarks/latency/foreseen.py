@@ -65,6 +65,7 @@ def _ways(
         [LATENCY],
         {},
         parts=space.costs.space.parts,
+        ends=space.costs.ends,
     )
     rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
     count = len(times)

@@ -9,6 +9,7 @@ from mtnas.predicting.model import Fitted, MeanModel, Model, ProcessModel, Regre
 from mtnas.predicting.plan import Plan, PlanSettings, plan
 from mtnas.predicting.predictors import Predictors, Tuned
 from mtnas.predicting.quality import Quality
+from mtnas.predicting.relative_ridge import RelativeRidge
 from mtnas.predicting.rows import Rows
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ProcessModel",
     "Quality",
     "RegressorModel",
+    "RelativeRidge",
     "Rows",
     "Tuned",
     "evolve",

@@ -147,24 +147,25 @@ class MeanModel(Model):
     Args:
         first: knows how unsure it is of each row.
         second: any other.
+        share: of the second.
         name: None: those of the two.
     """
 
-    def __init__(self, first: Model, second: Model, name: str | None = None) -> None:
-        self.first, self.second = first, second
+    def __init__(self, first: Model, second: Model, share: float = 0.5, name: str | None = None) -> None:
+        self.first, self.second, self.share = first, second, share
         self.name = name or f"mean of {first.name} and {second.name}"
 
     def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
         first, second = (model.tuned(X, y, groups) for model in (self.first, self.second))
-        return lambda X, y: _FittedMean(first(X, y), second(X, y))
+        return lambda X, y: _FittedMean(first(X, y), second(X, y), self.share)
 
 
 class _FittedMean(Fitted):
-    def __init__(self, first: Fitted, second: Fitted) -> None:
-        self.first, self.second = first, second
+    def __init__(self, first: Fitted, second: Fitted, share: float) -> None:
+        self.first, self.second, self.share = first, second, share
 
     def mean(self, X: Floats) -> Floats:
-        mean: Floats = (self.first.mean(X) + self.second.mean(X)) / 2
+        mean: Floats = (1 - self.share) * self.first.mean(X) + self.share * self.second.mean(X)
         return mean
 
     def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
@@ -177,10 +178,10 @@ class _FittedMean(Fitted):
 
     def held_out(self) -> HeldOut:
         mean, low, high = self.first.held_out()
-        shift = (self.second.held_out()[0] - mean) / 2
+        shift = self.share * (self.second.held_out()[0] - mean)
         return mean + shift, low + shift, high + shift
 
     def _shift(self, X: Floats) -> Floats:
         """From the first one's mean to that of both."""
-        shift: Floats = (self.second.mean(X) - self.first.mean(X)) / 2
+        shift: Floats = self.share * (self.second.mean(X) - self.first.mean(X))
         return shift

@@ -1,6 +1,7 @@
 """Quantization policies on a torch network: what its quantized file would compute, and how large it would be."""
 
 from mtnas.quantizing.bytes import network_bytes, operator_bytes
+from mtnas.quantizing.ends import Ends
 from mtnas.quantizing.fake import fake_quantized
 from mtnas.quantizing.folding import folded
 from mtnas.quantizing.ranges import Ranges, gather_ranges
@@ -11,6 +12,7 @@ from mtnas.quantizing.wiring import Call, Leaf, Place, wire
 __all__ = [
     "Affine",
     "Call",
+    "Ends",
     "JointCosts",
     "Leaf",
     "Place",

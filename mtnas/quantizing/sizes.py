@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mtnas.architecture import FLOAT, SIZE, Bits, CostTable, JointSpace
 from mtnas.architecture.costs import Amounts
 from mtnas.quantizing.bytes import operator_bytes
+from mtnas.quantizing.ends import Ends
 from mtnas.quantizing.scheme import check_bits
 from mtnas.quantizing.wiring import wire
 from mtnas.space.dry_run import DryRun
@@ -21,10 +22,15 @@ from mtnas.space.threads import cpu_threads
 
 @dataclass(frozen=True)
 class JointCosts:
-    """A space with bits, and what its members cost: ``params``, ``macs`` and ``size_kib``."""
+    """A space with bits, and what its members cost: ``params``, ``macs`` and ``size_kib``.
+
+    Attributes:
+        ends: of every operator, ``[block][operator]``; empty: not known, or of no interest, as where all is in float.
+    """
 
     space: JointSpace
     table: CostTable
+    ends: tuple[tuple[Ends, ...], ...] = ()
 
 
 def joint_costs(
@@ -54,15 +60,20 @@ def joint_costs(
         values = [stem(x)]
         stem_kib = _kib(stem, x, FLOAT)
         able: list[tuple[bool, ...]] = []
+        ends: list[list[Ends]] = []
         sizes: list[list[list[dict[Bits, float]]]] = []  # [block][entering shape][option]
         for block, shapes, following in zip(space.blocks, found.shapes[:-1], found.shapes[1:], strict=True):
             leaving: dict[InputShape, Tensor] = {}
             rows, quantizable = [], [False] * len(block.options)
-            for value in _ordered(values, shapes):
+            entering = _ordered(values, shapes)
+            ends.append([])
+            for value in entering:
                 row = []
                 for number, make in enumerate(block.options.values()):
                     operator = make(tuple(value.shape[1:])).eval()
                     quantizable[number] |= _has_bits(operator, value, depthwise=depthwise)
+                    if value is entering[0]:  # widths make no difference
+                        ends[-1].append(Ends.of(operator, value, depthwise=depthwise))
                     row.append({bits: _kib(operator, value, bits, depthwise=depthwise) for bits in precisions})
                     output = operator(value)
                     leaving.setdefault(tuple(output.shape[1:]), output)
@@ -72,7 +83,7 @@ def joint_costs(
             values = _ordered(list(leaving.values()), following)
         heads = [[_kib(task.head(tuple(v.shape[1:])).eval(), v, FLOAT) for task in space.tasks] for v in values]
     joint = JointSpace(space.architectures, tuple(precisions), tuple(able))
-    return JointCosts(joint, _joined(joint, found.costs, stem_kib, sizes, heads))
+    return JointCosts(joint, _joined(joint, found.costs, stem_kib, sizes, heads), tuple(map(tuple, ends)))
 
 
 def _joined(

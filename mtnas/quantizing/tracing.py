@@ -27,6 +27,7 @@ _aten = torch.ops.aten
 _SAME_VALUE = {_aten.alias.default, _aten.detach.default, _aten.clone.default}
 """Operators that an exported graph does not have."""
 
+_SUMS = {_aten.add.Tensor, _aten.add_.Tensor}
 _RECTIFIERS = {_aten.relu.default, _aten.relu_.default}
 _CLIPS = {_aten.hardtanh.default, _aten.hardtanh_.default, _aten.clamp.default, _aten.clamp_.default}
 _LOWER_CLIPS = {_aten.clamp_min.default, _aten.clamp_min_.default}
@@ -62,11 +63,13 @@ class Trace:
         visits: calls of modules in the order in which they ended: inner ones before those that they are part of.
         readers: number of operators that read each value.
         clips: by the value that a ReLU or another clipping operator reads: the value that it gives, and its limits.
+        sums: by the value that an addition of two tensors gives: the two.
     """
 
     visits: tuple[Visit, ...]
     readers: Mapping[int, int]
     clips: Mapping[int, tuple[int, tuple[float, float]]]
+    sums: Mapping[int, tuple[int, int]]
 
 
 def trace(module: nn.Module, x: Input) -> Trace:
@@ -84,7 +87,7 @@ def trace(module: nn.Module, x: Input) -> Trace:
             undo.callback(part.register_forward_hook(leave, with_kwargs=True).remove)
         with torch.no_grad(), watch:
             module(to_device(head_of(x, 2), device_of(module)))
-    return Trace(tuple(watch.visits), watch.readers, watch.clips)
+    return Trace(tuple(watch.visits), watch.readers, watch.clips, watch.sums)
 
 
 @contextmanager
@@ -100,13 +103,14 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Numbers values, counts their readers and notes what clips them."""
+    """Numbers values, counts their readers and notes what clips or adds them."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.visits: list[Visit] = []
         self.readers: Counter[int] = Counter()
         self.clips: dict[int, tuple[int, tuple[float, float]]] = {}
+        self.sums: dict[int, tuple[int, int]] = {}
         self.calls: Counter[str] = Counter()
         self.entered: list[tuple[int, int | None, int]] = []
         self.returned: set[int] = set()
@@ -150,6 +154,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         limits = _limits(func, args, kwargs or {})
         if limits is not None:
             self.clips[read[0]] = done[0], limits
+        if func in _SUMS and len(read) == 2:
+            self.sums[done[0]] = read[0], read[1]
         return found
 
 

@@ -121,7 +121,7 @@ def wire(module: nn.Module, x: Input) -> tuple[Leaf, ...]:
     seen = trace(module, x)
     totals = Counter(visit.name for visit in seen.visits)
     nodes = _nodes(module)
-    chains = [_Chain(visit, seen, totals) for visit in seen.visits if is_linear(visit.module)]
+    chains = chains_of(seen)
     places: dict[int | None, tuple[Place, ...]] = {}
     for visit in seen.visits:
         # A stem that hands on the input stands for it.
@@ -135,17 +135,31 @@ def wire(module: nn.Module, x: Input) -> tuple[Leaf, ...]:
     return tuple(chain.leaf(nodes, {**places, **loose}) for chain in chains)
 
 
+def chains_of(seen: Trace) -> list[Chain]:
+    """Every call of a convolution or linear layer, in the order of a forward pass."""
+    totals = Counter(visit.name for visit in seen.visits)
+    return [Chain(visit, seen, totals) for visit in seen.visits if is_linear(visit.module)]
+
+
 def is_linear(module: nn.Module) -> bool:
     """Whether it is a convolution or a linear layer that computes as torch's own."""
     forward = type(module).forward
     return any(forward is kind.forward for kind in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
 
 
-class _Chain:
-    """A linear layer with what fuses into it: each step reads what the one before gives, and nothing else reads it."""
+class Chain:
+    """A linear layer with what fuses into it: each step reads what the one before gives, and nothing else reads it.
+
+    Attributes:
+        layer: the layer.
+        takes: the value that it reads.
+        last: the value that leaves the last step.
+    """
 
     def __init__(self, visit: Visit, seen: Trace, totals: Mapping[str, int]) -> None:
-        layer = self.layer = visit.module
+        layer = visit.module
+        assert isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
+        self.layer = layer
         self.call, self.takes = _call(visit, totals), visit.takes
         self.bias_apart = isinstance(layer, nn.Linear) and visit.rank != 2 and layer.bias is not None
         self.norm: Call | None = None
@@ -166,9 +180,13 @@ class _Chain:
                 self.writes = self.writes if activation is None else Place(_call(activation, totals))
                 self.clip, self.last = clip, after
 
+    @property
+    def depthwise(self) -> bool:
+        """Whether the layer is a convolution of one channel at a time."""
+        return not isinstance(self.layer, nn.Linear) and 1 < self.layer.groups == self.layer.in_channels
+
     def leaf(self, nodes: Mapping[str, tuple[int, int]], places: Mapping[int | None, tuple[Place, ...]]) -> Leaf:
         layer = self.layer
-        assert isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
         # A tensor padded by its own values is another one, which nothing else reads.
         padded = not isinstance(layer, nn.Linear) and layer.padding_mode != "zeros"
         reads = (Place(self.call, "input"),) if padded else places[self.takes]
@@ -176,7 +194,7 @@ class _Chain:
             self.call,
             next((node for name, node in nodes.items() if f"{self.call.module}.".startswith(f"nodes.{name}.")), None),
             tuple(layer.weight.shape),
-            not isinstance(layer, nn.Linear) and 1 < layer.groups == layer.in_channels,
+            self.depthwise,
             self.norm,
             self.clip,
             self.bias_apart,

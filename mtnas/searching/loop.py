@@ -157,6 +157,7 @@ class Loop:
             self.study.objectives,
             self.settings.budgets,
             parts=self.joint.space.parts,
+            ends=self.joint.ends,
             affinities=None if self.branching is None else self.branching.affinities,
         )
         if self.branching is not None:

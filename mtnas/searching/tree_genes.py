@@ -8,12 +8,12 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import BayesianRidge
 
 from mtnas.architecture import Affinities, ArchitectureSpace, CostTable, copies, limited
 from mtnas.latency import LATENCY
-from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel
+from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel, RelativeRidge
 from mtnas.predicting.genetics import Floats, Genes
+from mtnas.quantizing import Ends
 from mtnas.results import MEAN_ERROR
 from mtnas.searching.company_features import CompanyFeatures
 from mtnas.searching.path_costs import PathCosts
@@ -21,7 +21,7 @@ from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
 
-WORK_MODEL = MeanModel(ProcessModel(False, iterations=20, spread=2.0), RegressorModel(BayesianRidge()))
+WORK_MODEL = MeanModel(ProcessModel(False, iterations=20, spread=2.0), RegressorModel(RelativeRidge()), share=2 / 3)
 """How latency is predicted. A linear model is best where rows are many, a process where they are few; their mean is
 never far from the better one."""
 
@@ -46,6 +46,8 @@ class TreeGenes(Genetics):
         prior: draws a part of what `draw` gives; None: all are drawn evenly.
         parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
             options have in common is then seen as such. None: options have nothing in common.
+        ends: how every operator meets its neighbours, ``[block][operator]``, for those of latency; empty: as single
+            layers do.
         affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
         prior_share: that part. Half drew too many networks of the same few trees (docs/branching.md).
         most_trees: so many genomes of trees are looked up in a table; where there are more, each is worked out.
@@ -60,6 +62,7 @@ class TreeGenes(Genetics):
         limits: Mapping[str, float],
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
+        ends: Sequence[Sequence[Ends]] = (),
         affinities: Affinities | None = None,
         prior_share: float = 0.25,
         most_trees: int = 20_000,
@@ -92,7 +95,7 @@ class TreeGenes(Genetics):
         self._node = [_of_copies(block, space.most_groups) for block in self._coded]
         self._near = [_near(block) for block in self._parts]
         self._company = None if affinities is None else CompanyFeatures(affinities, self.tasks, self.blocks)
-        self._work = WorkFeatures(costs, self._parts, self.tasks)
+        self._work = WorkFeatures(costs, self._parts, self.tasks, ends)
         self._last: tuple[Genes, Ints, Ints] | None = None
         self._of_tree = np.array([one for one in (*self._parent, *self._depth) if one >= 0], dtype=np.int64)
         self._places = np.cumprod([1, *self.levels[self._of_tree]])[:-1]  # of these genes in the number of a tree

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from mtnas.architecture import CostTable
 from mtnas.predicting.genetics import Floats
+from mtnas.quantizing import Ends
+from mtnas.searching.conversions import COLUMNS, Conversions
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -17,19 +19,30 @@ Bools = NDArray[np.bool_]
 class WorkFeatures:
     """Features of networks that add up over their nodes, whichever tasks these serve.
 
-    For every block: how many nodes have each option, and their MACs by bits. For every place between two blocks: how
-    many tensors are turned into integers there, and how many back into float. A network's latency is nearly linear in
-    them: a layer in integers between float ones pays for its own conversions, one among its like does not.
+    For every block: how many nodes have each operator, how many are in integers, and their MACs by bits. For the whole
+    network: how often tensors are converted, see `Conversions`. A network's latency is nearly linear in them: a layer
+    in integers between float ones pays for its own conversions, one among its like does not. What an operator gains by
+    integers beyond that is there, too, but counts for little until there are many rows.
 
     Args:
         costs: of the space, ``macs`` among them.
         parts: numbers of operator and bits of every option, ``[block](option, parts)``; 0 stands for float, any other
             number for integers. With one part all options are float.
         tasks: number of tasks.
+        ends: of every operator, ``[block][operator]``; empty: all operators are single layers.
+        apart: by how much the columns count that tell operators in integers from each other.
     """
 
-    def __init__(self, costs: CostTable, parts: Sequence[Ints], tasks: int) -> None:
-        self.tasks = tasks
+    def __init__(
+        self,
+        costs: CostTable,
+        parts: Sequence[Ints],
+        tasks: int,
+        ends: Sequence[Sequence[Ends]] = (),
+        apart: float = 0.1,
+    ) -> None:
+        self.tasks, self.apart = tasks, apart
+        self.operators = [block[:, 0] for block in parts]
         self.integer = [_integer(block) for block in parts]
         self.kinds = 2 if any(block.any() for block in self.integer) else 1
         amounts = [np.array(block, dtype=np.float64) for block in costs.options]  # (entering, option, costs)
@@ -37,43 +50,39 @@ class WorkFeatures:
         self.leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
         # What has no weights and does no work hands on what enters, in the bits that it has.
         self.passes = [_without_work(block) for block in amounts]
+        of_options = [
+            [ends[number][operator] if ends else Ends() for operator in block[:, 0].tolist()]
+            for number, block in enumerate(parts)
+        ]
+        self.conversions = Conversions(of_options, self.integer, self.passes, tasks)
 
     def groups(self) -> Ints:
         """For every column, the number of what it tells of, (features,)."""
         widths = []
-        for options in self.passes:
-            widths += [len(options), *[1] * self.kinds]
+        for operators in self.operators:
+            count = int(operators.max()) + 1
+            widths += [count, 1] if self.kinds == 1 else [count, 1, 1, 1, count]
         if self.kinds > 1:
-            widths += [1] * (2 * len(self.passes) + 2)
+            widths += [1] * COLUMNS
         return np.repeat(np.arange(len(widths)), widths)
 
     def __call__(self, leaders: Ints, options: Ints) -> Floats:
-        """(n, blocks, tasks) each -> (n, features)."""
-        count = len(leaders)
+        """(n, blocks, tasks) each -> (n, features)"""
         columns: list[Floats] = []
-        changes: list[Floats] = []
-        entering = np.zeros((count, self.tasks), dtype=np.int64)
-        before = np.zeros((count, self.tasks), dtype=np.int64)  # who leads the node before
-        integer = np.zeros((count, self.tasks), dtype=bool)  # whether what leaves it is in integers
-        for block, passes in enumerate(self.passes):
+        entering = np.zeros((len(leaders), self.tasks), dtype=np.int64)
+        for block, operators in enumerate(self.operators):
             chosen, led = options[:, block], leaders[:, block] == np.arange(self.tasks)
-            columns.append((led[..., None] * np.eye(len(passes))[chosen]).sum(1) / np.sqrt(2))
-            own = self.integer[block][chosen]
-            work = led * self.macs[block][entering, chosen] / (self.tasks * self.macs[block].max() or 1.0)
-            columns += [2 * (work * (own == kind)).sum(1, keepdims=True) for kind in range(self.kinds)]
-            reads = ~passes[chosen]
-            changes += [self._tensors(before, reads & own & ~integer), self._tensors(before, reads & ~own & integer)]
-            integer = np.where(passes[chosen], integer, own)
-            entering, before = self.leads_to[block][entering, chosen], leaders[:, block]
-        changes += [self._tensors(before, integer), self._tensors(before, ~integer)]
-        return np.concatenate([*columns, *(changes if self.kinds > 1 else [])], axis=1)
-
-    def _tensors(self, leaders: Ints, which: Bools) -> Floats:
-        """How many groups have a task for which something holds, (n, 1): a tensor is converted once for all."""
-        found = np.zeros((len(leaders), 1))
-        for leader in range(self.tasks):
-            found[:, 0] += ((leaders == leader) & which).any(1) / np.sqrt(2)
-        return found
+            own = led & self.integer[block][chosen]
+            nodes = np.eye(int(operators.max()) + 1)[operators[chosen]] / np.sqrt(2)  # (n, tasks, operators)
+            work = 2 * self.macs[block][entering, chosen] / (self.tasks * self.macs[block].max() or 1.0)
+            columns += [(nodes * led[..., None]).sum(1), (work * (led & ~own)).sum(1, keepdims=True)]
+            if self.kinds > 1:
+                columns += [own.sum(1, keepdims=True) / np.sqrt(2), (work * own).sum(1, keepdims=True)]
+                columns.append(self.apart * (nodes * own[..., None]).sum(1))
+            entering = self.leads_to[block][entering, chosen]
+        if self.kinds > 1:
+            columns.append(self.conversions(leaders, options) / np.sqrt(2))
+        return np.concatenate(columns, axis=1)
 
 
 def _integer(parts: Ints) -> Bools:

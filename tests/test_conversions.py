@@ -1,0 +1,194 @@
+"""Conversions between float and integers: what is counted of genes is what onnxruntime puts into its graphs."""
+
+from __future__ import annotations
+
+import platform
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from mtnas.architecture import FLOAT, INT8, Candidate, CostTable
+from mtnas.onnx_graphs import calibrate, convert, open_session, quantize
+from mtnas.quantizing import Ends, JointCosts, joint_costs
+from mtnas.searching import Parameters
+from mtnas.searching.conversions import COLUMNS, Conversions
+from mtnas.searching.tree_genes import TreeGenes
+from mtnas.searching.work_features import WorkFeatures
+from mtnas.space.block import Block, Operator
+from mtnas.space.elastic import elastic
+from mtnas.space.operators import conv, encoder, inverted_residual, skip
+from mtnas.space.search_space import SearchSpace
+from mtnas.space.task_types import classification
+from mtnas.supernet import SuperNetwork
+
+IMAGES = torch.rand(4, 1, 12, 12, generator=torch.Generator().manual_seed(0)).contiguous(
+    memory_format=torch.channels_last
+)
+
+
+class Residual(nn.Module):
+    """A convolution beside what enters, then a ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv(x) + x)
+
+
+class TwoReaders(nn.Module):
+    """Two convolutions of what enters, multiplied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        product: Tensor = self.one(x) * self.other(x)
+        return product
+
+
+# Ends of operators --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("operator", "ends"),
+    [
+        (conv(8, 3)((8, 6, 6)), Ends()),
+        (inverted_residual(8, 3, expansion=2)((8, 6, 6)), Ends(ends_in_layer=False, adds=True)),
+        (inverted_residual(8, 3, expansion=1)((8, 6, 6)), Ends(0, depthwise=1, ends_in_layer=False, adds=True)),
+        (inverted_residual(9, 3, expansion=1)((8, 6, 6)), Ends(0, depthwise=1)),
+        (Residual(), Ends(ends_in_layer=False, adds=True)),
+        (TwoReaders(), Ends(2, ends_in_layer=False)),
+        (nn.Conv2d(8, 8, 3, groups=8), Ends(0, depthwise=1, ends_in_layer=False, ends_in_depthwise=True)),
+        (nn.AvgPool2d(2), Ends(0, others=1, ends_in_layer=False, convolutional=False)),
+    ],
+)
+def test_what_an_operator_asks_of_its_neighbours(operator: nn.Module, ends: Ends) -> None:
+    assert Ends.of(operator, torch.rand(2, 8, 6, 6)) == ends
+
+
+def test_an_encoder_reads_twice_and_adds() -> None:
+    """Its norm and its sum read what enters; its linear layers do not."""
+    operator = encoder(heads=2, mlp_ratio=2, head_width=4)((9, 8))
+    assert Ends.of(operator, torch.rand(2, 9, 8)).layers == 0
+    assert Ends.of(operator, torch.rand(2, 9, 8)).others >= 1
+    assert not Ends.of(operator, torch.rand(2, 9, 8)).convolutional
+
+
+def test_depthwise_layers_are_layers_where_they_have_bits() -> None:
+    layer = nn.Conv2d(8, 8, 3, groups=8)
+    assert Ends.of(layer, torch.rand(2, 8, 6, 6), depthwise=True) == Ends()
+
+
+# Conversions of networks --------------------------------------------------------------------------------------------
+
+
+def space_of(middle: dict[str, Operator]) -> SearchSpace:
+    blocks = (
+        Block("one", elastic(conv, channels=(16,), kernel=(1, 3))),
+        Block("two", {**middle, "skip": skip()}),
+        Block("three", elastic(conv, channels=(16,), kernel=(3,))),
+    )
+    return SearchSpace([classification(name, 2) for name in "abc"], blocks)
+
+
+PLAIN = space_of(dict(elastic(conv, channels=(16,), kernel=(3,))))
+RESIDUAL = space_of(dict(elastic(inverted_residual, channels=None, kernel=(3,), expansion=(1, 2))))
+
+
+def counted(costs: JointCosts, candidates: list[Candidate]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """(candidates, `COLUMNS`)"""
+    parameters = Parameters(costs.space.product)
+    genes = TreeGenes(
+        costs.space.product,
+        costs.table,
+        [*parameters.distributions],
+        ["latency_ms"],
+        {},
+        parts=costs.space.parts,
+        ends=costs.ends,
+    )
+    encoded = [parameters.encode(costs.space.join(candidate)) for candidate in candidates]
+    rows = [
+        [int(kind.to_internal_repr(values[name])) for name, kind in parameters.distributions.items()]
+        for values in encoded
+    ]
+    leaders, options = genes.paths(np.array(rows))
+    return genes._work.conversions(leaders, options)
+
+
+def optimized(supernet: SuperNetwork, candidate: Candidate, path: Path) -> Counter[str]:
+    """Operators of the graph that onnxruntime really runs."""
+    import onnx
+
+    graph = convert(supernet.extract(candidate.architecture), IMAGES)
+    content = graph.content
+    if candidate.policy.nodes:
+        content = quantize(graph, candidate, calibrate(graph, [IMAGES])).content
+    open_session(content, optimized=path)
+    return Counter(operator.op_type for operator in onnx.load(path).graph.node)
+
+
+@pytest.mark.parametrize("space", [PLAIN, RESIDUAL])
+def test_they_are_those_of_onnxruntime_s_graphs(space: SearchSpace, tmp_path: Path) -> None:
+    supernet = SuperNetwork(space, IMAGES)
+    costs = joint_costs(space, supernet.found, IMAGES, (FLOAT, INT8))
+    rng = random.Random(0)
+    candidates = [costs.space.split(costs.space.product.draw(rng)) for _ in range(12)]
+    graphs = [optimized(supernet, candidate, tmp_path / f"{n}.onnx") for n, candidate in enumerate(candidates)]
+    found = counted(costs, candidates)
+    there = [
+        [graph[kind] for kind in ("QuantizeLinear", "DequantizeLinear", "ReorderInput", "ReorderOutput", "Transpose")]
+        for graph in graphs
+    ]
+    # Where tensors have which order is this processor's; others keep no blocks of channels.
+    known = 5 if platform.machine() in ("x86_64", "AMD64") else 2
+    if space is PLAIN:
+        assert found[:, :known].tolist() == [row[:known] for row in there]
+        assert np.array(there).std(0).min() > 0
+        return
+    assert found[:, 5].tolist() == [graph["QLinearAdd"] for graph in graphs]
+    assert found[:, 5:].any(0).all()
+    for candidate, graph, columns in zip(candidates, graphs, found.tolist(), strict=True):
+        integer = [
+            option
+            for block, group, option in candidate.architecture.nodes()
+            if block == 1 and (block, group[0]) in candidate.policy.nodes
+        ]
+        # Within, the depthwise convolution reads what the expansion gives, if there is one, and the projection reads
+        # what it gives; a sum in float reads what that gives.
+        expanded = sum("expansion2" in option for option in integer)
+        assert graph["QuantizeLinear"] == columns[0] + len(integer) + columns[8]
+        assert graph["DequantizeLinear"] == columns[1] + expanded + columns[6] + columns[8]
+        if known == 5:  # a sum next to a convolution in float becomes part of that
+            assert graph["Add"] == columns[6] + columns[7]
+
+
+def test_a_tensor_is_in_integers_once_one_of_its_readers_is() -> None:
+    """float -> (int8, float): it is rounded once, and the float reader turns it back."""
+    conversions = Conversions([[Ends(), Ends()]] * 2, [np.array([False, True])] * 2, [np.array([False, False])] * 2, 2)
+    found = conversions(np.array([[[0, 0], [0, 1]]]), np.array([[[0, 0], [1, 0]]]))[0]
+    assert len(found) == COLUMNS
+    # For the head behind the int8 layer it is turned back, too.
+    assert found[:2].tolist() == [1, 2]
+
+
+def test_a_float_network_converts_nothing() -> None:
+    conversions = Conversions([[Ends(), Ends()]] * 2, [np.array([False, True])] * 2, [np.array([False, False])] * 2, 2)
+    assert not conversions(np.array([[[0, 0], [0, 1]]]), np.array([[[0, 0], [0, 0]]]))[0, [0, 1, 4]].any()
+
+
+def test_what_passes_through_converts_nothing() -> None:
+    """int8, then nothing, then int8: one tensor becomes integers, and one float for the head."""
+    table = CostTable.plain((0, 0), [[(1, 4), (1, 4), (0, 0)]] * 3, [(0, 0)])
+    work = WorkFeatures(table, [np.array([(0, 0), (0, 1), (1, 0)])] * 3, 1)
+    features = work(np.zeros((1, 3, 1), dtype=np.int64), np.array([[[1], [2], [1]]]))[0]
+    assert len(features) == len(work.groups())
+    assert (features[-COLUMNS:] * np.sqrt(2)).round(9)[:2].tolist() == [1, 1]
