@@ -15,6 +15,8 @@ from mtnas.predicting.gaussian_process import _NegativeLogPosterior
 from mtnas.predicting.genetics import Exact, fingerprints
 from mtnas.predicting.improvement import Improvement
 from mtnas.predicting.plan import plan
+from mtnas.predicting.polish import polished
+from mtnas.predicting.predictors import Predictors
 from mtnas.predicting.quality import conformal_width, quality
 from mtnas.predicting.warp import Warp
 from mtnas.results.front import hypervolume
@@ -276,9 +278,11 @@ def test_a_batch_spreads_over_the_front_and_skips_what_is_not_allowed() -> None:
     assert chooser.pick(worlds, allowed, 1, pending=1) == [2]
 
 
-def test_plans_hold_no_known_genome_and_depend_on_the_seed_only() -> None:
+@pytest.mark.parametrize(
+    "chosen", [PlanSettings(), PlanSettings(polish=2), PlanSettings([RegressorModel(Ridge())], polish=2)]
+)
+def test_plans_hold_no_known_genome_and_depend_on_the_seed_only(chosen: PlanSettings) -> None:
     genetics, rows = rows_of(40)
-    chosen = PlanSettings()
     tuned = Tuned.on(rows, genetics, chosen.models)
 
     def made(seed: int) -> np.ndarray:
@@ -299,6 +303,58 @@ def test_plans_hold_no_known_genome_and_depend_on_the_seed_only() -> None:
     assert len(np.unique(first, axis=0)) == len(first) == 12
 
 
+def test_polishing_finds_candidates_that_promise_more() -> None:
+    genetics, rows = rows_of(30)
+    tuned = Tuned.on(rows, genetics, PlanSettings().models)
+    predictors = Predictors(rows, genetics, tuned, least_tau=-1, errors=0, most_rows=600)
+    unit = rows.costs.min(0), np.ptp(rows.costs, axis=0)
+    measured = (rows.costs - unit[0]) / unit[1]
+    improvement = Improvement(np.full(2, 1.1), measured, 64, np.random.default_rng(0))
+    start = genetics.draw(60, np.random.default_rng(1))
+    found = polished(
+        genetics,
+        predictors,
+        improvement,
+        unit,
+        start,
+        np.random.default_rng(2),
+        known=fingerprints(rows.genes),
+        count=2,
+        rounds=6,
+        children=50,
+    )
+    assert not np.isin(fingerprints(found), fingerprints(rows.genes)).any()
+
+    def best(genes: np.ndarray) -> float:
+        costs, _ = predictors.worlds(genes, 64, np.random.default_rng(3))
+        reached = improvement.reach((costs - unit[0]) / unit[1], np.ones(costs.shape[:2], dtype=bool))
+        return float(improvement.gains(reached, np.tile(improvement.best, (64, 1))).max())
+
+    assert best(found) > 1.2 * best(start)
+
+
+def test_quantiles_are_those_of_the_draws() -> None:
+    """Of a cost that is predicted, of one that is not trusted, and of a constraint."""
+    genetics, rows = rows_of(60)
+    noise = np.random.default_rng(5).random(60)
+    rows = Rows(rows.genes, np.stack([rows.costs[:, 0], noise], axis=1), {"limit": rows.costs[:, 1] - 20})
+    tuned = Tuned.on(rows, genetics, PlanSettings().models)
+    predictors = Predictors(rows, genetics, tuned, least_tau=0.5, errors=0, most_rows=600)
+    assert predictors.trusted == {0: True, 1: False, "limit": True}
+    genes = genetics.draw(20, np.random.default_rng(6))
+    costs, values = predictors.worlds(genes, 4000, np.random.default_rng(7))
+    deviations = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
+    at_costs, at_values = predictors.quantiles(genes, deviations)
+    for drawn, at in (
+        (costs[..., 0], at_costs[..., 0]),
+        (costs[..., 1], at_costs[..., 1]),
+        (values[..., 0], at_values[..., 0]),
+    ):
+        assert at.shape == (2, 20)
+        for share, quantile in zip((0.5, 0.8413), at, strict=True):
+            assert np.abs(np.quantile(drawn, share, axis=0) - quantile).max() < 0.25 * drawn.std()
+
+
 def test_exact_costs_are_not_predicted() -> None:
     class Known(IndependentGenes):
         def exact(self, genes: np.ndarray) -> Exact:
@@ -308,8 +364,8 @@ def test_exact_costs_are_not_predicted() -> None:
     genes = genetics.draw(30, np.random.default_rng(0))
     genes = genes[genes[:, 0] <= 1]
     rows = Rows(genes, problem(genes), {"limit": genes[:, 0] - 1.0})
-    chosen = PlanSettings()
-    tuned = Tuned.on(rows, genetics, chosen.models)
-    assert list(tuned.models) == [0]
-    made = plan(rows, genetics, tuned, chosen, known=NOTHING, pending=genes[:0], count=30, seed=0)
-    assert (made.genes[:, 0] <= 1).all()
+    for chosen in (PlanSettings(), PlanSettings(polish=1)):
+        tuned = Tuned.on(rows, genetics, chosen.models)
+        assert list(tuned.models) == [0]
+        made = plan(rows, genetics, tuned, chosen, known=NOTHING, pending=genes[:0], count=30, seed=0)
+        assert (made.genes[:, 0] <= 1).all()

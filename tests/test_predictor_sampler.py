@@ -92,6 +92,28 @@ def test_beats_random_search() -> None:
     assert max(ours) < min(random)
 
 
+def test_a_thorough_sampler_plans_every_trial_and_finds_no_less() -> None:
+    def reached(study: Study) -> float:
+        points = np.array([trial.values for trial in study.trials])
+        return float(np.mean([np.min(points @ np.array([share, 1 - share])) for share in np.linspace(0.1, 0.9, 9)]))
+
+    usual = [reached(go_on(new_study(seed), 40)) for seed in range(3)]
+    thorough = []
+    for seed in range(3):
+        sampler = PredictorSampler.thorough(seed, polish=3)
+        study = go_on(optuna.create_study(directions=["minimize"] * 2, sampler=sampler), 40)
+        thorough.append(reached(study))
+        assert sum(PREDICTORS in trial.system_attrs for trial in study.trials) == 30
+        assert len(set(proposals(study))) == 40
+    assert np.mean(thorough) < np.mean(usual)
+
+
+def test_options_come_before_those_of_the_preset() -> None:
+    sampler = PredictorSampler.thorough(3, batch=4, settings=PlanSettings(worlds=8))
+    assert (sampler.seed, sampler.batch, sampler.refit) == (3, 4, 1.05)
+    assert (sampler.settings.worlds, sampler.settings.polish) == (8, 10)
+
+
 def test_maximising_is_minimising_the_opposite() -> None:
     one = go_on(new_study(), 40)
     other = optuna.create_study(directions=["maximize", "minimize"], sampler=PredictorSampler(seed=0))

@@ -14,6 +14,7 @@ from benchmarks.search_quality.problem import Outcome, Problem
 from benchmarks.search_quality.rival import Rival, Search
 
 OURS = "PredictorSampler (ours)"
+THOROUGH = "PredictorSampler, thorough (ours)"
 
 
 def through_optuna(make: Callable[[int], BaseSampler]) -> Search:
@@ -43,6 +44,14 @@ def predictor_sampler(seed: int) -> BaseSampler:
     return sampler
 
 
+def thorough_sampler(seed: int) -> BaseSampler:
+    """Ours, for trials that take long."""
+    from mtnas import PredictorSampler
+
+    sampler: BaseSampler = PredictorSampler.thorough(seed)
+    return sampler
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     verbosity = optuna.logging.get_verbosity()
@@ -69,4 +78,7 @@ OPTUNA_RIVALS = (
     ),
 )
 
-OURS_RIVAL = Rival(OURS, through_optuna(predictor_sampler))
+OURS_RIVALS = (
+    Rival(THOROUGH, through_optuna(thorough_sampler), at_most=100),
+    Rival(OURS, through_optuna(predictor_sampler)),
+)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks.search_quality.curves import Curve
-from benchmarks.search_quality.optuna_rivals import OURS
+from benchmarks.search_quality.optuna_rivals import OURS, THOROUGH
 from benchmarks.search_quality.problem import Problem
 from mtnas.plotting.save import save_figure
 from mtnas.plotting.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
@@ -27,6 +27,7 @@ STYLES = {
     "AGE-MOEA (pymoo)": (BLUE, "--"),
     "LINAS ridge": (ORANGE, "-"),
     "LINAS SVR": (ORANGE, "--"),
+    THOROUGH: (VERMILLION, "--"),
     OURS: (VERMILLION, "-"),
 }
 """A colour per family, a dash per member."""
@@ -48,7 +49,7 @@ def draw(path: Path, problem: Problem, found: Sequence[Curve]) -> None:
         colour, dash = STYLES[rival]
         low, high = np.quantile(values, [0.1, 0.9], axis=0)
         axes.fill_between(evaluations, low, high, color=colour, alpha=0.12, linewidth=0)
-        width = 3.0 if rival == OURS else 1.4
+        width = 3.0 if rival in (OURS, THOROUGH) else 1.4
         axes.plot(evaluations, values.mean(0), color=colour, linestyle=dash, linewidth=width, label=rival)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(ScalarFormatter())

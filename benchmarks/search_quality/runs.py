@@ -14,7 +14,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.search_quality.optuna_rivals import OURS
+from benchmarks.search_quality.optuna_rivals import OURS, THOROUGH
 from benchmarks.search_quality.problem import Outcome
 from benchmarks.search_quality.problems import problem_named
 from benchmarks.search_quality.rivals import RIVALS
@@ -65,7 +65,7 @@ def run_all(jobs: Sequence[Job], workers: int, again: bool) -> list[Finished]:
         workers: processes to spread over.
         again: run ours even where it is kept.
     """
-    due = [job for job in jobs if (again and job.rival == OURS) or read(job) is None]
+    due = [job for job in jobs if (again and job.rival in (OURS, THOROUGH)) or read(job) is None]
     with progress("searches", len(jobs), len(jobs) - len(due)) as advance:
         for job in _in_processes(due, workers) if workers > 1 else map(run, due):
             advance(f"{job.problem}, {job.rival}, seed {job.seed}")
@@ -87,7 +87,7 @@ def run(job: Job) -> Job:
     torch.set_num_threads(threads)
     value = {
         "asked": job.asked(),
-        "module": _module_of_ours() if job.rival == OURS else None,
+        "module": _module_of_ours() if job.rival in (OURS, THOROUGH) else None,
         "seconds": seconds,
         "genes": [outcome.genes for outcome in outcomes],
         "costs": [outcome.costs for outcome in outcomes],

@@ -44,7 +44,7 @@ def evolve(
         evaluations: number of candidates to judge. The search ends earlier when few children are new.
     """
     met: set[int] = set()
-    genes, prints = _new(genetics, start, met)
+    genes, prints = new_ones(genetics, start, met)
     alive = Visited(genes, *judge(genes), prints)
     generations = [alive]
     fresh = children
@@ -52,7 +52,7 @@ def evolve(
         alive = _take(alive, survivors(alive.costs, alive.violation, population))
         # Survivors come best first, so that the lower of two places wins a tournament.
         places = (rng.random((2, 2, children)) * len(alive.genes)).astype(np.int64).min(1)
-        made, prints = _new(genetics, genetics.vary(alive.genes[places[0]], alive.genes[places[1]], rng), met)
+        made, prints = new_ones(genetics, genetics.vary(alive.genes[places[0]], alive.genes[places[1]], rng), met)
         fresh = len(made)
         if fresh:
             generations.append(Visited(made, *judge(made), prints))
@@ -62,11 +62,11 @@ def evolve(
 
 def distinct(genetics: Genetics, genes: Genes, known: NDArray[np.uint64]) -> tuple[Genes, NDArray[np.uint64]]:
     """The genomes that differ from each other and are not known, in their order, with their fingerprints."""
-    return _new(genetics, genes, set(known.tolist()))
+    return new_ones(genetics, genes, set(known.tolist()))
 
 
-def _new(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
-    """The genomes that were not met, each once; from now on they were."""
+def new_ones(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
+    """The genomes that were not met, each once, and their fingerprints; from now on they were."""
     prints = fingerprints(genetics.identity(genes))
     keep = []
     for place, value in enumerate(prints.tolist()):

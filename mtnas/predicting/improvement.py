@@ -34,11 +34,16 @@ class Improvement:
         uniform = qmc.Sobol(size, rng=rng).random(count)
         directions = np.abs(norm.ppf(np.clip(uniform, 1e-6, 1 - 1e-6)))
         self.inverse = (1 / (directions / np.linalg.norm(directions, axis=1, keepdims=True))).astype(np.float32)
-        reached = self._reach(measured[None])
+        reached = self.reach(measured[None], np.ones((1, len(measured)), dtype=bool))
         self.best = reached[0].max(0) if len(measured) else np.zeros(count, dtype=np.float32)
 
-    def _reach(self, costs: Floats) -> NDArray[np.float32]:
-        """(worlds, n, objectives) -> (worlds, n, directions)"""
+    def reach(self, costs: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """How far candidates come along every direction, (worlds, n, directions); nowhere where they are not allowed.
+
+        Args:
+            costs: (worlds, n, objectives).
+            allowed: (worlds, n).
+        """
         room = np.maximum(self.reference - costs, 0).astype(np.float32)
         volumes = np.empty((*costs.shape[:2], len(self.inverse)), dtype=np.float32)
         reach, other = np.empty((2, *volumes.shape[1:]), dtype=np.float32)
@@ -50,6 +55,7 @@ class Improvement:
             volume[:] = reach
             for _ in range(costs.shape[-1] - 1):
                 volume *= reach
+        volumes *= allowed[..., None]
         return volumes
 
     def pick(self, worlds: Floats, allowed: NDArray[np.bool_], count: int, pending: int = 0) -> list[int]:
@@ -61,7 +67,7 @@ class Improvement:
             count: how many to pick.
             pending: the first candidates that are being measured already: they count, but are not picked.
         """
-        reach = self._reach(worlds) * allowed[..., None]
+        reach = self.reach(worlds, allowed)
         best = np.broadcast_to(self.best, (len(worlds), len(self.best))).copy()
         if pending:
             best = np.maximum(best, reach[:, :pending].max(1))
@@ -70,14 +76,14 @@ class Improvement:
         free[:pending] = False
         # Where nothing promises a gain any more, the likeliest to be allowed comes first.
         tiebreak = 1e-12 * allowed.mean(0)
-        score = np.where(free, self._gains(reach, best) + tiebreak, -1.0)
+        score = np.where(free, self.gains(reach, best) + tiebreak, -1.0)
         for _ in range(min(count, int(free.sum()))):
             # A gain only ever shrinks as others are picked (lazy greedy, Minoux 1978): one that stays first is right.
             stale = free.copy()
             while stale[chosen := int(score.argmax())]:
                 order = np.argsort(np.where(stale, -score, np.inf), kind="stable")
                 again = order[: min(self.lookahead, int(stale.sum()))]
-                score[again] = self._gains(reach[:, again], best) + tiebreak[again]
+                score[again] = self.gains(reach[:, again], best) + tiebreak[again]
                 stale[again] = False
             picked.append(chosen)
             free[chosen], score[chosen] = False, -1.0
@@ -85,7 +91,7 @@ class Improvement:
         return picked
 
     @staticmethod
-    def _gains(reach: NDArray[np.float32], best: NDArray[np.float32]) -> Floats:
+    def gains(reach: NDArray[np.float32], best: NDArray[np.float32]) -> Floats:
         """Mean gain over worlds and directions: (worlds, n, directions) and (worlds, directions) -> (n,)."""
         gains = reach - best[:, None]
         np.maximum(gains, 0, out=gains)

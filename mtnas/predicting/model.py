@@ -36,6 +36,13 @@ class Fitted(ABC):
     def held_out(self) -> HeldOut:
         """What is predicted for every row without it, with what was settled on all rows."""
 
+    def quantiles(self, X: Floats, deviations: Floats) -> Floats:
+        """Costs so many standard deviations from the most likely ones, (deviations, n)."""
+        mean, (low, high) = self.mean(X), self.interval(X, 1.0)
+        wide = np.maximum(deviations, 0)[:, None] * (high - mean) - np.maximum(-deviations, 0)[:, None] * (mean - low)
+        found: Floats = mean + wide
+        return found
+
 
 class Model(ABC):
     """A way to predict a cost, before it has seen rows."""
@@ -97,6 +104,10 @@ class _FittedProcess(Fitted):
     def interval(self, X: Floats, width: float) -> tuple[Floats, Floats]:
         mean, spread = self.process.predict(X, return_std=True)
         return self.warp.inverse(mean - width * spread), self.warp.inverse(mean + width * spread)
+
+    def quantiles(self, X: Floats, deviations: Floats) -> Floats:
+        mean, spread = self.process.predict(X, return_std=True)
+        return self.warp.inverse(mean + deviations[:, None] * spread)
 
     def held_out(self) -> HeldOut:
         mean, spread = self.process.leave_one_out()

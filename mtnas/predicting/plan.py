@@ -12,6 +12,7 @@ from mtnas.predicting.evolution import Visited, distinct, evolve, first_front, s
 from mtnas.predicting.genetics import Floats, Genes, Genetics, fingerprints, meets_exact_constraints
 from mtnas.predicting.improvement import Improvement
 from mtnas.predicting.model import Model, ProcessModel
+from mtnas.predicting.polish import polished
 from mtnas.predicting.predictors import Cost, Predictors, Tuned
 from mtnas.predicting.quality import Quality
 from mtnas.predicting.rows import Rows
@@ -42,6 +43,9 @@ class PlanSettings:
         worlds: draws of their costs.
         directions: of the hypervolume's estimate.
         most_rows: rows that a predictor is fitted on; of more, the best half and an even selection of the others.
+        polish: rounds of ``children`` in which the expected gain of hypervolume itself is climbed, for every candidate
+            of a batch. None are made by default: they take several times as long as all else, and pay where an
+            evaluation takes many seconds.
     """
 
     models: Sequence[Model] = field(default_factory=lambda: (*_processes(), *_processes(spread=2.0, iterations=20)))
@@ -55,6 +59,7 @@ class PlanSettings:
     worlds: int = 32
     directions: int = 128
     most_rows: int = 600
+    polish: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,10 +118,26 @@ def plan(
         evaluations=settings.evaluations,
     )
     shortlist = _shortlist(visited, known, max(settings.shortlist, 2 * count))
-    candidates = np.concatenate([pending, visited.genes[shortlist]])
+    likely = visited.genes[shortlist]
     if reference is None:
         reference = _reference(rows, visited)
-    picked = _pick(rows, predictors, candidates, len(pending), count, settings, rng, reference)
+    gain = _Gain(rows, reference)
+    if settings.polish:
+        promising = polished(
+            genetics,
+            predictors,
+            gain.improvement(settings.directions, rng),
+            (gain.low, gain.scale),
+            np.concatenate([likely, genetics.draw(settings.population, rng)]),
+            rng,
+            known=np.concatenate([known, fingerprints(genetics.identity(pending))]),
+            count=count,
+            rounds=settings.polish,
+            children=settings.children,
+        )
+        likely, _ = distinct(genetics, np.concatenate([promising, likely[: len(likely) // 2]]), known)
+    candidates = np.concatenate([pending, likely])
+    picked = _pick(gain, predictors, candidates, len(pending), count, settings, rng)
     chosen = candidates[picked]
     if len(chosen) < count:
         prints = np.concatenate([known, fingerprints(genetics.identity(chosen))])
@@ -143,30 +164,44 @@ def _shortlist(visited: Visited, known: NDArray[np.uint64], count: int) -> NDArr
     return free[survivors(visited.costs[free], visited.violation[free], count)]
 
 
+class _Gain:
+    """The gain of hypervolume over what is measured, in units of the costs that are of interest.
+
+    Attributes:
+        low: cost that counts as zero, (objectives,).
+        scale: difference of costs that counts as one, (objectives,).
+        reference: of the hypervolume, in units.
+        measured: the front of the measured rows, in units, (n, objectives).
+    """
+
+    def __init__(self, rows: Rows, reference: Floats) -> None:
+        met = rows.violation <= 0
+        good = rows.costs[met] if met.any() else rows.costs
+        self.low, high = good.min(0), good.max(0)
+        self.scale = np.where(high > self.low, high - self.low, 1.0)
+        self.reference = (reference - self.low) / self.scale
+        self.measured = (rows.costs[met] - self.low) / self.scale
+        if len(self.measured):
+            self.measured = self.measured[first_front(self.measured, np.zeros(len(self.measured)))]
+
+    def improvement(self, directions: int, rng: np.random.Generator) -> Improvement:
+        return Improvement(self.reference, self.measured, directions, rng)
+
+
 def _pick(
-    rows: Rows,
+    gain: _Gain,
     predictors: Predictors,
     candidates: Genes,
     pending: int,
     count: int,
     settings: PlanSettings,
     rng: np.random.Generator,
-    reference: Floats,
 ) -> list[int]:
     """Candidates by expected gain of hypervolume, every so often the least certain one instead."""
     costs, values = predictors.worlds(candidates, settings.worlds, rng)
     allowed = np.asarray((values <= 0).all(-1))
-    met = rows.violation <= 0
-    good = rows.costs[met] if met.any() else rows.costs
-    low, high = good.min(0), good.max(0)
-    scale = np.where(high > low, high - low, 1.0)
-    limit = (reference - low) / scale
-    measured = (rows.costs[met] - low) / scale
-    if len(measured):
-        measured = measured[first_front(measured, np.zeros(len(measured)))]
-    worlds = (costs - low) / scale
-    improvement = Improvement(limit, measured, settings.directions, rng)
-    picked = improvement.pick(worlds, allowed, count, pending)
+    worlds = (costs - gain.low) / gain.scale
+    picked = gain.improvement(settings.directions, rng).pick(worlds, allowed, count, pending)
     explored = int(rng.binomial(count, settings.explore))
     if explored and len(candidates) > pending + count:
         unsure = worlds.std(0).sum(-1)

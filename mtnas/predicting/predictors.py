@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from mtnas.predicting.genetics import Exact, Floats, Genes, Genetics
 from mtnas.predicting.model import Fitted, Model
@@ -168,6 +169,23 @@ class Predictors:
             values[..., column] = self._draws(name, exact.constraints.get(name), views, count, rng)
         return costs, values
 
+    def quantiles(self, genes: Genes, deviations: Floats) -> tuple[Floats, Floats]:
+        """Costs (worlds, n, objectives) and values of constraints (worlds, n, constraints) at quantiles.
+
+        Args:
+            deviations: standard deviations from what is most likely, by world, for every objective and then every
+                constraint, (worlds, objectives + constraints).
+        """
+        exact, views = self.genetics.exact(genes), self._views(genes)
+        costs = np.empty((len(deviations), len(genes), self.objectives))
+        for number in range(self.objectives):
+            costs[..., number] = self._quantiles(number, exact.objectives.get(number), views, deviations[:, number])
+        values = np.empty((len(deviations), len(genes), len(self.constraints)))
+        for column, name in enumerate(self.constraints):
+            off = deviations[:, self.objectives + column]
+            values[..., column] = self._quantiles(name, exact.constraints.get(name), views, off)
+        return costs, values
+
     def _views(self, genes: Genes) -> dict[int, Floats]:
         return {view: self.genetics.features(genes, view) for view in {self.genetics.view(c) for c in self.fitted}}
 
@@ -187,6 +205,15 @@ class Predictors:
         if self.trusted[cost]:
             return self.fitted[cost].samples(X, count, rng)
         return rng.choice(self._seen[cost], size=(count, len(X)))
+
+    def _quantiles(self, cost: Cost, exact: Floats | None, views: Mapping[int, Floats], deviations: Floats) -> Floats:
+        """(worlds, n)"""
+        if exact is not None:
+            return np.broadcast_to(exact, (len(deviations), len(exact)))
+        if self.trusted[cost]:
+            return self.fitted[cost].quantiles(views[self.genetics.view(cost)], deviations)
+        alike: Floats = np.quantile(self._seen[cost], norm.cdf(deviations))[:, None]
+        return alike
 
 
 def _margin(fitted: Fitted) -> float:
