@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -28,7 +29,7 @@ from mtnas.targets import MeasureSettings, OnnxRuntime
 
 OBJECTIVES = (MEAN_ERROR, LATENCY, SIZE)
 
-JOINT, FLOAT_ALONE = "joint", "architecture in float"
+JOINT, BUDGETED, FLOAT_ALONE = "joint", "joint, error as a budget", "architecture in float"
 THEN_INT8, LARGEST = "architecture, then all int8", "policy of the largest network"
 
 
@@ -90,12 +91,14 @@ def all_int8(architecture: Architecture) -> Candidate:
     return Candidate(architecture, QuantizationPolicy.uniform(nodes, *INT8))
 
 
-def of_search(setting: Setting, name: str, settings: SearchSettings) -> list[Measured]:
+def of_search(
+    setting: Setting, name: str, settings: SearchSettings, budgets: Mapping[str, float] = MappingProxyType({})
+) -> list[Measured]:
     """Rows of an mtnas search."""
     path = setting.folder / name.replace(" ", "-").replace(",", "")
     run = Run(path) if path.exists() else fork_run(setting.run, path)
     settings = replace(
-        settings, objectives=OBJECTIVES, target=setting.target, measuring=setting.measuring, threads=1, budgets={}
+        settings, objectives=OBJECTIVES, target=setting.target, measuring=setting.measuring, threads=1, budgets=budgets
     )
     results = search(setting.space, setting.data, run, settings, supernet=setting.supernet)
     rows = results.rows[: settings.evaluations]
@@ -105,6 +108,13 @@ def of_search(setting: Setting, name: str, settings: SearchSettings) -> list[Mea
 def joint(setting: Setting) -> list[Measured]:
     """Architecture and bits together."""
     return of_search(setting, JOINT, SearchSettings(setting.evaluations, precisions=(FLOAT, INT8)))
+
+
+def budgeted(setting: Setting) -> list[Measured]:
+    """Architecture and bits together, by one who wants no loss: no error above the largest network's in float."""
+    largest = mean_error(CandidateErrors(setting.supernet, setting.data)(Candidate(setting.largest())))
+    settings = SearchSettings(setting.evaluations, precisions=(FLOAT, INT8))
+    return of_search(setting, BUDGETED, settings, {MEAN_ERROR: largest})
 
 
 def float_alone(setting: Setting) -> list[Measured]:
@@ -156,6 +166,7 @@ def of_largest(setting: Setting) -> list[Measured]:
 
 ARMS: dict[str, Callable[[Setting], list[Measured]]] = {
     JOINT: joint,
+    BUDGETED: budgeted,
     FLOAT_ALONE: float_alone,
     THEN_INT8: then_int8,
     LARGEST: of_largest,
