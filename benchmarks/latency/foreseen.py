@@ -22,14 +22,22 @@ from mtnas.searching.tree_genes import TreeGenes
 from mtnas.targets import MeasureSettings, OnnxRuntime
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 OURS = "ours: nodes, MACs, conversions"
 
 RIDGE = RidgeCV(alphas=np.logspace(-4, 3, 15))
 
 
-def rows_of(space: Measurable, seed: int, learn: int, unseen: int, settings: MeasureSettings) -> list[dict[str, Any]]:
-    """One row for every way to foresee, and one for measuring again."""
+def rows_of(
+    space: Measurable, seed: int, learn: int, unseen: int, settings: MeasureSettings, splits: int = 16
+) -> list[dict[str, Any]]:
+    """One row for every way to foresee, and one for measuring again.
+
+    Args:
+        splits: of the measured candidates into those that are learned from and those that are foreseen, at random; ways
+            get the mean of them, for one split says little.
+    """
     target = OnnxRuntime(keep=learn + unseen)
     anchor = space.anchor(target)
     drawn = space.draw(learn + unseen, seed)
@@ -43,42 +51,66 @@ def rows_of(space: Measurable, seed: int, learn: int, unseen: int, settings: Mea
             again += space.measured([candidate], target, anchor, settings)
             advance(f"{again[-1]:.3f} ms")
     times, repeated = np.array(first), np.array(again)
-    rows = [_row(space, seed, "measured again", 0, repeated, times[learn:])]
+    rows = [_row(space, seed, "measured again", 0, unseen, *_off(repeated, times[learn:]))]
+    ways = _Ways(space, drawn, times)
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(times)) for _ in range(splits)]
     for count in sorted({learn // 2, learn}):
-        for name, foreseen in _ways(space, drawn, times[:count], learn, seed):
-            rows.append(_row(space, seed, name, count, foreseen, times[learn:]))
+        found = [_figures(ways, order[:count], order[learn:]) for order in orders]
+        for name in found[0]:
+            off, tau = np.mean([figures[name] for figures in found], axis=0)
+            rows.append(_row(space, seed, name, count, unseen, off, tau, f"mean of {splits} splits"))
     few = drawn[learn : learn + unseen // 4]
     deltas = _sum_of_deltas(space, few, target, anchor, settings)
-    rows.append(_row(space, seed, "the float network and one-node deltas", 0, deltas, times[learn : learn + len(few)]))
+    figures = _off(deltas, times[learn : learn + len(few)])
+    rows.append(_row(space, seed, "the float network and one-node deltas", 0, len(few), *figures))
     return rows
 
 
-def _ways(
-    space: Measurable, drawn: list[Candidate], times: Floats, learn: int, seed: int
-) -> Iterator[tuple[str, Floats]]:
-    """Ways to foresee the candidates from ``learn`` on, from the times of the first ones."""
-    parameters = Parameters(space.costs.space.product)
-    genes = TreeGenes(
-        space.costs.space.product,
-        space.costs.table,
-        [*parameters.distributions],
-        [LATENCY],
-        {},
-        parts=space.costs.space.parts,
-        ends=space.costs.ends,
-    )
-    rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
-    count = len(times)
-    work, groups = genes.features(rows, genes.view(LATENCY)), genes.groups(genes.view(LATENCY))
-    (model,) = genes.models(genes.view(LATENCY))
-    yield OURS, model.tuned(work[:count], times, groups)(work[:count], times).mean(work[learn:])
-    yield "the same, ridge alone", RIDGE.fit(work[:count], times).predict(work[learn:])
-    whole, groups = genes.features(rows, 0), genes.groups(0)
-    chosen = most_foresighted(PlanSettings().models, whole[:count], times, groups)
-    fitted = chosen.tuned(whole[:count], times, groups)(whole[:count], times)
-    yield "features that errors are predicted by", fitted.mean(whole[learn:])
-    counts = np.concatenate(list(_counts(space, drawn)), axis=1)
-    yield "additive table: nodes by operator and bits", RIDGE.fit(counts[:count], times).predict(counts[learn:])
+class _Ways:
+    """Ways to foresee some candidates from the times of others."""
+
+    def __init__(self, space: Measurable, drawn: list[Candidate], times: Floats) -> None:
+        parameters = Parameters(space.costs.space.product)
+        self.times = times
+        self.genes = TreeGenes(
+            space.costs.space.product,
+            space.costs.table,
+            [*parameters.distributions],
+            [LATENCY],
+            {},
+            parts=space.costs.space.parts,
+            ends=space.costs.ends,
+        )
+        self.rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
+        self.counts = np.concatenate(list(_counts(space, drawn)), axis=1)
+
+    def __call__(self, seen: Ints, unseen: Ints) -> Iterator[tuple[str, Floats]]:
+        """Times of the unseen, by way; (n,) numbers of candidates each."""
+        genes, times = self.genes, self.times[seen]
+        view = genes.view(LATENCY)
+        work, groups = genes.features(self.rows, view), genes.groups(view)
+        (model,) = genes.models(view)
+        yield OURS, model.tuned(work[seen], times, groups)(work[seen], times).mean(work[unseen])
+        yield "the same, ridge alone", RIDGE.fit(work[seen], times).predict(work[unseen])
+        whole, groups = genes.features(self.rows, 0), genes.groups(0)
+        chosen = most_foresighted(PlanSettings().models, whole[seen], times, groups)
+        yield (
+            "features that errors are predicted by",
+            chosen.tuned(whole[seen], times, groups)(whole[seen], times).mean(whole[unseen]),
+        )
+        counts = self.counts
+        yield "additive table: nodes by operator and bits", RIDGE.fit(counts[seen], times).predict(counts[unseen])
+
+
+def _figures(ways: _Ways, seen: Ints, unseen: Ints) -> dict[str, tuple[float, float]]:
+    """`_off` of every way."""
+    return {name: _off(foreseen, ways.times[unseen]) for name, foreseen in ways(seen, unseen)}
+
+
+def _off(foreseen: Floats, times: Floats) -> tuple[float, float]:
+    """Mean percentage error and Kendall's tau."""
+    return 100 * float(np.mean(np.abs(foreseen - times) / times)), float(kendalltau(foreseen, times).statistic)
 
 
 def _counts(space: Measurable, drawn: list[Candidate]) -> Iterator[Floats]:
@@ -117,14 +149,16 @@ def _sum_of_deltas(
     return np.array(found)
 
 
-def _row(space: Measurable, seed: int, how: str, count: int, foreseen: Floats, times: Floats) -> dict[str, Any]:
+def _row(
+    space: Measurable, seed: int, how: str, count: int, unseen: int, off: float, tau: float, note: str = ""
+) -> dict[str, Any]:
     return {
         "space": space.name,
         "seed": seed,
         "what": how,
         "measured": count,
-        "unseen": len(times),
-        "off by, %": 100 * float(np.mean(np.abs(foreseen - times) / times)),
-        "tau": float(kendalltau(foreseen, times).statistic),
-        "note": "",
+        "unseen": unseen,
+        "off by, %": off,
+        "tau": tau,
+        "note": note,
     }
