@@ -47,6 +47,20 @@ def figures(tau: float, *, mape: float = 5.0, trusted: bool = True) -> Predictor
     return PredictorFigures("a model", 20, tau, mape, 0.875, trusted)
 
 
+def test_a_thorough_search_plans_every_candidate(tmp_path: Path) -> None:
+    """By the option, and as the space file says without it."""
+    swift, thorough = (trained_run(tmp_path / name) for name in ("swift", "thorough"))
+    assert (
+        call("search", swift.path, "-n", "14").code == call("search", thorough.path, "-n", "14", "--thorough").code == 0
+    )
+    planned = [[report.measured for report in read_predictors(made)] for made in (swift, thorough)]
+    assert planned[1] == list(range(planned[1][0], 14))
+    assert 0 < len(planned[0]) < len(planned[1])
+    # Going on without the option is swift again.
+    assert call("search", thorough.path, "-n", "24").code == 0
+    assert len(read_predictors(thorough)) < len(planned[1]) + 10
+
+
 # Reading ---------------------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,14 @@ PlateauOption = Annotated[
         " space file's share). 0: go on. Default: the space file's.",
     ),
 ]
+ThoroughOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--thorough/--swift",
+        help="Plan every candidate by itself, which takes a tenth of a second more for each and finds more with as many"
+        " evaluations; or several at a time. Default: the space file's.",
+    ),
+]
 WarmStartOption = Annotated[
     Path | None,
     typer.Option(

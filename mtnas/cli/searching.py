@@ -31,6 +31,7 @@ def run(
     int8: options.Int8Option = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
+    thorough: options.ThoroughOption = None,
     workers: options.WorkersOption = 0,
     ray_address: options.RayOption = None,
     worker_cpus: options.CpusOption = 1.0,
@@ -56,7 +57,15 @@ def run(
         work = steps.Work.new(run, space, data_dir, seed)
         training = work.training(epochs, device, tensorboard=tensorboard)
         searching = work.searching(
-            evaluations, budget, objective, device, keep=False, time_limit=time_limit, plateau=plateau, int8=int8
+            evaluations,
+            budget,
+            objective,
+            device,
+            keep=False,
+            time_limit=time_limit,
+            plateau=plateau,
+            int8=int8,
+            thorough=thorough,
         )
         example, _ = work.data.example()
         searched_space(searching, work.file.space, check(work.file.space, work.data), example)
@@ -133,6 +142,7 @@ def search(
     int8: options.Int8Option = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
+    thorough: options.ThoroughOption = None,
     warm_start: options.WarmStartOption = None,
     workers: options.WorkersOption = 0,
     ray_address: options.RayOption = None,
@@ -154,7 +164,15 @@ def search(
         earlier = None if warm_start is None else read_results(steps.existing_run(warm_start))
         work = steps.Work.existing(run, space, data_dir)
         settings = work.searching(
-            evaluations, budget, objective, device, keep=True, time_limit=time_limit, plateau=plateau, int8=int8
+            evaluations,
+            budget,
+            objective,
+            device,
+            keep=True,
+            time_limit=time_limit,
+            plateau=plateau,
+            int8=int8,
+            thorough=thorough,
         )
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
         with work.run.hold(), work.asking(settings):

@@ -93,6 +93,7 @@ class Work:
         time_limit: float | None = None,
         plateau: int | None = None,
         int8: bool | None = None,
+        thorough: bool | None = None,
     ) -> SearchSettings:
         """The space file's search settings, with what the command line changes.
 
@@ -102,6 +103,7 @@ class Work:
                 file says.
             time_limit: minutes in place of the space file's `TimeLimit`; 0: no such rule.
             plateau: evaluations in place of those of the space file's `Plateau`, whose gain stays; 0: no such rule.
+            thorough: whether candidates are planned one by one; None: as the space file says.
         """
         from mtnas.architecture import FLOAT, INT8
         from mtnas.searching import SearchSettings
@@ -120,6 +122,8 @@ class Work:
             settings = replace(settings, objectives=objectives)
         if int8 is not None:
             settings = replace(settings, precisions=(FLOAT, INT8) if int8 else (FLOAT,))
+        if thorough is not None:
+            settings = replace(settings, thorough=thorough)
         settings = replace(settings, stop_when=_stop_when(settings.stop_when, time_limit, plateau))
         if device is not None:
             settings = replace(settings, device=device)

@@ -20,7 +20,7 @@ from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Row, mean_error
 from mtnas.runs import Run
 from mtnas.searching.parameters import Parameters
-from mtnas.searching.predictor_sampler import PredictorSampler
+from mtnas.searching.predictor_sampler import POLISH, PredictorSampler
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stored_trials import check_parameters
@@ -136,17 +136,22 @@ class Loop:
         if self._predicting is None:
             joint, settings, reference = self.joint, self.settings, self._reference
             assert reference is not None
-            self._predicting = PredictorSampler(
-                seed=derive_seed(self.run.seed, "search"),
-                startup=settings.startup,
-                batch=settings.batch,
+            options: dict[str, Any] = {
+                "seed": derive_seed(self.run.seed, "search"),
+                "startup": settings.startup,
                 # A plan for several workers must last until the next one is made.
-                least_batch=max(5, 2 * slots),
-                settings=settings.planning,
-                genetics=self._genes,
-                reference=[reference[name] for name in self.study.objectives],
-                earlier=self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
-            )
+                "least_batch": max(5, 2 * slots),
+                "settings": settings.planning,
+                "genetics": self._genes,
+                "reference": [reference[name] for name in self.study.objectives],
+                "earlier": self.earlier.trials(self.proposals.parameters, joint, self.study.objectives),
+            }
+            if settings.batch is not None:
+                options["batch"] = settings.batch
+            if settings.thorough:
+                self._predicting = PredictorSampler.thorough(polish=settings.planning.polish or POLISH, **options)
+            else:
+                self._predicting = PredictorSampler(**options)
         return self._predicting
 
     def _genes(self, names: Iterable[str]) -> TreeGenes:

@@ -32,8 +32,10 @@ class SearchSettings:
             task's `reference_error`, or 1.1 times its worst error among the corner networks; the largest reachable
             params, macs and size; 1.1 times the largest latency of a corner network.
         startup: candidates measured before the first prediction, corner networks included.
-        batch: candidates that one plan serves; None: 5, or more with many rows or genes.
+        batch: candidates that one plan serves; None: 5, or more with many rows or genes; 1 where it is thorough.
         planning: how predictors choose a batch.
+        thorough: whether every candidate has a plan of its own, made with all rows so far, see
+            `PredictorSampler.thorough`. It takes about a tenth of a second, and pays where evaluations take seconds.
         affinities: whether the search uses what the training learned about branching, if it did: a quarter of the
             networks that are drawn have trees from the branch points, and predictors of errors see what company costs.
         threads: CPU threads of torch; 0: torch's default.
@@ -59,6 +61,7 @@ class SearchSettings:
     startup: int = 10
     batch: int | None = None
     planning: PlanSettings = field(default_factory=PlanSettings)
+    thorough: bool = False
     affinities: bool = True
     threads: int = 0
     device: str = "auto"
