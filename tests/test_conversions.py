@@ -74,8 +74,8 @@ def test_what_an_operator_asks_of_its_neighbours(operator: nn.Module, ends: Ends
     assert Ends.of(operator, torch.rand(2, 8, 6, 6)) == ends
 
 
-def test_an_encoder_reads_twice_and_adds() -> None:
-    """Its norm and its sum read what enters; its linear layers do not."""
+def test_an_encoder_reads_what_enters_in_float() -> None:
+    """Its norm and its sum do; its linear layers read what the norm gives."""
     operator = encoder(heads=2, mlp_ratio=2, head_width=4)((9, 8))
     assert Ends.of(operator, torch.rand(2, 9, 8)).layers == 0
     assert Ends.of(operator, torch.rand(2, 9, 8)).others >= 1

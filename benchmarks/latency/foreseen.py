@@ -72,8 +72,7 @@ class _Ways:
 
     def __init__(self, space: Measurable, drawn: list[Candidate], times: Floats) -> None:
         parameters = Parameters(space.costs.space.product)
-        self.times = times
-        self.genes = TreeGenes(
+        genes = TreeGenes(
             space.costs.space.product,
             space.costs.table,
             [*parameters.distributions],
@@ -82,24 +81,22 @@ class _Ways:
             parts=space.costs.space.parts,
             ends=space.costs.ends,
         )
-        self.rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
+        rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
+        view = genes.view(LATENCY)
+        self.times = times
+        (self.model,) = genes.models(view)
+        self.work, self.of_work = genes.features(rows, view), genes.groups(view)
+        self.whole, self.of_whole = genes.features(rows, 0), genes.groups(0)
         self.counts = np.concatenate(list(_counts(space, drawn)), axis=1)
 
     def __call__(self, seen: Ints, unseen: Ints) -> Iterator[tuple[str, Floats]]:
         """Times of the unseen, by way; (n,) numbers of candidates each."""
-        genes, times = self.genes, self.times[seen]
-        view = genes.view(LATENCY)
-        work, groups = genes.features(self.rows, view), genes.groups(view)
-        (model,) = genes.models(view)
-        yield OURS, model.tuned(work[seen], times, groups)(work[seen], times).mean(work[unseen])
+        times, work, whole, counts = self.times[seen], self.work, self.whole, self.counts
+        yield OURS, self.model.tuned(work[seen], times, self.of_work)(work[seen], times).mean(work[unseen])
         yield "the same, ridge alone", RIDGE.fit(work[seen], times).predict(work[unseen])
-        whole, groups = genes.features(self.rows, 0), genes.groups(0)
-        chosen = most_foresighted(PlanSettings().models, whole[seen], times, groups)
-        yield (
-            "features that errors are predicted by",
-            chosen.tuned(whole[seen], times, groups)(whole[seen], times).mean(whole[unseen]),
-        )
-        counts = self.counts
+        chosen = most_foresighted(PlanSettings().models, whole[seen], times, self.of_whole)
+        fitted = chosen.tuned(whole[seen], times, self.of_whole)(whole[seen], times)
+        yield "features that errors are predicted by", fitted.mean(whole[unseen])
         yield "additive table: nodes by operator and bits", RIDGE.fit(counts[seen], times).predict(counts[unseen])
 
 

@@ -130,7 +130,7 @@ def plan(
             (gain.low, gain.scale),
             np.concatenate([likely, genetics.draw(settings.population, rng)]),
             rng,
-            known=np.concatenate([known, fingerprints(genetics.identity(pending))]),
+            known=known,
             count=count,
             rounds=settings.polish,
             children=settings.children,
