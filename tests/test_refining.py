@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from mtnas.quantizing import fake_quantized, gather_ranges
 from mtnas.refining import read_refined
 from mtnas.refining.candidate_job import CandidateJob
 from mtnas.refining.job import Job
+from mtnas.refining.learning_rate import with_learning_rate
 from mtnas.refining.quantized_job import QuantizedJob
 from mtnas.results import corners, mean_error
 from mtnas.supernet import BranchedNetwork
@@ -280,6 +283,33 @@ def test_starting_from_scratch_ignores_inherited_weights(run: Run, space: Search
 def test_impossible_settings_are_refused(name: str, value: float) -> None:
     with pytest.raises(TrainingError, match=f"^{name} must .*but is {value}"):
         RefineSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_new_weights_learn_as_fast_as_the_supernetwork_did(tmp_path: Path, space: SearchSpace, data: Data) -> None:
+    run = Run(tmp_path / "run", 0)
+    train(space, data, run, TrainingSettings(epochs=1, learning_rate=3e-3), show_progress=False)
+    hard = [chosen(run)["hard sharing, largest"]]
+    how = RefineSettings(epochs=1, threads=1)
+    refine(space, data, run, hard, how, show_progress=False)
+    refine(space, data, run, hard, replace(how, from_scratch=True), show_progress=False)
+    rates = {
+        path.parent.name.partition("-")[2]: json.loads(path.read_text())["settings"]["learning_rate"]
+        for path in (run.path / "refined").glob("*/row.json")
+    }
+    assert rates == {"fine-tuned": 2e-3, "from-scratch": 3e-3}
+    # What was made by default is what was made by naming that rate, and another one would be other settings.
+    refine(space, data, run, hard, replace(how, from_scratch=True, learning_rate=3e-3), show_progress=False)
+    with pytest.raises(RunError, match="learning_rate': 0.003.*'learning_rate': 0.002"):
+        refine(space, data, run, hard, replace(how, from_scratch=True, learning_rate=2e-3), show_progress=False)
+
+
+@pytest.mark.parametrize("damage", [{"learning_rate": 0}, {"learning_rate": "fast"}, {}])
+def test_a_run_that_does_not_tell_how_fast_it_learned_is_damaged(tmp_path: Path, damage: dict[str, Any]) -> None:
+    run = Run(tmp_path, 0)
+    run.manifest.write("training", damage)
+    with pytest.raises(RunError, match="manifest .* is damaged"):
+        with_learning_rate(RefineSettings(from_scratch=True), run)
+    assert with_learning_rate(RefineSettings(), run).learning_rate == 2e-3
 
 
 def test_without_a_test_split_there_is_no_test_error(tmp_path: Path, space: SearchSpace, data: Data) -> None:

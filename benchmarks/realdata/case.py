@@ -56,8 +56,9 @@ class Case:
         here: dict[str, Any] = {"threads": 1, "device": "cpu"}
         training = replace(file.setting("training", TrainingSettings()), epochs=lengths.supernet_epochs, **here)
         searching = replace(file.setting("searching", SearchSettings()), evaluations=lengths.evaluations, **here)
+        refining = file.setting("refining", RefineSettings())
         alone, tuning = (
-            RefineSettings(epochs=epochs, patience=epochs, from_scratch=from_scratch, **here)
+            replace(refining, epochs=epochs, patience=epochs, from_scratch=from_scratch, **here)
             for epochs, from_scratch in ((lengths.alone_epochs, True), (lengths.fine_tuning_epochs, False))
         )
         return cls(
@@ -67,8 +68,7 @@ class Case:
             rule,
             training,
             searching,
-            # From new weights as fast as the supernetwork learns; from inherited ones at the product's rate.
-            replace(alone, learning_rate=training.learning_rate),
+            alone,
             tuning,
         )
 

@@ -16,6 +16,7 @@ from mtnas.refining.comparison import ComparedNetwork, Comparison
 from mtnas.refining.comparison_files import claim_comparison, compared_folder, network_folder, read_compared
 from mtnas.refining.fresh import fresh_network
 from mtnas.refining.job import Job
+from mtnas.refining.learning_rate import with_learning_rate
 from mtnas.refining.settings import RefineSettings
 from mtnas.refining.widening import Widened, Widths
 from mtnas.runs import Run, write_text
@@ -69,7 +70,7 @@ def compare(
             f"candidate {candidate.id} has a quantization policy, but float networks are compared; compare"
             " Candidate(candidate.architecture)"
         )
-    settings = replace(settings or RefineSettings(), from_scratch=True)
+    settings = with_learning_rate(replace(settings or RefineSettings(), from_scratch=True), run)
     device = resolve_device(settings.device)
     with cpu_threads(settings.threads):
         widths = _widths_of(widened, data, run)

@@ -69,7 +69,7 @@ class Job(ABC):
     @property
     def learning_rate(self) -> float:
         """Peak rate."""
-        return self.settings.learning_rate
+        return self.settings.rate
 
     @property
     def asked(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from mtnas.architecture import Candidate
 from mtnas.errors import TrainingError
 from mtnas.pools import Halving, Pool, RayPool
 from mtnas.quantizing import check_bits
+from mtnas.refining.learning_rate import with_learning_rate
 from mtnas.refining.rows import RefinedRows, read_refined
 from mtnas.refining.settings import RefineSettings
 from mtnas.refining.several import train_several
@@ -62,7 +63,7 @@ def refine(
         for node, bits in candidate.policy.entries:
             for of, number in zip(("weight", "activation"), bits, strict=True):
                 check_bits(number, f"the {of} of node {node} of candidate {candidate.id}")
-    settings = settings or RefineSettings()
+    settings = with_learning_rate(settings or RefineSettings(), run)
     if halving is not None:
         _check_halving(halving, space, pool)
     with run.hold(), cpu_threads(settings.threads):

@@ -16,7 +16,8 @@ class RefineSettings:
     Args:
         epochs: largest number of passes over the training data.
         patience: epochs without a lower mean validation error before training stops.
-        learning_rate: peak rate of AdamW; warmed up linearly, then cosine to zero.
+        learning_rate: peak rate of AdamW; warmed up linearly, then cosine to zero. None: 0.002 from inherited weights,
+            and from new ones the rate that the supernetwork was trained at.
         weight_decay: of AdamW.
         warmup_share: share of all steps over which the learning rate rises.
         gradient_clip: largest norm of the gradient of one step; 0: not clipped.
@@ -30,7 +31,7 @@ class RefineSettings:
 
     epochs: int = 30
     patience: int = 10
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-4
     warmup_share: float = 0.05
     gradient_clip: float = 5.0
@@ -45,11 +46,16 @@ class RefineSettings:
             check_number(TrainingError, name, getattr(self, name), at_least=1, whole=True)
         for name in ("threads", "quantized_epochs"):
             check_number(TrainingError, name, getattr(self, name), at_least=0, whole=True)
-        for name in ("learning_rate", "quantized_learning_rate"):
-            check_number(TrainingError, name, getattr(self, name), above=0)
+        for name, rate in (("learning_rate", self.rate), ("quantized_learning_rate", self.quantized_learning_rate)):
+            check_number(TrainingError, name, rate, above=0)
         check_number(TrainingError, "warmup_share", self.warmup_share, at_least=0, at_most=1)
         for name in ("weight_decay", "gradient_clip"):
             check_number(TrainingError, name, getattr(self, name), at_least=0)
+
+    @property
+    def rate(self) -> float:
+        """Peak rate from inherited weights, and from all where one is named."""
+        return 2e-3 if self.learning_rate is None else self.learning_rate
 
     def to_json(self, *, quantized: bool = False) -> dict[str, Any]:
         """All settings that determine the result; the device and its threads do not.
