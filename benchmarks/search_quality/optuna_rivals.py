@@ -79,6 +79,6 @@ OPTUNA_RIVALS = (
 )
 
 OURS_RIVALS = (
-    Rival(THOROUGH, through_optuna(thorough_sampler), at_most=100),
+    Rival(THOROUGH, through_optuna(thorough_sampler), at_most=250),
     Rival(OURS, through_optuna(predictor_sampler)),
 )
