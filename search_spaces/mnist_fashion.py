@@ -1,7 +1,7 @@
 """A handwritten digit top left, a piece of clothing bottom right (Multi-Fashion+MNIST, arXiv 1912.12854).
 
 Needs the idx files of MNIST and Fashion-MNIST in ``<data directory>/mnist`` and ``<data directory>/fashion_mnist``.
-Tasks about different kinds of images share less than those of `multifashion.py`, from which nothing else differs.
+Tasks about different kinds of images share less than those of `multifashion.py`, whose blocks these are.
 """
 
 from __future__ import annotations
