@@ -51,11 +51,12 @@ class Case:
     alone_seeds: int = 12
 
     @classmethod
-    def of(cls, name: str, data_dir: Path | None, alone: Alone, tau: float, gap: float) -> Case:
-        """Of a space file that is shipped, with its settings, on one thread."""
+    def of(cls, name: str, data_dir: Path | None, alone_epochs: int, tau: float, gap: float) -> Case:
+        """Of a space file that is shipped, with its settings, on one thread; networks alone learn as it does."""
         file = load_space_file(Path(__file__).parents[2] / "search_spaces" / f"{name}.py")
         training = replace(file.setting("training", TrainingSettings()), threads=1, device="cpu")
         searching = replace(file.setting("searching", SearchSettings()), threads=1)
+        alone = Alone(alone_epochs, training.learning_rate, training.weight_decay)
         return cls(name, file.space, file.data(data_dir), training, searching, alone, tau, gap)
 
 
@@ -107,12 +108,11 @@ def _alone(case: Case, candidates: list[Candidate], folder: Path, seeds: int) ->
 
 
 def _cases(options: Options) -> tuple[list[Case], str]:
-    cases = [Case.of("digits", None, Alone(30, 1e-2), 0.8, 1.0)]
+    cases = [Case.of("digits", None, 30, 0.8, 1.0)]
     if options.quick:
         return [_small(cases[0])], "\n--quick: digits, few epochs and candidates, two ways; its figures mean nothing"
     try:
-        alone = Alone(8, 1e-2, weight_decay=0.1)
-        many = Case.of("multifashion", options.data_dir, alone, 0.8, 1.5)
+        many = Case.of("multifashion", options.data_dir, 8, 0.8, 1.5)
         cases.append(replace(many, front=6, interior=10, alone_seeds=4))
     except DataError as error:
         return cases, f"\nMultiFashion left out: {error}"
@@ -122,7 +122,7 @@ def _cases(options: Options) -> tuple[list[Case], str]:
 def _small(case: Case) -> Case:
     """A version that ends within a minute."""
     training, searching = replace(case.training, epochs=4), replace(case.searching, evaluations=12)
-    alone = Alone(1, 1e-2)
+    alone = replace(case.alone, epochs=1)
     less = replace(case, training=training, searching=searching, alone=alone, tau=-1.0, gap=100.0)
     return replace(less, front=2, interior=2, alone_seeds=1)
 

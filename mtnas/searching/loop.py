@@ -20,7 +20,7 @@ from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Row, mean_error
 from mtnas.runs import Run
 from mtnas.searching.parameters import Parameters
-from mtnas.searching.predictor_sampler import POLISH, PredictorSampler
+from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stored_trials import check_parameters
@@ -148,10 +148,9 @@ class Loop:
             }
             if settings.batch is not None:
                 options["batch"] = settings.batch
-            if settings.thorough:
-                self._predicting = PredictorSampler.thorough(polish=settings.planning.polish or POLISH, **options)
-            else:
-                self._predicting = PredictorSampler(**options)
+            if settings.thorough and settings.planning.polish:
+                options["polish"] = settings.planning.polish
+            self._predicting = (PredictorSampler.thorough if settings.thorough else PredictorSampler)(**options)
         return self._predicting
 
     def _genes(self, names: Iterable[str]) -> TreeGenes:

@@ -29,9 +29,6 @@ from mtnas.seeds import derive_seed
 
 GeneticsOf = Callable[[Mapping[str, BaseDistribution]], Genetics]
 
-POLISH = 10
-"""Rounds of polishing of a thorough search where nothing is said."""
-
 _log = optuna.logging.get_logger("mtnas")
 
 
@@ -98,7 +95,7 @@ class PredictorSampler(BaseSampler):
         self._studies: dict[str, _Memory] = {}
 
     @classmethod
-    def thorough(cls, seed: int | None = None, polish: int = POLISH, **options: Any) -> PredictorSampler:
+    def thorough(cls, seed: int | None = None, polish: int = 10, **options: Any) -> PredictorSampler:
         """A sampler for trials that take many seconds each: a tenth of a second a trial instead of some milliseconds.
 
         Every trial has a plan of its own, made by all that is measured; predictors are settled anew whenever there are
