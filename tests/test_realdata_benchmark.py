@@ -105,6 +105,9 @@ def test_the_chosen_member_is_the_best_of_the_front_within_the_limit(branched: b
     chosen = rule.choose(results)
     assert chosen in fitting and chosen.costs[MEAN_ERROR] == min(row.costs[MEAN_ERROR] for row in fitting)
     assert rule.choose(shuffled(results, seed)) == chosen
+    slack = replace(rule, slack=0.01).choose(results)
+    near = [row for row in fitting if row.costs[MEAN_ERROR] <= chosen.costs[MEAN_ERROR] + 0.01]
+    assert slack in near and slack.costs["params"] == min(row.costs["params"] for row in near)
 
 
 def test_members_that_share_everything_are_passed_over_only_where_that_is_asked_for() -> None:
@@ -137,7 +140,14 @@ def network(name: str, error: float, *, valid: float | None = None, params: int 
     return Trained(name, "", params, macs, {"a": held, "b": held}, {"a": error, "b": error})
 
 
-def outcome(seed: int, member: float, hard: Sequence[tuple[float, float]], *, single: float = 0.2) -> Outcome:
+def outcome(
+    seed: int,
+    member: float,
+    hard: Sequence[tuple[float, float]],
+    *,
+    single: float = 0.2,
+    narrow: tuple[Trained, ...] = (),
+) -> Outcome:
     """With errors of the member, of hard sharing at equal params (test and validation), and of single-task networks."""
     return Outcome(
         seed,
@@ -146,6 +156,7 @@ def outcome(seed: int, member: float, hard: Sequence[tuple[float, float]], *, si
         network("single equal", 0.3),
         network("hard", 0.15, macs=100),
         network("single", single),
+        narrow,
         network("tuned", 0.1 + seed / 1000),
         network("hard tuned", 0.12),
         network("single tuned", 0.18),
@@ -182,6 +193,9 @@ def test_census_bars_ask_for_equal_auc_and_for_the_cheapest_shared_bottom_of_it(
     lost, share, strict = census_bars("census", [outcome(0, 0.15, [(0.2, 0.2)])])
     assert lost.holds and share.holds and strict.holds and strict.value == 0.4
     assert not census_bars("census", [outcome(0, 0.152, [(0.2, 0.2)])])[0].holds
+    narrow = (network("hard narrow", 0.15, macs=50), network("hard narrower", 0.2, macs=10))
+    strict = census_bars("census", [outcome(0, 0.15, [(0.2, 0.2)], narrow=narrow)])[2]
+    assert not strict.holds and math.isclose(strict.value, 40 / 50)
 
 
 def test_the_table_has_every_network_of_every_seed_and_their_means() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,7 +23,8 @@ ABOUT = (
     "Each seed trains a supernetwork, searches it and chooses one member of the front by validation errors: the lowest"
     f" mean error within {OVERLAY_RULE.share:.0%} of the params of the single-task networks (overlays; members that"
     " share everything are passed over if there are others), or within"
-    f" {CENSUS_RULE.share:.0%} of the MACs of hard sharing (Census). That"
+    f" {CENSUS_RULE.share:.0%} of the MACs of hard sharing (Census; the cheapest whose mean error is within"
+    f" {EQUAL_AUC:g} of the lowest there). That"
     " member is trained from scratch beside hard sharing and single-task networks of its params, and beside both at"
     " the space's full width, all alike, with the largest operators where nothing else is said; the epoch of lowest"
     " mean validation error is kept, and test errors are measured once. Fine-tuned: the same member, and hard sharing"
@@ -41,15 +42,19 @@ ABOUT = (
 
 @dataclass(frozen=True)
 class Kind:
-    """What is asked of one kind of data."""
+    """What is asked of one kind of data; for ``narrower`` see `Case`."""
 
     rule: Rule
     lengths: Lengths
     bars: Callable[[str, Sequence[Outcome]], list[Bar]]
+    narrower: tuple[float, ...] = ()
 
+
+NARROWER = (0.25, 0.35, 0.5, 0.7)
+"""Widths at which the cheapest shared bottom of equal AUC is looked for."""
 
 OVERLAY = Kind(OVERLAY_RULE, OVERLAYS, overlay_bars)
-KINDS = dict(zip(DATA, (OVERLAY, OVERLAY, Kind(CENSUS_RULE, CENSUS, census_bars)), strict=True))
+KINDS = dict(zip(DATA, (OVERLAY, OVERLAY, Kind(CENSUS_RULE, CENSUS, census_bars, NARROWER)), strict=True))
 
 
 def measure(asked: Asked, options: Options) -> Report:
@@ -61,7 +66,7 @@ def measure(asked: Asked, options: Options) -> Report:
         kind = KINDS[name]
         lengths = asked.lengths(QUICK if options.quick else kind.lengths)
         try:
-            case = Case.of(name, options.data_dir, kind.rule, lengths)
+            case = replace(Case.of(name, options.data_dir, kind.rule, lengths), narrower=kind.narrower)
         except DataError as error:
             report.about += f"\n{name} left out: {error}"
             continue

@@ -14,14 +14,15 @@ from mtnas.results import mean_error
 OVERLAY_RULE = Rule("params", 0.6, SINGLE_TASK, branched=True)
 """At most 60 % of the single-task networks' params in all."""
 
-CENSUS_RULE = Rule("macs", 0.5, HARD_SHARING, branched=False)
-"""At most half of the shared bottom's MACs. Tasks that do not compete may as well share everything."""
 
 CHANCE = 0.05
 """A lead is beyond chance where its p is below."""
 
 EQUAL_AUC = 0.001
 """Mean AUCs that differ by less are called equal: the third digit is the last that tables of this data print."""
+
+CENSUS_RULE = Rule("macs", 0.5, HARD_SHARING, branched=False, slack=EQUAL_AUC)
+"""The cheapest of about the lowest error, within half of the shared bottom's MACs; it may share everything."""
 
 
 def overlay_bars(data: str, outcomes: Sequence[Outcome]) -> list[Bar]:

@@ -34,6 +34,7 @@ class Case:
         searching: without budgets, which follow from the rule.
         alone: of networks from scratch. The epoch of lowest mean validation error is kept, and none is left out.
         fine_tuning: of the front member from inherited weights.
+        narrower: factors of the widths at which hard sharing is trained, too.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Case:
     searching: SearchSettings
     alone: RefineSettings
     fine_tuning: RefineSettings
+    narrower: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, name: str, data_dir: Path | None, rule: Rule, lengths: Lengths) -> Case:

@@ -14,26 +14,28 @@ SINGLE_TASK, HARD_SHARING = "single-task, largest", "hard sharing, largest"
 
 @dataclass(frozen=True)
 class Rule:
-    """The front member of lowest mean validation error within a share of a corner network's cost.
+    """The front member of lowest mean validation error within a share of a corner network's cost, or about that.
 
     Attributes:
         cost: name of an exact cost.
         share: of the corner's.
         corner: name of the corner network.
         branched: whether members that share everything are passed over, unless the front has no others.
+        slack: the cheapest member is taken of those whose error is at most this much above the lowest.
     """
 
     cost: str
     share: float
     corner: str
     branched: bool
+    slack: float = 0.0
 
     def limit(self, space: ArchitectureSpace, costs: CostTable) -> float:
         """Most that a member may cost."""
         return self.share * costs.of(space, corners(space, costs)[self.corner])[self.cost]
 
     def choose(self, results: Results) -> Row:
-        """The member; of equal errors the cheaper, then the one that was found first.
+        """The member; of equal costs the better, then the one that was found first.
 
         Raises:
             SearchError: if no member fits.
@@ -48,7 +50,9 @@ class Rule:
             row for row in fitting if not shares_all(results.space, results.cost_table, row.candidate.architecture)
         ]
         wanted = parted if self.branched and parted else fitting
-        return min(wanted, key=lambda row: (row.costs[MEAN_ERROR], row.costs[self.cost], row.number))
+        most = min(row.costs[MEAN_ERROR] for row in wanted) + self.slack
+        near = [row for row in wanted if row.costs[MEAN_ERROR] <= most]
+        return min(near, key=lambda row: (row.costs[self.cost], row.costs[MEAN_ERROR], row.number))
 
 
 def shares_all(space: ArchitectureSpace, costs: CostTable, architecture: Architecture) -> bool:

@@ -42,6 +42,7 @@ class Outcome:
         single_equal: single-task networks re-widthed to the member's params.
         hard: hard sharing as wide as the space, largest operators.
         single: single-task networks as wide as the space, largest operators.
+        hard_narrow: hard sharing at other widths, largest operators.
         fine_tuned: the member gone on with from inherited weights.
         hard_tuned: hard sharing as wide as the space, likewise.
         single_tuned: single-task networks as wide as the space, likewise.
@@ -53,6 +54,7 @@ class Outcome:
     single_equal: Trained
     hard: Trained
     single: Trained
+    hard_narrow: tuple[Trained, ...]
     fine_tuned: Trained
     hard_tuned: Trained
     single_tuned: Trained
@@ -60,7 +62,7 @@ class Outcome:
     @property
     def networks(self) -> tuple[Trained, ...]:
         """All, in the order of the table."""
-        from_scratch = (self.member, *self.hard_equal, self.single_equal, self.hard, self.single)
+        from_scratch = (self.member, *self.hard_equal, self.single_equal, self.hard, self.single, *self.hard_narrow)
         return (*from_scratch, self.fine_tuned, self.hard_tuned, self.single_tuned)
 
     @property
@@ -97,7 +99,7 @@ class Outcome:
             tolerance: by which it may be higher. The full width counts whatever it reaches.
         """
         limit = mean_error(self.member.valid) + tolerance
-        fitting = [one for one in self.hard_equal if mean_error(one.valid) <= limit]
+        fitting = [one for one in (*self.hard_equal, *self.hard_narrow) if mean_error(one.valid) <= limit]
         return min((*fitting, self.hard), key=lambda one: one.macs)
 
 
