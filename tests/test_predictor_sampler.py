@@ -110,6 +110,8 @@ def test_options_come_before_those_of_the_preset() -> None:
     sampler = PredictorSampler.thorough(3, batch=4, settings=PlanSettings(worlds=8))
     assert (sampler.seed, sampler.batch, sampler.refit) == (3, 4, 1.05)
     assert (sampler.settings.worlds, sampler.settings.polish) == (8, 10)
+    for asked, rounds in (({}, 3), ({"polish": 5}, 5)):
+        assert PredictorSampler.thorough(0, settings=PlanSettings(polish=3), **asked).settings.polish == rounds
 
 
 def test_maximising_is_minimising_the_opposite() -> None:

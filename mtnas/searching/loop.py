@@ -148,8 +148,6 @@ class Loop:
             }
             if settings.batch is not None:
                 options["batch"] = settings.batch
-            if settings.thorough and settings.planning.polish:
-                options["polish"] = settings.planning.polish
             self._predicting = (PredictorSampler.thorough if settings.thorough else PredictorSampler)(**options)
         return self._predicting
 

@@ -95,7 +95,7 @@ class PredictorSampler(BaseSampler):
         self._studies: dict[str, _Memory] = {}
 
     @classmethod
-    def thorough(cls, seed: int | None = None, polish: int = 10, **options: Any) -> PredictorSampler:
+    def thorough(cls, seed: int | None = None, polish: int | None = None, **options: Any) -> PredictorSampler:
         """A sampler for trials that take many seconds each: a tenth of a second a trial instead of some milliseconds.
 
         Every trial has a plan of its own, made by all that is measured; predictors are settled anew whenever there are
@@ -103,10 +103,11 @@ class PredictorSampler(BaseSampler):
 
         Args:
             seed: None: another one each time.
-            polish: rounds of that climb.
+            polish: rounds of that climb. None: those of ``settings`` if there are any, else 10.
             options: more arguments of the class, which come before those of this preset.
         """
-        settings = replace(options.pop("settings", None) or PlanSettings(), polish=polish)
+        settings = options.pop("settings", None) or PlanSettings()
+        settings = replace(settings, polish=(settings.polish or 10) if polish is None else polish)
         return cls(**{"seed": seed, "batch": 1, "refit": 1.05, "settings": settings, **options})
 
     # What Optuna calls ------------------------------------------------------------------------------------------
