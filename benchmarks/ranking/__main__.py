@@ -113,7 +113,7 @@ def _cases(options: Options) -> tuple[list[Case], str]:
         return [_small(cases[0])], "\n--quick: digits, few epochs and candidates, two ways; its figures mean nothing"
     try:
         many = Case.of("multifashion", options.data_dir, 8, 0.8, 1.5)
-        cases.append(replace(many, front=6, interior=10, alone_seeds=4))
+        cases.append(replace(many, front=6, interior=10, alone_seeds=3))
     except DataError as error:
         return cases, f"\nMultiFashion left out: {error}"
     return cases, ""
