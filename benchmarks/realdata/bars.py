@@ -14,7 +14,6 @@ from mtnas.results import mean_error
 OVERLAY_RULE = Rule("params", 0.6, SINGLE_TASK, branched=True)
 """At most 60 % of the single-task networks' params in all."""
 
-
 CHANCE = 0.05
 """A lead is beyond chance where its p is below."""
 

@@ -1,4 +1,4 @@
-"""A corner network at another width, trained as all others are."""
+"""Hard sharing at other widths, trained as all others are."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from mtnas.space.data import Data
 from mtnas.supernet import BranchedNetwork
 
 
-def at_width(case: Case, run: Run, candidate: Candidate, factor: float) -> Trained:
-    """Hard sharing with all widths multiplied by a factor; what is finished is read again."""
+def at_narrower(case: Case, run: Run, hard: Candidate) -> tuple[Trained, ...]:
+    """Hard sharing at each of the case's narrower widths; what is finished is read again."""
     widths = Widths(case.widened, case.data.example()[0], case.data.batch_size)
-    job = _WidthJob(widths, candidate, factor, case.data, with_learning_rate(case.alone, run), run)
-    if not job.finished():
-        job.work(job.title, show_progress=True)
-    row, costs = read_json(job.folder / ROW), widths.costs(factor, candidate.architecture)
-    tree = str(candidate.architecture.tree)
-    return Trained(job.title, tree, costs["params"], costs["macs"], row["valid"], row["test"])
+    settings, found = with_learning_rate(case.alone, run), []
+    for factor in case.narrower:
+        job = _WidthJob(widths, hard, factor, case.data, settings, run)
+        if not job.finished():
+            job.work(job.title, show_progress=True)
+        row, costs = read_json(job.folder / ROW), widths.costs(factor, hard.architecture)
+        tree = str(hard.architecture.tree)
+        found.append(Trained(job.title, tree, costs["params"], costs["macs"], row["valid"], row["test"]))
+    return tuple(found)
 
 
 class _WidthJob(Job):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.realdata.case import Case
 from benchmarks.realdata.choosing import HARD_SHARING, SINGLE_TASK
-from benchmarks.realdata.narrower import at_width
+from benchmarks.realdata.narrower import at_narrower
 from benchmarks.realdata.outcome import Outcome, Trained
 from mtnas.architecture import Candidate, Tree
 from mtnas.refining import Comparison, RefinedRows, RefineSettings, compare, refine
@@ -37,7 +37,7 @@ def outcome_of(case: Case, seed: int, folder: Path) -> Outcome:
         single_equal=by_name[comparison.single],
         hard=_refined(rows, hard, case.alone, "hard sharing, full width"),
         single=_refined(rows, single, case.alone, "single-task, full width"),
-        hard_narrow=tuple(at_width(case, run, hard, factor) for factor in case.narrower),
+        hard_narrow=at_narrower(case, run, hard),
         fine_tuned=_refined(rows, member, case.fine_tuning, "front member, fine-tuned"),
         hard_tuned=_refined(rows, hard, case.fine_tuning, "hard sharing, full width, fine-tuned"),
         single_tuned=_refined(rows, single, case.fine_tuning, "single-task, full width, fine-tuned"),
