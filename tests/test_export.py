@@ -27,6 +27,7 @@ pytest.importorskip("onnxruntime")
 
 from mtnas.exporting import Origin, export
 from mtnas.exporting.snippet import SNIPPET
+from mtnas.targets import OnnxRuntime
 
 DATA = toy_space.data(None)
 
@@ -145,6 +146,12 @@ def test_the_command_takes_refined_weights_where_there_are_any(run: Run, tmp_pat
     call("export", run.path, "--candidate", row.id, "--out", tmp_path / "two", "--int8", "--space", TOY_FILE)
     about = json.loads((tmp_path / "two" / "model.json").read_text())
     assert about["weights"] == "fine-tuned" and about["policy"] and about["test_errors"]
+    assert {one["weights"] for one in about["policy"]} == {OnnxRuntime().integers[0]}
+    for bits in (7, 8):
+        out = tmp_path / f"weights of {bits} bits"
+        call("export", run.path, "--candidate", row.id, "--out", out, "--int8", "--weight-bits", str(bits))
+        about = json.loads((out / "model.json").read_text())
+        assert {(one["weights"], one["activations"]) for one in about["policy"]} == {(bits, 8)}
     call("export", run.path, "--candidate", row.id, "--out", tmp_path / "three", "--weights", "inherited")
     assert json.loads((tmp_path / "three" / "model.json").read_text())["weights"].startswith("inherited")
 

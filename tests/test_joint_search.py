@@ -13,7 +13,7 @@ import pytest
 import toy_space
 from toy_runs import call, refused, supernet, trained_run
 
-from mtnas.architecture import FLOAT, INT8, SIZE, Candidate
+from mtnas.architecture import FLOAT, INT8, SIZE, W7A8, Candidate
 from mtnas.errors import RunError, SearchError
 from mtnas.evaluation import CandidateErrors, extract, task_errors
 from mtnas.evaluation.memory import free_mib
@@ -24,7 +24,7 @@ from mtnas.runs import Run, fork_run, read_results
 from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference
 from mtnas.searching import SearchSettings, search, workers
 from mtnas.searching import latency as module
-from mtnas.targets import MeasureSettings, TorchEager
+from mtnas.targets import MeasureSettings, OnnxRuntime, TorchEager
 
 pytest.importorskip("onnxruntime")
 
@@ -268,13 +268,27 @@ def test_the_command_line_searches_bits(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert "latency ms" in done.out and "size KiB" in done.out and "integer nodes" in done.out
     known = run.manifest.section("search")
-    assert known["precisions"] == [[32, 32], [8, 8]] and known["target"]["runtime"] == "onnxruntime"
+    assert (
+        known["precisions"] == [[32, 32], list(OnnxRuntime().integers)] and known["target"]["runtime"] == "onnxruntime"
+    )
     again = call("search", str(run.path), "-n", "9")
     assert again.code == 0, again.err
     assert len(read_results(run).rows) == 9
     picked = call("pick", str(run.path), "-b", "latency_ms=1000", "--json")
     assert picked.code == 0 and json.loads(picked.out)["costs"]["latency_ms"] <= 1000
     assert call("plot", str(run.path)).code == 0
+
+
+def test_the_command_line_goes_on_with_the_bits_that_it_began_with(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "run")
+    other = next(bits for bits in (INT8, W7A8) if bits != OnnxRuntime().integers)
+    refused(call("search", str(run.path), "--weight-bits", "7", "-n", "8"), "--weight-bits 7", "give --int8 with it")
+    begun = call("search", str(run.path), "--int8", "--weight-bits", str(other[0]), "-o", "size_kib", "-n", "8")
+    assert begun.code == 0, begun.err
+    for more in ([], ["--int8"]):
+        again = call("search", str(run.path), *more, "-n", "9")
+        assert again.code == 0, again.err
+        assert run.manifest.section("search")["precisions"] == [[32, 32], list(other)]
 
 
 def test_pick_takes_budgets_on_size_and_latency(once: Run) -> None:

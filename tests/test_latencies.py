@@ -160,6 +160,7 @@ def test_the_command_refuses_integers_in_torch(tmp_path: Path) -> None:
     refused(
         call("measure", run.path, "--torch", "--int8", "--rounds", "4", "--space", TOY_FILE), "W8A8", "it runs float"
     )
+    refused(call("measure", run.path, "--weight-bits", "7", "--space", TOY_FILE), "give --int8 with it")
     assert not (run.path / FILE).exists()
 
 

@@ -36,7 +36,9 @@ from mtnas.onnx_graphs import (
     convert,
     open_session,
     quantize,
+    saturates,
 )
+from mtnas.quantizing import fake_quantized, gather_ranges
 
 
 def images(samples: int, seed: int = 0) -> Tensor:
@@ -217,6 +219,51 @@ def test_integers_give_nearly_the_outputs_of_floats_but_not_the_same() -> None:
     for task, value in network(x).items():
         off = (found[task] - value).abs().max() / value.abs().max()
         assert 0 < off < 0.1
+
+
+@pytest.mark.parametrize("name", ["images", "vectors"])
+def test_nodes_have_weights_of_7_or_8_bits_as_the_policy_says(name: str) -> None:
+    make, network = (images, pieces(0)[1]) if name == "images" else (toy_x, vector_network())
+    graph = convert(network, make(4, 0))
+    nodes = list(network.places.values())
+    policy = QuantizationPolicy.of({node: (7 + number % 2, 8) for number, node in enumerate(nodes)})
+    calibration = make(64, 3)
+    quantized = quantize(graph, Candidate(network.architecture, policy), calibrate(graph, [calibration]))
+    audit(graph, quantized)
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_from_string(quantized.content)
+    weights = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    float_names = {operator.name: operator.input[1] for operator in graph.model.graph.node if len(operator.input) > 1}
+    for node, operators in quantized.integer.items():
+        for operator in operators:
+            found = weights[f"{float_names[operator]}_quantized"]
+            assert found.dtype.name == "int8"
+            assert abs(found.astype(int)).max() == (64 if policy.bits(*node)[0] == 7 else 127)
+    x = make(40, 4)
+    file = SessionNetwork(graph, open_session(quantized.content))(x)
+    with torch.no_grad(), fake_quantized(network, policy, gather_ranges(network, [(calibration, {})])):
+        simulated = network(x)
+    floating = network(x)
+    for task, value in simulated.items():
+        assert (file[task] - value).abs().mean() < 0.05 * (floating[task] - value).abs().mean()
+
+
+def vector_network() -> BranchedNetwork:
+    network = SuperNetwork(toy_space(), toy_x(8), seed=1).extract(next(draws(toy_space(), 1)))
+    recalibrate(network, [(toy_x(64, 5), {})])
+    return network
+
+
+def test_weights_of_7_bits_need_no_slower_way_on_any_cpu() -> None:
+    architecture, network, graph = pieces(0)
+    ranges = calibrate(graph, [images(64, 3)])
+    x, same = 3 * images(64, 4), {}
+    for weight_bits in (7, 8):
+        policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (weight_bits, 8)))
+        content = quantize(graph, Candidate(architecture, policy), ranges).content
+        exact, plain = (SessionNetwork(graph, open_session(content, exact=exact))(x) for exact in (True, False))
+        same[weight_bits] = all(torch.equal(exact[task], plain[task]) for task in exact)
+    assert same == {7: True, 8: not saturates()}
 
 
 def test_the_empty_policy_leaves_the_file_as_it_is() -> None:

@@ -17,6 +17,13 @@ Bits = tuple[int, int]
 FLOAT: Bits = (FLOAT_BITS, FLOAT_BITS)
 INT8: Bits = (8, 8)
 
+W7A8: Bits = (7, 8)
+"""Weights of 7 bits, each in a byte, and activations of 8.
+
+Two products of these, 2 * 255 * 64, can be added up in 16 bits, which the 8-bit instructions of x86 CPUs without VNNI
+do. There, onnxruntime runs networks with them up to 1.6 times as fast as with `INT8`, which it must run another way.
+"""
+
 
 def notation(bits: Bits) -> str:
     """Bits as people write them.

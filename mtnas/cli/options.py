@@ -104,6 +104,15 @@ Int8Option = Annotated[
         " file's. Objectives then are best latency_ms and size_kib, beside errors.",
     ),
 ]
+WeightBitsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--weight-bits",
+        min=7,
+        max=8,
+        help="Of integers: 8, or 7, which x86 CPUs without VNNI run faster. Default: the faster ones here.",
+    ),
+]
 WorkersOption = Annotated[
     int,
     typer.Option("--workers", min=0, help="Processes of this machine that measure candidates. 0: none, this one does."),

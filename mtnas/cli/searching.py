@@ -29,6 +29,7 @@ def run(
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
     int8: options.Int8Option = None,
+    weight_bits: options.WeightBitsOption = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
     thorough: options.ThoroughOption = None,
@@ -65,6 +66,7 @@ def run(
             time_limit=time_limit,
             plateau=plateau,
             int8=int8,
+            weight_bits=weight_bits,
             thorough=thorough,
         )
         example, _ = work.data.example()
@@ -140,6 +142,7 @@ def search(
     budget: options.BudgetOption = None,
     objective: options.ObjectiveOption = None,
     int8: options.Int8Option = None,
+    weight_bits: options.WeightBitsOption = None,
     time_limit: options.TimeLimitOption = None,
     plateau: options.PlateauOption = None,
     thorough: options.ThoroughOption = None,
@@ -172,6 +175,7 @@ def search(
             time_limit=time_limit,
             plateau=plateau,
             int8=int8,
+            weight_bits=weight_bits,
             thorough=thorough,
         )
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)

@@ -121,6 +121,7 @@ def measure(
     candidate: options.CandidatesOption = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Front members to take, spread over the mean error.")] = 8,
     int8: Annotated[bool, typer.Option("--int8", help="Each of them with all nodes in 8-bit integers, too.")] = False,
+    weight_bits: options.WeightBitsOption = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the runtime.")] = 1,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples that are run at once.")] = 1,
     eager: Annotated[bool, typer.Option("--torch", help="Measure in torch instead; float only.")] = False,
@@ -141,7 +142,7 @@ def measure(
         rows = rows or spread(by_mean_error(results.front()), top)
         target = TorchEager(threads=threads, batch=batch) if eager else OnnxRuntime(threads=threads, batch=batch)
         work = steps.Work.existing(run, space, data_dir)
-        found = steps.measure_step(work, rows, target, int8=int8, rounds=rounds)
+        found = steps.measure_step(work, rows, target, int8=int8, weight_bits=weight_bits, rounds=rounds)
     told = tables.latencies_json(found, target.describe())
     if as_json:
         print_json(told)
@@ -183,6 +184,7 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="Run all nodes of the tree in 8-bit integers, whatever the candidate says.")
     ] = False,
+    weight_bits: options.WeightBitsOption = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -206,7 +208,9 @@ def export(
         results = read_results(steps.existing_run(run))
         work = steps.Work.existing(run, space, data_dir)
         row = results.find(candidate)
-        bundle = steps.export_step(work, results, row, out, int8=int8, weights=weights, latency=latency)
+        bundle = steps.export_step(
+            work, results, row, out, int8=int8, weight_bits=weight_bits, weights=weights, latency=latency
+        )
     if as_json:
         print_json(tables.bundle_json(bundle))
     else:

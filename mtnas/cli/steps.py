@@ -17,7 +17,7 @@ from mtnas.errors import MtnasError, RunError
 from mtnas.progress import progress
 
 if TYPE_CHECKING:
-    from mtnas.architecture import Candidate
+    from mtnas.architecture import Bits, Candidate
     from mtnas.branching import Advice, Branching
     from mtnas.exporting import Bundle
     from mtnas.pools import Pool
@@ -93,20 +93,25 @@ class Work:
         time_limit: float | None = None,
         plateau: int | None = None,
         int8: bool | None = None,
+        weight_bits: int | None = None,
         thorough: bool | None = None,
     ) -> SearchSettings:
         """The space file's search settings, with what the command line changes.
 
         Args:
             int8: whether nodes may be in 8-bit integers; None: as the run or the space file has it.
+            weight_bits: of these, 7 or 8; None: as the run has it, else those that the target runs fastest.
             keep: whether objectives and budgets that are not given stay as the run has them, rather than as the space
                 file says.
             time_limit: minutes in place of the space file's `TimeLimit`; 0: no such rule.
             plateau: evaluations in place of those of the space file's `Plateau`, whose gain stays; 0: no such rule.
             thorough: whether candidates are planned one by one; None: as the space file says.
         """
-        from mtnas.architecture import FLOAT, INT8
+        from mtnas.architecture import FLOAT
         from mtnas.searching import SearchSettings
+
+        if weight_bits is not None and not int8:
+            raise RunError(f"--weight-bits {weight_bits} is of integers; give --int8 with it, or leave it out")
 
         settings = self.file.setting("searching", SearchSettings())
         known = self.run.manifest.read()
@@ -120,8 +125,12 @@ class Work:
             settings = replace(settings, budgets=parse_budgets(budgets))
         if objectives:
             settings = replace(settings, objectives=objectives)
-        if int8 is not None:
-            settings = replace(settings, precisions=(FLOAT, INT8) if int8 else (FLOAT,))
+        if int8 is False:
+            settings = replace(settings, precisions=(FLOAT,))
+        elif int8 and weight_bits is None and len(begun := known.get("search", {}).get("precisions", [FLOAT])) > 1:
+            settings = replace(settings, precisions=begun)  # whatever is fastest on the machine that goes on
+        elif int8 and (weight_bits is not None or not settings.searches_bits):
+            settings = replace(settings, precisions=(FLOAT, integers(settings.target, weight_bits)))
         if thorough is not None:
             settings = replace(settings, thorough=thorough)
         settings = replace(settings, stop_when=_stop_when(settings.stop_when, time_limit, plateau))
@@ -313,7 +322,15 @@ def show_files_step(results: Results, row: Row | None, out: Path | None, dot: Pa
 
 
 def export_step(
-    work: Work, results: Results, row: Row, out: Path, *, int8: bool, weights: str | None, latency: bool
+    work: Work,
+    results: Results,
+    row: Row,
+    out: Path,
+    *,
+    int8: bool,
+    weight_bits: int | None,
+    weights: str | None,
+    latency: bool,
 ) -> Bundle:
     """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
     from mtnas.evaluation import extract
@@ -321,6 +338,7 @@ def export_step(
     from mtnas.targets import OnnxRuntime
     from mtnas.training import load_supernetwork
 
+    bits = _all_integers(int8, weight_bits, OnnxRuntime())
     refined = _refined(work.run, row.candidate, weights)
     if refined is None:
         supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
@@ -330,33 +348,65 @@ def export_step(
         example, _ = work.data.example()
         network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
         origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
-    candidate = row.candidate
-    if int8:
-        candidate = all_int8(candidate)
+    candidate = row.candidate if bits is None else in_integers(row.candidate, bits)
     targets = [OnnxRuntime()] if latency else []
     return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
 
 
-def all_int8(candidate: Candidate) -> Candidate:
-    """The same architecture with all nodes in 8-bit integers."""
+def integers(target: Target | None, weight_bits: int | None) -> Bits:
+    """Bits of 8-bit integers on a target, or on onnxruntime where none is named.
+
+    Args:
+        weight_bits: of weights; None: what the target runs fastest.
+    """
+    from mtnas.architecture import INT8, W7A8
+    from mtnas.errors import ExportError
+    from mtnas.targets import OnnxRuntime
+
+    if weight_bits is not None:
+        return W7A8 if weight_bits == W7A8[0] else INT8
+    try:
+        found = (target or OnnxRuntime()).integers
+    except ExportError:  # onnxruntime is not installed, so that nothing here runs integers
+        return INT8
+    if found == W7A8:
+        remark(
+            "integers: weights of 7 bits, which this CPU (without VNNI) runs faster than 8; --weight-bits 8 for those",
+            as_json=True,
+        )
+    return found
+
+
+def in_integers(candidate: Candidate, bits: Bits) -> Candidate:
+    """The same architecture with all nodes in integers."""
     from mtnas.architecture import Candidate, QuantizationPolicy
 
     nodes = ((block, group[0]) for block, group in candidate.architecture.tree.nodes())
-    return Candidate(candidate.architecture, QuantizationPolicy.uniform(nodes, 8, 8))
+    return Candidate(candidate.architecture, QuantizationPolicy.uniform(nodes, *bits))
+
+
+def _all_integers(int8: bool, weight_bits: int | None, target: Target) -> Bits | None:
+    """Bits of all nodes; None: those of the candidate."""
+    if weight_bits is not None and not int8:
+        raise RunError(f"--weight-bits {weight_bits} is of integers; give --int8 with it, or leave it out")
+    return integers(target, weight_bits) if int8 else None
 
 
 def measure_step(
-    work: Work, rows: Sequence[Row], target: Target, *, int8: bool, rounds: int
+    work: Work, rows: Sequence[Row], target: Target, *, int8: bool, weight_bits: int | None, rounds: int
 ) -> list[tuple[Row, Candidate, Latency]]:
-    """Measure rows as they are, and with ``int8`` in integers too, and keep the latencies in the run."""
+    """Measure rows as they are, and with ``int8`` all in integers too, and keep the latencies in the run."""
     from mtnas.evaluation import latencies, reference_ms
     from mtnas.runs.latencies import keep_latencies, read_reference
     from mtnas.supernet import SuperNetwork
     from mtnas.targets import MeasureSettings
 
+    bits = _all_integers(int8, weight_bits, target)
     example, _ = work.data.example()
     supernet = SuperNetwork(work.file.space, example)
-    asked = [(row, one) for row in rows for one in (row.candidate, *([all_int8(row.candidate)] if int8 else []))]
+    asked = [(row, row.candidate) for row in rows]
+    if bits is not None:
+        asked = [pair for row in rows for pair in ((row, row.candidate), (row, in_integers(row.candidate, bits)))]
     every = list(dict.fromkeys(candidate for _, candidate in asked))
     found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
     anchor = read_reference(work.run, where) or reference_ms(target, settings)

@@ -6,6 +6,7 @@ from mtnas.onnx_graphs.convert import convert
 from mtnas.onnx_graphs.graph import FloatGraph, QuantizedGraph
 from mtnas.onnx_graphs.network import SessionNetwork
 from mtnas.onnx_graphs.quantize import quantize
+from mtnas.onnx_graphs.saturation import saturates
 from mtnas.onnx_graphs.session import open_session
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "convert",
     "open_session",
     "quantize",
+    "saturates",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mtnas.architecture import FLOAT, INT8, Candidate
+from mtnas.architecture import FLOAT, INT8, W7A8, Candidate
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.calibrate import Ranges
 from mtnas.onnx_graphs.convert import with_shapes
@@ -22,7 +22,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
 
     Args:
         graph: of the candidate's architecture.
-        candidate: its policy's bits are 8 for weights and activations, or 32.
+        candidate: its policy's bits are 8 for weights and activations, or 7 and 8, or 32.
         ranges: that `calibrate` gathered for this graph.
         depthwise: whether depthwise convolutions are quantized too. They run slower in integers on a CPU.
 
@@ -36,14 +36,17 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
     if ranges.digest != graph.digest:
         raise ExportError("the ranges were gathered for another network; calibrate this one")
     for node, bits in candidate.policy.entries:
-        if bits != INT8:
-            raise ExportError(f"node {node} is given bits {bits}, but the file format runs {INT8} or {FLOAT} only")
+        if bits not in (INT8, W7A8):
+            raise ExportError(
+                f"node {node} is given bits {bits}, but the file format runs {INT8}, {W7A8} or {FLOAT} only"
+            )
     integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
     integer = {node: names for node, names in integer.items() if names}
     wanted = {name for names in integer.values() for name in names}
     if not wanted:
         return QuantizedGraph(candidate, graph.content, {})
     model = onnx().load_from_string(graph.content)
+    reduced = {name for node, names in integer.items() if candidate.policy.bits(*node) == W7A8 for name in names}
     with _quietly():
         quantizer = QDQQuantizer(
             model,
@@ -55,7 +58,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
             nodes_to_quantize=[*wanted, *_followers(graph, wanted)],
             nodes_to_exclude=[],
             op_types_to_quantize=[*LINEAR, *FOLLOWERS],
-            extra_options={},
+            extra_options={"TensorQuantOverrides": _in_seven_bits(model, reduced)},
         )
         quantizer.quantize_model()
     quantizer.model.topological_sort()
@@ -63,6 +66,17 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
     _drop_unused(model)
     model = with_shapes(model)
     return QuantizedGraph(candidate, bytes(model.SerializeToString()), integer)
+
+
+def _in_seven_bits(model: Any, operators: set[str]) -> dict[str, list[dict[str, Any]]]:
+    """What `QDQQuantizer` is told of the weights of these operators, by the weight's name."""
+    told = {}
+    for operator in model.graph.node:
+        if operator.name in operators:
+            transposed = any(attribute.name == "transB" and attribute.i for attribute in operator.attribute)
+            axis = 0 if operator.op_type == "Conv" or transposed else 1  # of the output channels
+            told[operator.input[1]] = [{"axis": axis, "reduce_range": True}]
+    return told
 
 
 def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:

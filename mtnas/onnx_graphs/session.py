@@ -22,7 +22,12 @@ runs weights of 8 bits there by a slower way; it makes no difference to other CP
 
 
 def open_session(
-    content: bytes, *, threads: int = 1, providers: Sequence[str] = (CPU,), optimized: Path | None = None
+    content: bytes,
+    *,
+    threads: int = 1,
+    providers: Sequence[str] = (CPU,),
+    optimized: Path | None = None,
+    exact: bool = True,
 ) -> Any:
     """An `onnxruntime.InferenceSession` that runs what the file says.
 
@@ -31,13 +36,15 @@ def open_session(
         threads: that one operator may use; operators run one after the other.
         providers: of onnxruntime, first choice first.
         optimized: where the graph is written that really runs; None: nowhere.
+        exact: whether sums of 8-bit products may not overflow where the CPU's instructions would, see `EXACT`.
     """
     runtime = onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
-    options.add_session_config_entry(*EXACT)
+    if exact:
+        options.add_session_config_entry(*EXACT)
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     return runtime.InferenceSession(content, options, providers=list(providers), disabled_optimizers=list(KEPT_OFF))

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mtnas.architecture import FLOAT_BITS, QuantizationPolicy
 from mtnas.quantizing.fake import check_policy, leaf_bits
-from mtnas.quantizing.scheme import check_bits
+from mtnas.quantizing.scheme import MOST_BITS, REDUCED_BITS, check_bits
 from mtnas.quantizing.wiring import Leaf, wire
 from mtnas.space.shapes import Input
 from mtnas.supernet import BranchedNetwork
@@ -24,9 +24,9 @@ def network_bytes(
 ) -> int:
     """Bytes of a network's weights under a policy: stem, nodes and heads.
 
-    Batch norm is folded into the layer before it. Weights of b bits are packed, with a float32 scale and a zero point
-    of one byte for every output channel; a bias has 4 bytes, as int32 or float32; all else has the width that it has
-    here.
+    Batch norm is folded into the layer before it. Weights of b bits are packed, but for those of 7 bits, which are in
+    bytes; every output channel has a float32 scale and a zero point of one byte; a bias has 4 bytes, as int32 or
+    float32; all else has the width that it has here.
 
     Args:
         leaves: as `wire` found them in the network.
@@ -78,5 +78,6 @@ def _layer_bytes(shape: tuple[int, ...], bits: int, *, has_bias: bool) -> int:
     for size in shape:
         count *= size
     channels = shape[0]
-    weight = count * _FLOAT32 if bits == FLOAT_BITS else -(-count * bits // 8) + channels * _PER_CHANNEL
+    held = MOST_BITS if bits == REDUCED_BITS else bits
+    weight = count * _FLOAT32 if bits == FLOAT_BITS else -(-count * held // 8) + channels * _PER_CHANNEL
     return weight + channels * 4 * has_bias

@@ -20,6 +20,9 @@ from mtnas.errors import QuantizationError
 
 FEWEST_BITS, MOST_BITS = 2, 8
 
+REDUCED_BITS = 7
+"""Of weights in bytes that do not use all of these."""
+
 INT32 = (-(2**31), 2**31 - 1)
 """Limits of a quantized bias."""
 
@@ -48,9 +51,12 @@ def activation_limits(bits: int) -> tuple[int, int]:
 def weight_limits(bits: int) -> tuple[int, int]:
     """Smallest and largest integer of a weight.
 
-    Eight bits leave -128 out, so that the limits are symmetric. With fewer bits every level counts, and onnxruntime
-    uses all of them: the largest weight is then cut by half a step, which is no more than rounding may cost anyway.
+    Eight bits leave -128 out, so that the limits are symmetric. So are those of 7 bits, onnxruntime's reduced range:
+    bytes hold them, which have room for a 64. With fewer bits every level counts, and onnxruntime uses all of them: the
+    largest weight is then cut by half a step, which is no more than rounding may cost anyway.
     """
+    if bits == REDUCED_BITS:
+        return -(2 ** (bits - 1)), 2 ** (bits - 1)
     highest = int(2 ** (bits - 1) - 1)
     return (-highest if bits == MOST_BITS else -highest - 1), highest
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from mtnas.architecture import Bits, QuantizationPolicy, notation
+from mtnas.architecture import INT8, Bits, QuantizationPolicy, notation
 from mtnas.errors import TargetError
 from mtnas.space.shapes import Input
 from mtnas.targets.clock import Clock, clock_for
 from mtnas.targets.reference import ReferenceNetwork, reference_example
 
-USUAL_BITS = tuple((weights, activations) for weights in (32, 16, 8, 4, 2) for activations in (32, 16, 8))
+USUAL_BITS = tuple((weights, activations) for weights in (32, 16, 8, 7, 4, 2) for activations in (32, 16, 8))
 """(Weight bits, activation bits) that messages name if a target runs them."""
 
 
@@ -51,6 +51,11 @@ class Target(ABC):
 
         Simulating them in float is not executing them.
         """
+
+    @property
+    def integers(self) -> Bits:
+        """Bits of the integers that it runs fastest, which are meant where a user asks for 8-bit integers only."""
+        return INT8
 
     @abstractmethod
     def load(self, network: nn.Module, policy: QuantizationPolicy, example: Input) -> Runnable:
