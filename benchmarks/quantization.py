@@ -1,4 +1,4 @@
-"""Errors under a policy: fake quantization in torch against the int8 file run by onnxruntime."""
+"""Errors under a policy: fake quantization in torch against the integer file run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from scipy.stats import kendalltau
 
 from benchmarks.report import Bar, Options, Report, main
-from mtnas.architecture import Architecture, Candidate, QuantizationPolicy
+from mtnas.architecture import INT8, W7A8, Architecture, Bits, Candidate, QuantizationPolicy
 from mtnas.errors import DataError
 from mtnas.evaluation import extract, task_errors
 from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
@@ -29,12 +29,13 @@ from mtnas.training import TrainingSettings, train
 
 ABOUT = (
     "Architectures: uniform draws from a trained supernetwork's space, inherited weights, batch-norm statistics of"
-    " their own; policies: every node of the tree in int8 with the same chance, drawn anew for each policy, one in four"
-    " all int8. Each file was audited: exactly the policy's operators ran in integers. Errors: mean over the tasks, on"
-    " the validation samples, in points. difference: absolute, fake less file; tau: Kendall's tau-b of the errors over"
-    " all policies; tau of changes: of error less that of the float network, where single samples count."
-    " Seconds: of one policy, the float network's preparation not included. One thread. Supernetworks are those of"
-    " benchmarks.ranking, trained here if they are not in --work-dir."
+    " their own; policies: every node of the tree in integers with the same chance, drawn anew for each policy, one"
+    " in four all in integers; all of them with weights of 8 bits, and of 7. Each file was audited: exactly the"
+    " policy's operators ran in integers. Errors: mean over the tasks, on the validation samples, in points."
+    " difference: absolute, fake less file; tau: Kendall's tau-b of the errors over all policies; tau of changes: of"
+    " error less that of the float network, where single samples count. Seconds: of one policy, the float network's"
+    " preparation not included. One thread. Supernetworks are those of benchmarks.ranking, trained here if they are"
+    " not in --work-dir."
 )
 
 
@@ -52,8 +53,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Compared:
-    """Mean errors of one policy, in points, and seconds."""
+    """Bits of the weights of one policy, mean errors in points, and seconds."""
 
+    weight_bits: int
     floating: float
     fake: float
     file: float
@@ -73,7 +75,8 @@ def compare(case: Case, supernet: SuperNetwork, seed: int) -> Iterator[Compared]
         file_ranges = calibrate(graph, (x for x, _ in held_out))
         ranges = gather_ranges(network, held_out)
         floating = _points(case, network, batches)
-        for policy in _policies(architecture, case.policies, rng):
+        drawn = list(_policies(architecture, case.policies, rng))
+        for policy in (_with_bits(one, bits) for bits in (INT8, W7A8) for one in drawn):
             start = time.process_time()
             with fake_quantized(network, policy, ranges):
                 fake = _points(case, network, batches)
@@ -81,22 +84,27 @@ def compare(case: Case, supernet: SuperNetwork, seed: int) -> Iterator[Compared]
             quantized = quantize(graph, Candidate(architecture, policy), file_ranges)
             audit(graph, quantized)
             file = _points(case, SessionNetwork(graph, open_session(quantized.content)), batches)
-            yield Compared(floating, fake, file, middle - start, time.process_time() - middle)
+            bits = policy.entries[0][1][0]
+            yield Compared(bits, floating, fake, file, middle - start, time.process_time() - middle)
 
 
 def _policies(architecture: Architecture, count: int, rng: random.Random) -> Iterator[QuantizationPolicy]:
     nodes = [(block, group[0]) for block, group in architecture.tree.nodes()]
     for number in range(count):
         chosen = nodes if number % 4 == 0 else [node for node in nodes if rng.random() < 0.5] or nodes[:1]
-        yield QuantizationPolicy.uniform(chosen, 8, 8)
+        yield QuantizationPolicy.uniform(chosen, *INT8)
+
+
+def _with_bits(policy: QuantizationPolicy, bits: Bits) -> QuantizationPolicy:
+    return QuantizationPolicy.uniform(policy.nodes, *bits)
 
 
 def _points(case: Case, network: torch.nn.Module, batches: list[Batch]) -> float:
     return 100 * mean_error(task_errors(network, case.file.space.tasks, batches))
 
 
-def row_of(case: Case, seed: int, found: list[Compared]) -> dict[str, Any]:
-    """One row."""
+def row_of(case: Case, seed: int, weight_bits: int, found: list[Compared]) -> dict[str, Any]:
+    """One row, of policies with these bits."""
     names = ("floating", "fake", "file", "fake_seconds", "file_seconds")
     columns = {name: np.array([getattr(one, name) for one in found]) for name in names}
     floating, fake, file = columns["floating"], columns["fake"], columns["file"]
@@ -104,12 +112,13 @@ def row_of(case: Case, seed: int, found: list[Compared]) -> dict[str, Any]:
     return {
         "data": case.name,
         "seed": seed,
+        "weight bits": weight_bits,
         "policies": len(found),
         "difference": float(off.mean()),
         "largest": float(off.max()),
         "tau": float(kendalltau(fake, file).statistic),
         "tau of changes": float(kendalltau(fake - floating, file - floating).statistic),
-        "int8 less float": float((file - floating).mean()),
+        "integers less float": float((file - floating).mean()),
         "seconds, fake": float(np.median(columns["fake_seconds"])),
         "seconds, file": float(np.median(columns["file_seconds"])),
     }
@@ -143,15 +152,16 @@ def measure(options: Options) -> Report:
             run = Run(options.work_dir / "ranking" / case.name / f"as-shipped-{seed}", seed)
             supernet = train(case.file.space, case.data, run, case.training)
             found = []
-            with progress(f"policies on {case.name}", case.architectures * case.policies) as advance:
+            with progress(f"policies on {case.name}", case.architectures * case.policies * 2) as advance:
                 for one in compare(case, supernet, seed):
                     found.append(one)
                     advance(f"fake {one.fake:.2f}, file {one.file:.2f} points")
-            line = row_of(case, seed, found)
-            report.rows.append(line)
-            name = f"{case.name}, seed {seed}"
-            report.bars.append(Bar.at_most(f"{name}: mean absolute difference in points", line["difference"], 0.3))
-            report.bars.append(Bar.at_least(f"{name}: tau of fake and file", line["tau"], 0.9))
+            for bits, _ in (INT8, W7A8):
+                line = row_of(case, seed, bits, [one for one in found if one.weight_bits == bits])
+                report.rows.append(line)
+                name = f"{case.name}, seed {seed}, weights of {bits} bits"
+                report.bars.append(Bar.at_most(f"{name}: mean absolute difference in points", line["difference"], 0.3))
+                report.bars.append(Bar.at_least(f"{name}: tau of fake and file", line["tau"], 0.9))
     return report
 
 

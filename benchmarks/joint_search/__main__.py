@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.joint_search.arms import ARMS, BUDGETED, JOINT, Measured, Setting, all_int8, front_of
+from benchmarks.joint_search.arms import ARMS, BUDGETED, JOINT, Measured, Setting, front_of
 from benchmarks.report import Bar, Options, Report, main
-from mtnas.architecture import Candidate
+from mtnas.architecture import Candidate, notation
 from mtnas.errors import DataError
 from mtnas.evaluation import reference_ms
 from mtnas.results import hypervolume
@@ -76,7 +76,7 @@ def compare(case: Case, seed: int, folder: Path, quick: bool) -> list[dict[str, 
     )
     rows = {name: arm(setting) for name, arm in ARMS.items()}
     measure = setting.meter()
-    base_float, base_int8 = measure(Candidate(setting.largest())), measure(all_int8(setting.largest()))
+    base_float, base_int8 = measure(Candidate(setting.largest())), measure(setting.all_int8(setting.largest()))
     fronts = {name: front_of(found) for name, found in rows.items()}
     every = list(dict.fromkeys(row.candidate for front in fronts.values() for row in front))
     every += [base.candidate for base in (base_float, base_int8) if base.candidate not in every]
@@ -144,7 +144,7 @@ def _cases(options: Options) -> tuple[list[Case], str]:
 
 def measure(options: Options) -> Report:
     torch.set_num_threads(1)
-    report = Report(ABOUT)
+    report = Report(f"{ABOUT} Integers: {notation(OnnxRuntime().integers)}, which run fastest here.")
     cases, note = _cases(options)
     report.about += note
     for case in cases:

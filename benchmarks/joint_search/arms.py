@@ -12,7 +12,7 @@ from types import MappingProxyType
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from mtnas.architecture import FLOAT, INT8, SIZE, Architecture, Candidate, QuantizationPolicy
+from mtnas.architecture import FLOAT, SIZE, Architecture, Bits, Candidate, QuantizationPolicy
 from mtnas.atomic import write_text
 from mtnas.evaluation import CandidateErrors, latencies
 from mtnas.latency import LATENCY
@@ -61,9 +61,19 @@ class Setting:
     measuring: MeasureSettings
 
     @property
+    def precisions(self) -> tuple[Bits, ...]:
+        """Float, and the integers that run fastest here."""
+        return FLOAT, self.target.integers
+
+    @property
     def joint(self) -> JointCosts:
         example, _ = self.data.example()
-        return joint_costs(self.space, self.supernet.found, example, (FLOAT, INT8))
+        return joint_costs(self.space, self.supernet.found, example, self.precisions)
+
+    def all_int8(self, architecture: Architecture) -> Candidate:
+        """All nodes in integers."""
+        nodes = [(block, group[0]) for block, group in architecture.tree.nodes()]
+        return Candidate(architecture, QuantizationPolicy.uniform(nodes, *self.target.integers))
 
     def largest(self) -> Architecture:
         """A network for each task, of the largest operators."""
@@ -86,11 +96,6 @@ class Setting:
         return measured
 
 
-def all_int8(architecture: Architecture) -> Candidate:
-    nodes = [(block, group[0]) for block, group in architecture.tree.nodes()]
-    return Candidate(architecture, QuantizationPolicy.uniform(nodes, *INT8))
-
-
 def of_search(
     setting: Setting, name: str, settings: SearchSettings, budgets: Mapping[str, float] = MappingProxyType({})
 ) -> list[Measured]:
@@ -107,13 +112,13 @@ def of_search(
 
 def joint(setting: Setting) -> list[Measured]:
     """Architecture and bits together."""
-    return of_search(setting, JOINT, SearchSettings(setting.evaluations, precisions=(FLOAT, INT8)))
+    return of_search(setting, JOINT, SearchSettings(setting.evaluations, precisions=setting.precisions))
 
 
 def budgeted(setting: Setting) -> list[Measured]:
     """Architecture and bits together, by one who wants no loss: no error above the largest network's in float."""
     largest = mean_error(CandidateErrors(setting.supernet, setting.data)(Candidate(setting.largest())))
-    settings = SearchSettings(setting.evaluations, precisions=(FLOAT, INT8))
+    settings = SearchSettings(setting.evaluations, precisions=setting.precisions)
     return of_search(setting, BUDGETED, settings, {MEAN_ERROR: largest})
 
 
@@ -131,7 +136,7 @@ def then_int8(setting: Setting) -> list[Measured]:
     rows, kept = rows[: setting.evaluations - count], _Kept(setting, THEN_INT8)
     with progress(THEN_INT8, count) as advance:
         for row in spread:
-            rows.append(kept(all_int8(row.candidate.architecture)))
+            rows.append(kept(setting.all_int8(row.candidate.architecture)))
             advance("")
     return rows
 
@@ -157,7 +162,7 @@ def of_largest(setting: Setting) -> list[Measured]:
         for _ in range(min(setting.evaluations, 2 ** len(nodes))):
             trial = study.ask(names)
             chosen = [node for node, name in zip(nodes, names, strict=True) if trial.params[name] == "int8"]
-            row = kept(Candidate(architecture, QuantizationPolicy.uniform(chosen, *INT8)))
+            row = kept(Candidate(architecture, QuantizationPolicy.uniform(chosen, *setting.target.integers)))
             study.tell(trial, row.costs)
             rows.append(row)
             advance("")

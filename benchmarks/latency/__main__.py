@@ -9,7 +9,8 @@ import torch
 from benchmarks.latency import foreseen, hogs
 from benchmarks.latency.spaces import Measurable
 from benchmarks.report import Bar, Options, Report, main
-from mtnas.targets import MeasureSettings
+from mtnas.architecture import notation
+from mtnas.targets import MeasureSettings, OnnxRuntime
 
 ABOUT = (
     "Nothing is trained: weights make no difference to latency. One thread, one sample, CPU time of the thread."
@@ -27,7 +28,10 @@ def measure(options: Options) -> Report:
     torch.set_num_threads(1)
     quick = options.quick
     settings = MeasureSettings(rounds=4, warmup_ms=5, block_ms=1) if quick else MeasureSettings(rounds=12)
-    report = Report(ABOUT + ("\n--quick: its figures mean nothing" if quick else ""))
+    report = Report(
+        f"{ABOUT} Integers: {notation(OnnxRuntime().integers)}."
+        + ("\n--quick: its figures mean nothing" if quick else "")
+    )
     spaces = [Measurable.of("digits", 4, 12)]
     if not quick:
         spaces += [Measurable.of("vit_digits", 1, 12), Measurable.of("multifashion", 2, 36)]

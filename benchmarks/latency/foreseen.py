@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 from sklearn.linear_model import RidgeCV
 
 from benchmarks.latency.spaces import Measurable
-from mtnas.architecture import INT8, Candidate, QuantizationPolicy
+from mtnas.architecture import Candidate, QuantizationPolicy
 from mtnas.latency import LATENCY
 from mtnas.predicting import PlanSettings
 from mtnas.predicting.predictors import most_foresighted
@@ -139,7 +139,7 @@ def _sum_of_deltas(
     with progress(f"deltas, {space.name}", len(candidates)) as advance:
         for candidate in candidates:
             architecture, nodes = candidate.architecture, candidate.policy.nodes
-            alone = [Candidate(architecture, QuantizationPolicy.of({node: INT8})) for node in nodes]
+            alone = [Candidate(architecture, QuantizationPolicy.of({node: target.integers})) for node in nodes]
             base, *changed = space.measured([Candidate(architecture), *alone], target, anchor, settings)
             found.append(base + sum(one - base for one in changed))
             advance(f"{found[-1]:.3f} ms")

@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtnas.architecture import FLOAT, INT8, Architecture, Candidate
+from mtnas.architecture import FLOAT, Architecture, Candidate
 from mtnas.evaluation import latencies, reference_ms
 from mtnas.quantizing import JointCosts, joint_costs
 from mtnas.space.file import load_space_file
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
-from mtnas.targets import MeasureSettings, Target
+from mtnas.targets import MeasureSettings, OnnxRuntime, Target
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Measurable:
 
     @cached_property
     def costs(self) -> JointCosts:
-        return joint_costs(self.space, self.supernet.found, self.example, (FLOAT, INT8))
+        return joint_costs(self.space, self.supernet.found, self.example, (FLOAT, OnnxRuntime().integers))
 
     @cached_property
     def supernet(self) -> SuperNetwork:
