@@ -11,6 +11,7 @@ from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.shapes import to_device
 from mtnas.space.task import Task
+from mtnas.space.unstrided import unstrided
 from mtnas.training.loss import task_losses, weighted_sum
 from mtnas.training.schedule import learning_rate_factor
 
@@ -52,7 +53,7 @@ def train_epoch(
     length = len(batches) if hasattr(batches.dataset, "__len__") else None
     steps = epochs * 1000  # thousandths of an epoch need no count of steps, which iterable data does not have
     network.train()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with unstrided(network), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)  # dropout and whatever else draws inside modules
         for index, (x, labels) in enumerate(batches):
             step = round((epoch + (index / length if length else 0.0)) * 1000)

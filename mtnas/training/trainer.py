@@ -20,6 +20,7 @@ from mtnas.space.data import Batch, Data
 from mtnas.space.dry_run import DryRun
 from mtnas.space.parts import Part
 from mtnas.space.search_space import SearchSpace
+from mtnas.space.unstrided import unstrided
 from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import in_groups
 from mtnas.training.averages import WeightAverages
@@ -99,7 +100,8 @@ class Trainer:
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
         self.supernet.train()
         self.weighting.begin_epoch(self.history)
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+        devices = [self.device] if self.device.type == "cuda" else []
+        with unstrided(self.supernet), torch.random.fork_rng(devices=devices):
             torch.manual_seed(self.group.seed(seed))  # dropout and whatever else draws inside modules
             for index, group in enumerate(in_groups(batches, size)):
                 share = index / steps if steps else 0.0
