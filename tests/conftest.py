@@ -13,6 +13,8 @@ from toys import toy_data, toy_space
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it when it is imported, which tests do, too
+
 settings.register_profile("mtnas", deadline=None, derandomize=True)
 settings.load_profile("mtnas")
 
