@@ -4,15 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits
+LONG_WITHIN ?= 480
 BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization latency joint_search faults scaling fuzzing branching many_tasks affinity_search realdata
 
-.PHONY: demo test test-cuda docs lint types layers bench clean
+.PHONY: demo test test-all test-cuda docs lint types layers bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mtnas run search_spaces/digits.py --run $(RUN)
 
 test: lint types layers $(VENV)/.installed-dev
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --long-within $(LONG_WITHIN)
+
+# The same, however long it takes: `make test` begins no long test after 8 minutes of tests, and tells which it left out.
+test-all:
+	$(MAKE) test LONG_WITHIN=inf
 
 # On a machine with a CUDA device, with a torch that has CUDA in place of the CPU build that the line above installs.
 test-cuda:
@@ -36,25 +41,30 @@ types: $(VENV)/.installed-dev
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-# torch first and pinned: an unpinned one brings gigabytes of CUDA packages.
-$(VENV)/.installed: pyproject.toml constraints.txt
+# torch first and pinned: an unpinned one brings gigabytes of CUDA packages. What is never imported needs no bytecode.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+
+$(VENV)/.torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "mtnas needs Python 3.11 or newer; name one: make PYTHON=python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(PIP) torch
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+	$(PIP) --editable .
 	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.torch
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(PIP) --editable '.[docs]'
 	touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(PIP) --editable '.[bench]'
 	touch $@
 
 clean:

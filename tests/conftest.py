@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,38 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime reads it when it is imp
 
 settings.register_profile("mtnas", deadline=None, derandomize=True)
 settings.load_profile("mtnas")
+
+
+BEGUN = time.monotonic()
+TOO_LATE = "long, and the others took their time (--long-within); `make test-all` runs it"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long-within",
+        type=float,
+        default=float("inf"),
+        metavar="SECONDS",
+        help="After so many, tests that are marked as long are skipped, so that a slow machine comes to an end.",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come last, so that these alone are left out where time is short."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path in long)
+
+
+@pytest.hookimpl(tryfirst=True)  # before the fixtures, which may be what takes long
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("long") and time.monotonic() - BEGUN > item.config.getoption("--long-within"):
+        pytest.skip(TOO_LATE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    left = [report.nodeid for report in terminalreporter.stats.get("skipped", []) if TOO_LATE in str(report.longrepr)]
+    if left:
+        terminalreporter.write_line(f"{len(left)} long tests were not begun: {', '.join(left)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,6 +11,8 @@ from shown_runs import fill, run_page
 
 pytest.importorskip("ray")
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -16,6 +16,8 @@ from mtnas.atomic import write_atomic, write_text
 from mtnas.errors import RunError
 from mtnas.runs import Run, load_checkpoint, read_results
 
+pytestmark = pytest.mark.long
+
 
 def limited(arguments: list[str], bytes_at_most: int) -> subprocess.CompletedProcess[str]:
     """The command in a process whose files may not grow beyond some size, as on a disk that has no more room."""

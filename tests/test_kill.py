@@ -13,12 +13,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from toy_runs import TOY_FILE, contents, searched_run, start
 
 from mtnas.architecture import Candidate
 from mtnas.results import Results
 from mtnas.runs import Run, load_checkpoint
 from mtnas.searching import read_results
+
+pytestmark = pytest.mark.long
 
 PATIENCE_S = 120
 """After this long a process that should have got somewhere is broken, however busy the machine."""

@@ -36,6 +36,8 @@ from mtnas.searching import search
 
 ray = pytest.importorskip("ray")
 
+pytestmark = pytest.mark.long
+
 
 def addresses_met(home: Path) -> set[str]:
     """Remote addresses of the sockets of this process and of those that work in a folder, but for the machine's own.

@@ -28,6 +28,8 @@ from mtnas.runs import Run, load_checkpoint, read_results
 
 ray = pytest.importorskip("ray")
 
+pytestmark = pytest.mark.long
+
 HOW = RefineSettings(epochs=4, patience=4, learning_rate=1e-2, threads=1, quantized_epochs=2)
 
 

@@ -53,11 +53,13 @@ def test_several_workers_measure_exactly_as_many_each_once(tmp_path: Path) -> No
     assert corners == set(range(len(results.corners)))
 
 
+@pytest.mark.long
 def test_other_samplers_work_with_several_workers(tmp_path: Path) -> None:
     results = searched(trained_run(tmp_path / "run"), 2, sampler=RandomSampler(seed=0))
     assert len({row.candidate for row in results.rows}) == 25
 
 
+@pytest.mark.long
 def test_a_search_goes_on_with_another_number_of_workers(tmp_path: Path) -> None:
     run = trained_run(tmp_path / "run")
     first = searched(run, 2, replace(toy_space.searching, evaluations=10))
@@ -68,6 +70,7 @@ def test_a_search_goes_on_with_another_number_of_workers(tmp_path: Path) -> None
     assert len({row.candidate for row in third.rows}) == 20
 
 
+@pytest.mark.long
 def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
     """More are asked for than a small space has."""
     from mtnas.space.search_space import SearchSpace
@@ -81,12 +84,14 @@ def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
     assert len(results.rows) == space.architectures.size
 
 
+@pytest.mark.long
 def test_rules_end_a_search_with_several_workers(tmp_path: Path) -> None:
     settings = replace(toy_space.searching, evaluations=200, stop_when=(Plateau(8, gain=0.5),))
     results = searched(trained_run(tmp_path / "run"), 3, settings)
     assert 8 <= len(results.rows) < 60
 
 
+@pytest.mark.long
 def test_bits_and_latencies_are_measured_by_workers(by_several: Run) -> None:
     results = read_results(by_several)
     assert results.objectives == OBJECTIVES and len(results.rows) == 16
@@ -192,6 +197,7 @@ def until(condition: Any, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_killed_workers_and_drivers_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """A worker is killed, then the driver, then it is interrupted; the same command ends with the exact count."""
     run = trained_run(tmp_path / "run")

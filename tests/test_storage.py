@@ -21,6 +21,8 @@ from mtnas.runs import Run, read_results, read_rows, study_file
 from mtnas.runs.study_file import STORAGE_VARIABLE, with_password, without_password
 from mtnas.searching import search
 
+pytestmark = pytest.mark.long
+
 DATA = toy_space.data(None)
 
 

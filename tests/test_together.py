@@ -28,6 +28,8 @@ from mtnas.supernet import SuperNetwork
 from mtnas.training import TrainingSettings, train
 from mtnas.training.weighting import PCGrad, UncertaintyWeighting
 
+pytestmark = pytest.mark.long
+
 HOW = TrainingSettings(epochs=4, learning_rate=3e-3, threads=1, device="cpu")
 
 
