@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +22,7 @@ settings.load_profile("mtnas")
 
 
 BEGUN = time.monotonic()
-TOO_LATE = "long, and the others took their time (--long-within); `make test-all` runs it"
+TOO_LATE = "long, and the others took their time (--long-within)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,9 +48,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    left = [report.nodeid for report in terminalreporter.stats.get("skipped", []) if TOO_LATE in str(report.longrepr)]
-    if left:
-        terminalreporter.write_line(f"{len(left)} long tests were not begun: {', '.join(left)}")
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if TOO_LATE in str(report.longrepr)]
+    if skipped:
+        files = Counter(report.nodeid.partition("::")[0] for report in skipped)
+        told = ", ".join(f"{count} of {file}" for file, count in files.items())
+        terminalreporter.write_line(f"{len(skipped)} long tests were not begun: {told}; `make test-all` runs them")
 
 
 def pytest_configure(config: pytest.Config) -> None:
