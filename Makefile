@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/digits
 LONG_WITHIN ?= 540
-BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization latency joint_search faults scaling fuzzing branching many_tasks affinity_search realdata
+BENCHMARKS := evaluation supernet_cost ranking search_speed search_quality quantization integers latency joint_search faults scaling fuzzing branching many_tasks affinity_search realdata
 
 .PHONY: demo test test-all test-cuda docs lint types layers bench clean
 
