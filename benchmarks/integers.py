@@ -14,7 +14,7 @@ from benchmarks.report import Bar, Options, Report, main
 from mtnas.architecture import FLOAT, INT8, W7A8, Architecture, Bits, Candidate, QuantizationPolicy, Tree, notation
 from mtnas.evaluation import recalibrate
 from mtnas.exporting.agreement import agreement
-from mtnas.onnx_graphs import FloatGraph, SessionNetwork, calibrate, convert, open_session, quantize, saturates
+from mtnas.onnx_graphs import SessionNetwork, calibrate, convert, open_session, quantize, saturates
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.progress import progress
 from mtnas.quantizing import fake_quantized, gather_ranges
@@ -26,6 +26,7 @@ from mtnas.space.task_types import classification
 from mtnas.supernet import BranchedNetwork, SuperNetwork
 from mtnas.targets import MeasureSettings, OnnxRuntime, measure
 from mtnas.targets.hardware import hardware
+from mtnas.targets.onnx_runtime import OpenFile
 
 ABOUT = (
     "Networks of equal layers with batch norm and ReLU, random weights, audited files run by onnxruntime on one thread,"
@@ -87,8 +88,9 @@ def rows_of(case: Case, batches: tuple[int, ...], seed: int, settings: MeasureSe
                 off[name] = agreement(SessionNetwork(graph, open_session(content, exact=exact)), network, test).mean
     for batch in batches:
         x = case.inputs(batch, seed)
-        runs = {name: Run(open_session(content), graph, x) for name, content in contents.items()}
-        runs[PLAIN] = Run(open_session(contents[notation(INT8)], exact=False), graph, x)
+        sessions = {name: open_session(content) for name, content in contents.items()}
+        sessions[PLAIN] = open_session(contents[notation(INT8)], exact=False)
+        runs = {name: OpenFile(session, graph.outputs, feeds_of(graph, x)) for name, session in sessions.items()}
         target = OnnxRuntime()
         with closing(target.reference()) as reference:
             found = measure(runs, reference, settings, target.clock())
@@ -96,19 +98,6 @@ def rows_of(case: Case, batches: tuple[int, ...], seed: int, settings: MeasureSe
         row: dict[str, Any] = {"layers": case.name, "batch": batch, "seed": seed, "float, ms": ms[notation(FLOAT)]}
         row |= {f"{name}, times": ms[notation(FLOAT)] / ms[name] for name in off}
         yield row | {f"{name}, off": value for name, value in off.items()}
-
-
-class Run:
-    """A session as something to measure."""
-
-    def __init__(self, session: Any, graph: FloatGraph, x: Tensor) -> None:
-        self.session, self.outputs, self.feeds = session, list(graph.outputs), feeds_of(graph, x)
-
-    def __call__(self) -> object:
-        return self.session.run(self.outputs, self.feeds)
-
-    def close(self) -> None:
-        self.session = None
 
 
 def _all(network: BranchedNetwork, bits: Bits) -> QuantizationPolicy:

@@ -96,7 +96,7 @@ def test_nothing_is_changed_where_the_fault_is_not() -> None:
 
 
 STEPS = """
-import sys, torch
+import torch
 from torch import nn
 from mtnas.space.unstrided import unstrided
 torch.set_num_threads(1)

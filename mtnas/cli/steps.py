@@ -110,9 +110,7 @@ class Work:
         from mtnas.architecture import FLOAT
         from mtnas.searching import SearchSettings
 
-        if weight_bits is not None and not int8:
-            raise RunError(f"--weight-bits {weight_bits} is of integers; give --int8 with it, or leave it out")
-
+        _check_weight_bits(int8, weight_bits)
         settings = self.file.setting("searching", SearchSettings())
         known = self.run.manifest.read()
         if keep and "study" in known:
@@ -125,12 +123,14 @@ class Work:
             settings = replace(settings, budgets=parse_budgets(budgets))
         if objectives:
             settings = replace(settings, objectives=objectives)
-        if int8 is False:
+        if int8:
+            begun = known.get("search", {}).get("precisions", [FLOAT])  # whatever is fastest on this machine
+            there = next((found for found in (begun, settings.precisions) if len(found) > 1), None)
+            if weight_bits is not None or there is None:
+                there = (FLOAT, integers(settings.target, weight_bits))
+            settings = replace(settings, precisions=there)
+        elif int8 is False:
             settings = replace(settings, precisions=(FLOAT,))
-        elif int8 and weight_bits is None and len(begun := known.get("search", {}).get("precisions", [FLOAT])) > 1:
-            settings = replace(settings, precisions=begun)  # whatever is fastest on the machine that goes on
-        elif int8 and (weight_bits is not None or not settings.searches_bits):
-            settings = replace(settings, precisions=(FLOAT, integers(settings.target, weight_bits)))
         if thorough is not None:
             settings = replace(settings, thorough=thorough)
         settings = replace(settings, stop_when=_stop_when(settings.stop_when, time_limit, plateau))
@@ -387,9 +387,13 @@ def in_integers(candidate: Candidate, bits: Bits) -> Candidate:
 
 def _all_integers(int8: bool, weight_bits: int | None, target: Target) -> Bits | None:
     """Bits of all nodes; None: those of the candidate."""
+    _check_weight_bits(int8, weight_bits)
+    return integers(target, weight_bits) if int8 else None
+
+
+def _check_weight_bits(int8: bool | None, weight_bits: int | None) -> None:
     if weight_bits is not None and not int8:
         raise RunError(f"--weight-bits {weight_bits} is of integers; give --int8 with it, or leave it out")
-    return integers(target, weight_bits) if int8 else None
 
 
 def measure_step(

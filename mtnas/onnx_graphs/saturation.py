@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from mtnas.onnx_graphs.packages import onnx, onnxruntime
+from mtnas.onnx_graphs.packages import onnx
 from mtnas.onnx_graphs.session import open_session
 
 
@@ -16,7 +16,6 @@ def saturates() -> bool:
 
     So do x86 CPUs without VNNI, which add two of them up in 16 bits. `open_session` makes it take a slower way there.
     """
-    onnxruntime()
     length = 16
     helper, types = onnx().helper, onnx().TensorProto
     weight = np.full((length, 1), 127, np.int8)

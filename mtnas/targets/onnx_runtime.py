@@ -99,7 +99,7 @@ class OnnxRuntime(Target):
         elif policy.nodes:
             raise TargetError(f"a policy needs a network with nodes, but this is a {type(network).__name__}")
         session = open_session(content, threads=self.threads, providers=(self.provider,))
-        return _Session(session, graph.outputs, feeds_of(graph, x))
+        return OpenFile(session, graph.outputs, feeds_of(graph, x))
 
     def _convert(self, network: nn.Module, example: Input) -> _Converted:
         architecture: Architecture | None = getattr(network, "architecture", None)
@@ -114,7 +114,9 @@ class OnnxRuntime(Target):
         return self._converted[key]
 
 
-class _Session:
+class OpenFile:
+    """A session and its inputs, ready to be measured."""
+
     def __init__(self, session: Any, outputs: tuple[str, ...], feeds: Mapping[str, Any]) -> None:
         self.session, self.outputs, self.feeds = session, list(outputs), dict(feeds)
 
