@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
+from scipy.stats import kendalltau
 from sklearn.linear_model import Ridge
 
 from mtnas.predicting import ChoiceProcess, IndependentGenes, PlanSettings, ProcessModel, RegressorModel, Rows, Tuned
@@ -17,7 +18,7 @@ from mtnas.predicting.improvement import Improvement
 from mtnas.predicting.plan import plan
 from mtnas.predicting.polish import polished
 from mtnas.predicting.predictors import Predictors
-from mtnas.predicting.quality import conformal_width, quality
+from mtnas.predicting.quality import conformal_width, quality, rank_agreement
 from mtnas.predicting.warp import Warp
 from mtnas.results.front import hypervolume
 
@@ -184,6 +185,31 @@ def test_ranks_are_those_of_peeling_fronts_off(points: list[tuple[int, int, int]
         front = {b for b in left if not any(beats(a, b) for a in left)}
         assert {int(found[i]) for i in front} == {rank}
         left, rank = left - front, rank + 1
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda n: st.lists(st.lists(st.integers(0, 4), min_size=n + 1, max_size=n + 1), min_size=1)
+    ),
+    st.integers(1, 25),
+)
+def test_fronts_behind_those_that_are_enough_are_not_told_apart(rows: list[list[int]], enough: int) -> None:
+    costs = np.array(rows, dtype=float)[:, 1:]
+    violation = np.array([max(0, row[0] - 2) for row in rows], dtype=float)
+    every, few = ranks(costs, violation), ranks(costs, violation, enough)
+    near = every <= np.sort(every)[min(enough, len(every)) - 1]
+    feasible = violation == 0
+    assert (few[near & feasible] == every[near & feasible]).all()
+    assert few[~near].min(initial=99) > few[near].max()
+    assert few[~feasible].min(initial=99) > few[feasible].max(initial=-1)
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=2, max_size=60))
+def test_rank_agreement_is_kendalls(pairs: list[tuple[int, int]]) -> None:
+    one, other = np.array(pairs, dtype=float).T
+    expected = kendalltau(one, other).statistic
+    found = rank_agreement(one, other)
+    assert found == pytest.approx(expected) if np.isfinite(expected) else found == 0
 
 
 def test_crowding_is_infinite_at_the_ends_of_a_front() -> None:

@@ -91,7 +91,7 @@ def _joined(parts: Sequence[Visited]) -> Visited:
 
 def survivors(costs: Floats, violation: Floats, count: int) -> NDArray[np.int64]:
     """Indices of the best ``count``, best first: by rank, then by crowding distance."""
-    rank = ranks(costs, violation)
+    rank = ranks(costs, violation, count)
     if not 0 < count < len(rank):
         return np.lexsort((-crowding(costs, rank), rank))[:count]
     near = np.flatnonzero(rank <= np.partition(rank, count - 1)[count - 1])  # those behind are dropped however crowded
@@ -108,26 +108,48 @@ def first_front(costs: Floats, violation: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def ranks(costs: Floats, violation: Floats) -> NDArray[np.int64]:
+def ranks(costs: Floats, violation: Floats, enough: int | None = None) -> NDArray[np.int64]:
     """Number of the front of every row, (n,): fronts of those that break no constraint, then the others by violation.
 
     Equal rows share a front.
+
+    Args:
+        enough: fronts are told apart until they hold so many rows; the others that break no constraint share the next
+            number. None: all are.
     """
     found = np.zeros(len(costs), dtype=np.int64)
     feasible = violation <= 0
     if feasible.any():
         points = costs[feasible]
-        order = np.lexsort(points.T)
-        ordered = points[order]
-        first = np.ones(len(ordered), dtype=bool)  # equal rows are merged: the ranking misplaces ties
-        first[1:] = (ordered[1:] != ordered[:-1]).any(1)
-        which = np.empty(len(ordered), dtype=np.int64)
-        which[order] = np.cumsum(first) - 1
-        found[feasible] = np.asarray(moocore.pareto_rank(ordered[first]), dtype=np.int64)[which]
+        found[feasible] = (
+            _all_fronts(points) if enough is None or points.shape[1] < 3 else _leading_fronts(points, enough)
+        )
     if not feasible.all():
         last = int(found[feasible].max()) + 1 if feasible.any() else 0
         _, place = np.unique(violation[~feasible], return_inverse=True)
         found[~feasible] = last + place
+    return found
+
+
+def _all_fronts(points: Floats) -> NDArray[np.int64]:
+    """Number of the front of every row, (n,). Takes n log n steps for two objectives, and far more for others."""
+    order = np.lexsort(points.T)
+    ordered = points[order]
+    first = np.ones(len(ordered), dtype=bool)  # equal rows are merged: the ranking misplaces ties
+    first[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    which = np.empty(len(ordered), dtype=np.int64)
+    which[order] = np.cumsum(first) - 1
+    found: NDArray[np.int64] = np.asarray(moocore.pareto_rank(ordered[first]), dtype=np.int64)[which]
+    return found
+
+
+def _leading_fronts(points: Floats, enough: int) -> NDArray[np.int64]:
+    """The same of the first fronts that together hold ``enough`` rows; all others have the next number."""
+    found = np.zeros(len(points), dtype=np.int64)
+    left = np.arange(len(points))
+    while len(left) and len(points) - len(left) < enough:
+        left = left[~moocore.is_nondominated(points[left], keep_weakly=True)]
+        found[left] += 1
     return found
 
 

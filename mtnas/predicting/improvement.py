@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 from mtnas.predicting.genetics import Floats
 
@@ -32,7 +33,7 @@ class Improvement:
         self.reference = reference
         size = len(reference)
         uniform = qmc.Sobol(size, rng=rng).random(count)
-        directions = np.abs(norm.ppf(np.clip(uniform, 1e-6, 1 - 1e-6)))
+        directions = np.abs(ndtri(np.clip(uniform, 1e-6, 1 - 1e-6)))
         self.inverse = (1 / (directions / np.linalg.norm(directions, axis=1, keepdims=True))).astype(np.float32)
         reached = self.reach(measured[None], np.ones((1, len(measured)), dtype=bool))
         self.best = reached[0].max(0) if len(measured) else np.zeros(count, dtype=np.float32)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from mtnas.predicting.genetics import Floats
 
@@ -77,8 +76,12 @@ def rank_agreement(one: Floats, other: Floats) -> float:
     nothing differs from its mean by rounding alone.
     """
     grain = 1e-3 * float(other.std()) or 1.0
-    found = float(kendalltau(np.round(one / grain), other).statistic)
-    return found if np.isfinite(found) else 0.0
+    rounded = np.round(one / grain)
+    # All pairs at once: for the hundreds of rows of a predictor that takes a tenth of scipy's time, and every plan asks.
+    above, truly = rounded[:, None] > rounded, other[:, None] > other
+    pairs = math.sqrt(np.count_nonzero(above) * np.count_nonzero(truly))
+    agree, differ = np.count_nonzero(above & truly), np.count_nonzero(above & truly.T)
+    return (agree - differ) / pairs if pairs else 0.0
 
 
 def conformal_width(deviations: Floats, share: float = 0.9) -> float:
