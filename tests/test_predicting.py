@@ -167,6 +167,20 @@ def test_the_better_model_is_chosen_by_held_out_rows() -> None:
     assert [chosen.name for chosen in tuned.models.values()] == ["Ridge", "Ridge"]
 
 
+def test_variants_compete_where_their_model_has_won() -> None:
+    genetics, rows = rows_of(80)
+    rough, useless = RegressorModel(Ridge(alpha=1e3)), RegressorModel(Ridge(alpha=1e9))
+    rough.name, useless.name = "rough", "useless"
+    rough.variants = [RegressorModel(Ridge(alpha=1e-3))]
+
+    def chosen(*models: RegressorModel) -> list[str]:
+        return [found.name for found in Tuned.on(rows, genetics, models).models.values()]
+
+    assert chosen(useless, rough) == chosen(rough) == ["Ridge", "Ridge"]
+    useless.variants, rough.variants = rough.variants, ()
+    assert chosen(useless, rough) == ["rough", "rough"]
+
+
 # Evolution ----------------------------------------------------------------------------------------------------------
 
 

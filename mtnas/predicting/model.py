@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,15 @@ class Fitted(ABC):
 
 
 class Model(ABC):
-    """A way to predict a cost, before it has seen rows."""
+    """A way to predict a cost, before it has seen rows.
+
+    Attributes:
+        variants: ways that differ from this one in something slow to settle. They are compared with it only where it
+            has won already.
+    """
 
     name: str
+    variants: Sequence[Model] = ()
 
     @abstractmethod
     def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:
@@ -71,12 +77,20 @@ class ProcessModel(Model):
         iterations: of that fit.
         spread: of the prior of its weights, see `ChoiceProcess`.
         name: None: what kind of process it is.
+        variants: see `Model`.
     """
 
     def __init__(
-        self, warped: bool, rows: int = 200, iterations: int = 6, spread: float = 1.0, name: str | None = None
+        self,
+        warped: bool,
+        rows: int = 200,
+        iterations: int = 6,
+        spread: float = 1.0,
+        name: str | None = None,
+        variants: Sequence[Model] = (),
     ) -> None:
         self.warped, self.rows, self.iterations, self.spread = warped, rows, iterations, spread
+        self.variants = tuple(variants)
         self.name = name or ("Gaussian process, warped" if warped else "Gaussian process")
 
     def tuned(self, X: Floats, y: Floats, groups: NDArray[np.int64]) -> Callable[[Floats, Floats], Fitted]:

@@ -18,12 +18,11 @@ from mtnas.predicting.quality import Quality
 from mtnas.predicting.rows import Rows
 
 
-def _processes(spread: float = 1.0, iterations: int = 6) -> tuple[Model, Model]:
-    wide = ", wide" if spread > 1 else ""
-    return (
-        ProcessModel(True, iterations=iterations, spread=spread, name=f"Gaussian process, warped{wide}"),
-        ProcessModel(False, iterations=iterations, spread=spread, name=f"Gaussian process{wide}"),
-    )
+def _process(warped: bool) -> Model:
+    """A Gaussian process, with one of few choices that decide about all others as a variant."""
+    name = "Gaussian process, warped" if warped else "Gaussian process"
+    wide = ProcessModel(warped, iterations=20, spread=2.0, name=f"{name}, wide")
+    return ProcessModel(warped, name=name, variants=[wide])
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class PlanSettings:
     """All that can be chosen about how a batch is planned.
 
     Attributes:
-        models: ways to predict a cost; where there are several, the one that foresees later rows best is taken.
+        models: ways to predict a cost; where there are several, the one that foresees later rows best is taken, or the
+            best of its `variants`.
         least_tau: a predictor is not trusted when its Kendall's tau on held-out rows is below this, even if
             ``tau_errors`` standard errors are granted: ten rows alone say little against it.
         tau_errors: see there.
@@ -48,7 +48,7 @@ class PlanSettings:
             evaluation takes many seconds.
     """
 
-    models: Sequence[Model] = field(default_factory=lambda: (*_processes(), *_processes(spread=2.0, iterations=20)))
+    models: Sequence[Model] = field(default_factory=lambda: (_process(True), _process(False)))
     least_tau: float = 0.2
     tau_errors: float = 3.0
     explore: float = 0.05

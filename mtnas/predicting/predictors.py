@@ -72,7 +72,7 @@ class Tuned:
             keep = evenly_spread(len(X), compare[1])
             rivals = tuple(genetics.models(view)) or tuple(models)
             model = rivals[0]
-            if len(rivals) > 1 and len(X) >= compare[0]:
+            if (len(rivals) > 1 or model.variants) and len(X) >= compare[0]:
                 model = most_foresighted(rivals, X[keep], values[keep], groups)
             validated = None
             if folds <= len(X) <= few:
@@ -87,15 +87,18 @@ def most_foresighted(
     """The model to which the later rows are the least surprising when it knows the first ``learn`` of them only.
 
     Rows that a model was settled on cannot compare it with others, even if they are held out one at a time: the more a
-    model can adapt itself, the better it looks.
+    model can adapt itself, the better it looks. The best one's variants come second, so that not all have to be fitted.
     """
     cut = max(2, round(learn * len(X)))
-    densities = []
-    for model in models:
+
+    def foresight(model: Model) -> float:
         fitted = model.tuned(X[:cut], values[:cut], groups)(X[:cut], values[:cut])
-        foreseen = (fitted.mean(X[cut:]), *fitted.interval(X[cut:], 1.0))
-        densities.append(log_density(foreseen, values[cut:]))
-    return models[int(np.argmax(densities))]
+        return log_density((fitted.mean(X[cut:]), *fitted.interval(X[cut:], 1.0)), values[cut:])
+
+    scores = [foresight(model) for model in models]
+    best = int(np.argmax(scores))
+    rivals = (models[best], *models[best].variants)
+    return rivals[int(np.argmax([scores[best], *map(foresight, rivals[1:])]))]
 
 
 class Predictors:

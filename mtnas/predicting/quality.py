@@ -77,7 +77,7 @@ def rank_agreement(one: Floats, other: Floats) -> float:
     """
     grain = 1e-3 * float(other.std()) or 1.0
     rounded = np.round(one / grain)
-    # All pairs at once: for the hundreds of rows of a predictor that takes a tenth of scipy's time, and every plan asks.
+    # All pairs at once: for hundreds of rows that takes a tenth of scipy's time, and every plan asks.
     above, truly = rounded[:, None] > rounded, other[:, None] > other
     pairs = math.sqrt(np.count_nonzero(above) * np.count_nonzero(truly))
     agree, differ = np.count_nonzero(above & truly), np.count_nonzero(above & truly.T)

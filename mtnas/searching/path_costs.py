@@ -46,5 +46,5 @@ class PathCosts:
             used[:, block] = np.where(leaders[:, block] == task, row, len(self.rows) - 1).T
             entering = leads_to[entering, option]
         used[:, blocks] = (self.first[blocks] + entering * self.tasks + task).T
-        total = np.add.reduce(self.rows[rows], axis=0)  # one after the other: the same on every machine
+        total = np.add.reduce(self.rows.take(rows, axis=0), axis=0)  # one after the other: the same on every machine
         return {name: total[:, column] for column, name in enumerate(self.names)}

@@ -315,8 +315,8 @@ class TreeGenes(Genetics):
 
     def _of_path(self, used: Ints, options: Ints) -> Floats:
         """One-hot copies and parts of the options of every block, (n, features)."""
-        nodes = zip(self._node, used.T, options.T, self.options, strict=True)
-        return np.concatenate([table[copy * count + option] for table, copy, option, count in nodes], axis=1)
+        rows = (used * self.options + options).T
+        return np.concatenate([table.take(row, axis=0) for table, row in zip(self._node, rows, strict=True)], axis=1)
 
     def _of_paths(self, leaders: Ints, options: Ints, pairs: float = 0.4) -> Floats:
         """Means over the tasks of what their paths tell, and how much every pair of tasks shares, (n, features).
@@ -326,10 +326,12 @@ class TreeGenes(Genetics):
         means; they count for little, since they say little.
         """
         used = self._copies(leaders)
-        paths = [self._of_path(used[:, :, task], options[:, :, task]) for task in range(self.tasks)]
+        paths = self._of_path(used[:, :, 0], options[:, :, 0])
+        for task in range(1, self.tasks):
+            paths += self._of_path(used[:, :, task], options[:, :, task])
         one, other = self._pairs
         shared = (leaders[:, :, one] == leaders[:, :, other]).mean(1)
-        return np.concatenate([np.mean(paths, axis=0), pairs * shared], axis=1)
+        return np.concatenate([paths / self.tasks, pairs * shared], axis=1)
 
     # What is known ----------------------------------------------------------------------------------------------
 
