@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.report import Bar, Options, Report, main
-from mtnas.architecture import FLOAT, INT8, W7A8, Architecture, Bits, Candidate, QuantizationPolicy, Tree, notation
+from mtnas.architecture import FLOAT, INT8, W7A8, Architecture, Candidate, Tree, notation
 from mtnas.evaluation import recalibrate
 from mtnas.exporting.agreement import agreement
 from mtnas.onnx_graphs import SessionNetwork, calibrate, convert, open_session, quantize, saturates
@@ -80,7 +80,7 @@ def rows_of(case: Case, batches: tuple[int, ...], seed: int, settings: MeasureSe
     file_ranges, ranges = calibrate(graph, [held_out]), gather_ranges(network, [(held_out, {})])
     contents, off = {notation(FLOAT): graph.content}, {}
     for bits in (INT8, W7A8):
-        candidate = Candidate(network.architecture, _all(network, bits))
+        candidate = Candidate.uniform(network.architecture, bits)
         contents[notation(bits)] = content = quantize(graph, candidate, file_ranges).content
         with fake_quantized(network, candidate.policy, ranges):
             test: list[Batch] = [(case.inputs(64, seed + 2), {})]
@@ -98,10 +98,6 @@ def rows_of(case: Case, batches: tuple[int, ...], seed: int, settings: MeasureSe
         row: dict[str, Any] = {"layers": case.name, "batch": batch, "seed": seed, "float, ms": ms[notation(FLOAT)]}
         row |= {f"{name}, times": ms[notation(FLOAT)] / ms[name] for name in off}
         yield row | {f"{name}, off": value for name, value in off.items()}
-
-
-def _all(network: BranchedNetwork, bits: Bits) -> QuantizationPolicy:
-    return QuantizationPolicy.uniform(network.places.values(), *bits)
 
 
 def measure_all(options: Options) -> Report:

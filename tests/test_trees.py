@@ -346,6 +346,12 @@ def test_ids_depend_on_the_value_only() -> None:
     assert Candidate(EXAMPLE, QuantizationPolicy.of({(0, 0): (32, 32)})) == Candidate(EXAMPLE)
 
 
+def test_all_nodes_can_have_the_same_bits() -> None:
+    nodes = {(block, group[0]) for block, group in EXAMPLE.tree.nodes()}
+    assert Candidate.uniform(EXAMPLE, (7, 8)) == Candidate(EXAMPLE, QuantizationPolicy.of(dict.fromkeys(nodes, (7, 8))))
+    assert Candidate.uniform(EXAMPLE, (32, 32)) == Candidate(EXAMPLE)
+
+
 @given(seed=seeds, bits=st.lists(st.tuples(st.integers(1, 32), st.integers(1, 32)), min_size=12, max_size=12))
 def test_json_gives_back_the_candidate(seed: int, bits: list[tuple[int, int]]) -> None:
     architecture = SMALL.draw(random.Random(seed))

@@ -72,8 +72,7 @@ class Setting:
 
     def all_int8(self, architecture: Architecture) -> Candidate:
         """All nodes in integers."""
-        nodes = [(block, group[0]) for block, group in architecture.tree.nodes()]
-        return Candidate(architecture, QuantizationPolicy.uniform(nodes, *self.target.integers))
+        return Candidate.uniform(architecture, self.target.integers)
 
     def largest(self) -> Architecture:
         """A network for each task, of the largest operators."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mtnas.architecture.architecture import Architecture
-from mtnas.architecture.policy import QuantizationPolicy
+from mtnas.architecture.policy import Bits, QuantizationPolicy
 from mtnas.errors import ArchitectureError
 
 
@@ -27,6 +27,16 @@ class Candidate:
                 raise ArchitectureError(
                     f"the policy sets bits for block {node[0]} led by task {node[1]}, but this tree has no such node"
                 )
+
+    @classmethod
+    def uniform(cls, architecture: Architecture, bits: Bits) -> Candidate:
+        """An architecture with the same bits for all its nodes.
+
+        Args:
+            bits: (weight bits, activation bits), such as `INT8`.
+        """
+        nodes = ((block, group[0]) for block, group in architecture.tree.nodes())
+        return cls(architecture, QuantizationPolicy.uniform(nodes, *bits))
 
     @property
     def id(self) -> str:

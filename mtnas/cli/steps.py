@@ -333,6 +333,7 @@ def export_step(
     latency: bool,
 ) -> Bundle:
     """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
+    from mtnas.architecture import Candidate
     from mtnas.evaluation import extract
     from mtnas.exporting import Origin, export, load_network
     from mtnas.targets import OnnxRuntime
@@ -348,7 +349,7 @@ def export_step(
         example, _ = work.data.example()
         network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
         origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
-    candidate = row.candidate if bits is None else in_integers(row.candidate, bits)
+    candidate = row.candidate if bits is None else Candidate.uniform(row.candidate.architecture, bits)
     targets = [OnnxRuntime()] if latency else []
     return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
 
@@ -377,14 +378,6 @@ def integers(target: Target | None, weight_bits: int | None) -> Bits:
     return found
 
 
-def in_integers(candidate: Candidate, bits: Bits) -> Candidate:
-    """The same architecture with all nodes in integers."""
-    from mtnas.architecture import Candidate, QuantizationPolicy
-
-    nodes = ((block, group[0]) for block, group in candidate.architecture.tree.nodes())
-    return Candidate(candidate.architecture, QuantizationPolicy.uniform(nodes, *bits))
-
-
 def _all_integers(int8: bool, weight_bits: int | None, target: Target) -> Bits | None:
     """Bits of all nodes; None: those of the candidate."""
     _check_weight_bits(int8, weight_bits)
@@ -400,6 +393,7 @@ def measure_step(
     work: Work, rows: Sequence[Row], target: Target, *, int8: bool, weight_bits: int | None, rounds: int
 ) -> list[tuple[Row, Candidate, Latency]]:
     """Measure rows as they are, and with ``int8`` all in integers too, and keep the latencies in the run."""
+    from mtnas.architecture import Candidate
     from mtnas.evaluation import latencies, reference_ms
     from mtnas.runs.latencies import keep_latencies, read_reference
     from mtnas.supernet import SuperNetwork
@@ -408,9 +402,11 @@ def measure_step(
     bits = _all_integers(int8, weight_bits, target)
     example, _ = work.data.example()
     supernet = SuperNetwork(work.file.space, example)
-    asked = [(row, row.candidate) for row in rows]
-    if bits is not None:
-        asked = [pair for row in rows for pair in ((row, row.candidate), (row, in_integers(row.candidate, bits)))]
+    asked = []
+    for row in rows:
+        asked.append((row, row.candidate))
+        if bits is not None:
+            asked.append((row, Candidate.uniform(row.candidate.architecture, bits)))
     every = list(dict.fromkeys(candidate for _, candidate in asked))
     found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
     anchor = read_reference(work.run, where) or reference_ms(target, settings)
