@@ -1,4 +1,4 @@
-"""What the commands do. Only here, and only inside functions, torch and optuna are imported."""
+"""What a command works on: a run directory, the space file and the data."""
 
 from __future__ import annotations
 
@@ -10,26 +10,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtnas.atomic import write_bytes, write_text
+from mtnas.atomic import write_bytes
 from mtnas.cli.options import parse_budgets
 from mtnas.cli.output import remark, volume
+from mtnas.cli.steps.precision import check_weight_bits, integers
 from mtnas.errors import MtnasError, RunError
-from mtnas.progress import progress
 
 if TYPE_CHECKING:
-    from mtnas.architecture import Bits, Candidate
-    from mtnas.branching import Advice, Branching
-    from mtnas.exporting import Bundle
     from mtnas.pools import Pool
     from mtnas.refining import RefineSettings
-    from mtnas.refining.rows import RefinedRow
-    from mtnas.results import Results, Row
     from mtnas.runs import Run
     from mtnas.searching import SearchSettings, StopRule
     from mtnas.space.data import Data
     from mtnas.space.dry_run import DryRun
     from mtnas.space.file import SpaceFile
-    from mtnas.targets import Latency, Target
     from mtnas.training import TrainingSettings
 
 
@@ -110,7 +104,7 @@ class Work:
         from mtnas.architecture import FLOAT
         from mtnas.searching import SearchSettings
 
-        _check_weight_bits(int8, weight_bits)
+        check_weight_bits(int8, weight_bits)
         settings = self.file.setting("searching", SearchSettings())
         known = self.run.manifest.read()
         if keep and "study" in known:
@@ -253,192 +247,3 @@ def existing_run(path: Path) -> Run:
     if not (path / "manifest.json").exists():
         raise RunError(f"there is no run in {path}; start one with: mtnas run SPACE --run {path}")
     return Run(path)
-
-
-DPI = 100
-"""Dots per inch of pictures."""
-
-
-def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
-    """Draw front.png and trees.png into the run directory, and predictors.png if the search had predictors."""
-    from mtnas.plotting import draw_front, draw_predictors, draw_trees, save_figure
-    from mtnas.runs import read_predictors
-
-    figures = {"front.png": draw_front(results), "trees.png": draw_trees(results)}
-    reports = read_predictors(run)
-    if any(report.figures for report in reports):
-        figures["predictors.png"] = draw_predictors(reports)
-    for name, figure in figures.items():
-        save_figure(figure, run.path / name, dpi=dpi)
-    return [run.path / name for name in figures]
-
-
-def fronts_step(paths: Sequence[Path], out: Path | None, dpi: int) -> Path:
-    """Draw the fronts of several runs over two costs that all have: mean error and params, or their first ones."""
-    from matplotlib.figure import Figure
-
-    from mtnas.plotting import plot_fronts, save_figure
-    from mtnas.results import MEAN_ERROR
-    from mtnas.runs import read_results
-
-    if out is None:
-        raise RunError("the fronts of several runs need a file of their own; name one: --out fronts.pdf")
-    new_file(out)
-    found = {str(path): read_results(existing_run(path)) for path in paths}
-    known = [set(results.rows[0].costs) for results in found.values() if results.rows]
-    common = [name for name in (MEAN_ERROR, "params", *sorted(set.union(*known))) if all(name in one for one in known)]
-    if len(dict.fromkeys(common)) < 2:
-        raise RunError(f"the runs {', '.join(found)} have no two costs in common, so that no picture holds them all")
-    y, x = list(dict.fromkeys(common))[:2]
-    figure = plot_fronts(found, x=x, y=y).figure
-    assert isinstance(figure, Figure)  # one of its own, in which there are no others
-    save_figure(figure, out, dpi=dpi)
-    return out
-
-
-def new_file(path: Path) -> None:
-    """Raise RunError if a file that a user named is there already."""
-    if path.exists():
-        raise RunError(f"{path} is there already and is not overwritten; delete it, or name another file")
-
-
-def show_files_step(results: Results, row: Row | None, out: Path | None, dot: Path | None) -> list[Path]:
-    """Write the rows as a table and the tree of one of them for Graphviz, each if its file is named."""
-    from mtnas.architecture import to_dot
-    from mtnas.results.table import check_table_file, write_table
-
-    if out is not None:
-        check_table_file(out)
-    if dot is not None and dot.suffix.lower() not in (".dot", ".gv"):
-        raise RunError(f"a tree for Graphviz is a file that ends in .dot or .gv, but got {dot}; choose one of these")
-    written = [path for path in (out, dot) if path is not None]
-    for path in written:
-        new_file(path)
-    if out is not None:
-        write_table(results.to_frame(), out)
-    if row is not None and dot is not None:
-        write_text(dot, to_dot(results.space, row.candidate.architecture, row.candidate.policy))
-    return written
-
-
-def export_step(
-    work: Work,
-    results: Results,
-    row: Row,
-    out: Path,
-    *,
-    int8: bool,
-    weight_bits: int | None,
-    weights: str | None,
-    latency: bool,
-) -> Bundle:
-    """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
-    from mtnas.architecture import Candidate
-    from mtnas.evaluation import extract
-    from mtnas.exporting import Origin, export, load_network
-    from mtnas.targets import OnnxRuntime
-    from mtnas.training import load_supernetwork
-
-    bits = _all_integers(int8, weight_bits, OnnxRuntime())
-    refined = _refined(work.run, row.candidate, weights)
-    if refined is None:
-        supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
-        network = extract(supernet, row.candidate.architecture, work.data)
-        origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
-    else:
-        example, _ = work.data.example()
-        network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
-        origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
-    candidate = row.candidate if bits is None else Candidate.uniform(row.candidate.architecture, bits)
-    targets = [OnnxRuntime()] if latency else []
-    return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
-
-
-def integers(target: Target | None, weight_bits: int | None) -> Bits:
-    """Bits of 8-bit integers on a target, or on onnxruntime where none is named.
-
-    Args:
-        weight_bits: of weights; None: what the target runs fastest.
-    """
-    from mtnas.architecture import INT8, W7A8
-    from mtnas.errors import ExportError
-    from mtnas.targets import OnnxRuntime
-
-    if weight_bits is not None:
-        return W7A8 if weight_bits == W7A8[0] else INT8
-    try:
-        found = (target or OnnxRuntime()).integers
-    except ExportError:  # onnxruntime is not installed, so that nothing here runs integers
-        return INT8
-    if found == W7A8:
-        remark(
-            "integers: weights of 7 bits, which this CPU (without VNNI) runs faster than 8; --weight-bits 8 for those",
-            as_json=True,
-        )
-    return found
-
-
-def _all_integers(int8: bool, weight_bits: int | None, target: Target) -> Bits | None:
-    """Bits of all nodes; None: those of the candidate."""
-    _check_weight_bits(int8, weight_bits)
-    return integers(target, weight_bits) if int8 else None
-
-
-def _check_weight_bits(int8: bool | None, weight_bits: int | None) -> None:
-    if weight_bits is not None and not int8:
-        raise RunError(f"--weight-bits {weight_bits} is of integers; give --int8 with it, or leave it out")
-
-
-def measure_step(
-    work: Work, rows: Sequence[Row], target: Target, *, int8: bool, weight_bits: int | None, rounds: int
-) -> list[tuple[Row, Candidate, Latency]]:
-    """Measure rows as they are, and with ``int8`` all in integers too, and keep the latencies in the run."""
-    from mtnas.architecture import Candidate
-    from mtnas.evaluation import latencies, reference_ms
-    from mtnas.runs.latencies import keep_latencies, read_reference
-    from mtnas.supernet import SuperNetwork
-    from mtnas.targets import MeasureSettings
-
-    bits = _all_integers(int8, weight_bits, target)
-    example, _ = work.data.example()
-    supernet = SuperNetwork(work.file.space, example)
-    asked = []
-    for row in rows:
-        asked.append((row, row.candidate))
-        if bits is not None:
-            asked.append((row, Candidate.uniform(row.candidate.architecture, bits)))
-    every = list(dict.fromkeys(candidate for _, candidate in asked))
-    found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
-    anchor = read_reference(work.run, where) or reference_ms(target, settings)
-    with progress("latencies", len(every), show=not volume.quiet) as advance:
-        for candidate, latency in latencies(supernet, every, target, example, settings, anchor=anchor):
-            found[candidate] = latency
-            advance(str(latency))
-    keep_latencies(work.run, where, anchor, found)
-    return [(row, candidate, found[candidate]) for row, candidate in asked]
-
-
-def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow | None:
-    """The refined row to take, None for inherited weights."""
-    from mtnas.errors import unknown_name
-    from mtnas.refining import read_refined
-    from mtnas.results import mean_error
-
-    kinds = ("inherited", "fine-tuned", "from-scratch")
-    if weights is not None and weights not in kinds:
-        raise RunError(unknown_name("kind of weights", weights, kinds))
-    rows = [row for row in read_refined(run).rows if row.candidate == candidate]
-    if weights is not None:
-        rows = [row for row in rows if row.key.endswith(weights)]
-        if not rows and weights != "inherited":
-            raise RunError(f"candidate {candidate.id} has no {weights} weights; run mtnas refine first")
-    return min(rows, key=lambda row: mean_error(row.valid), default=None)
-
-
-def advice_step(run: Run, branching: Branching, shares: Sequence[float], count: int) -> list[Advice]:
-    """What the training says about each budget."""
-    from mtnas.branching import advise
-    from mtnas.seeds import derive_seed
-
-    space, table = run.architectures()
-    return [advise(space, table, branching, share, derive_seed(run.seed, "trees"), count=count) for share in shares]

@@ -1,0 +1,100 @@
+"""Candidates exported and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtnas.cli.output import volume
+from mtnas.cli.steps.precision import bits_of_all
+from mtnas.errors import RunError
+from mtnas.progress import progress
+
+if TYPE_CHECKING:
+    from mtnas.architecture import Candidate
+    from mtnas.cli.steps.work import Work
+    from mtnas.exporting import Bundle
+    from mtnas.refining.rows import RefinedRow
+    from mtnas.results import Results, Row
+    from mtnas.runs import Run
+    from mtnas.targets import Latency, Target
+
+
+def export_step(
+    work: Work,
+    results: Results,
+    row: Row,
+    out: Path,
+    *,
+    int8: bool,
+    weight_bits: int | None,
+    weights: str | None,
+    latency: bool,
+) -> Bundle:
+    """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
+    from mtnas.architecture import Candidate
+    from mtnas.evaluation import extract
+    from mtnas.exporting import Origin, export, load_network
+    from mtnas.targets import OnnxRuntime
+    from mtnas.training import load_supernetwork
+
+    bits = bits_of_all(int8, weight_bits, OnnxRuntime())
+    refined = _refined(work.run, row.candidate, weights)
+    if refined is None:
+        supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
+        network = extract(supernet, row.candidate.architecture, work.data)
+        origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
+    else:
+        example, _ = work.data.example()
+        network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
+        origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
+    candidate = row.candidate if bits is None else Candidate.uniform(row.candidate.architecture, bits)
+    targets = [OnnxRuntime()] if latency else []
+    return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
+
+
+def measure_step(
+    work: Work, rows: Sequence[Row], target: Target, *, int8: bool, weight_bits: int | None, rounds: int
+) -> list[tuple[Row, Candidate, Latency]]:
+    """Measure rows as they are, and with ``int8`` all in integers too, and keep the latencies in the run."""
+    from mtnas.architecture import Candidate
+    from mtnas.evaluation import latencies, reference_ms
+    from mtnas.runs.latencies import keep_latencies, read_reference
+    from mtnas.supernet import SuperNetwork
+    from mtnas.targets import MeasureSettings
+
+    bits = bits_of_all(int8, weight_bits, target)
+    example, _ = work.data.example()
+    supernet = SuperNetwork(work.file.space, example)
+    asked = []
+    for row in rows:
+        asked.append((row, row.candidate))
+        if bits is not None:
+            asked.append((row, Candidate.uniform(row.candidate.architecture, bits)))
+    every = list(dict.fromkeys(candidate for _, candidate in asked))
+    found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
+    anchor = read_reference(work.run, where) or reference_ms(target, settings)
+    with progress("latencies", len(every), show=not volume.quiet) as advance:
+        for candidate, latency in latencies(supernet, every, target, example, settings, anchor=anchor):
+            found[candidate] = latency
+            advance(str(latency))
+    keep_latencies(work.run, where, anchor, found)
+    return [(row, candidate, found[candidate]) for row, candidate in asked]
+
+
+def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow | None:
+    """The refined row to take, None for inherited weights."""
+    from mtnas.errors import unknown_name
+    from mtnas.refining import read_refined
+    from mtnas.results import mean_error
+
+    kinds = ("inherited", "fine-tuned", "from-scratch")
+    if weights is not None and weights not in kinds:
+        raise RunError(unknown_name("kind of weights", weights, kinds))
+    rows = [row for row in read_refined(run).rows if row.candidate == candidate]
+    if weights is not None:
+        rows = [row for row in rows if row.key.endswith(weights)]
+        if not rows and weights != "inherited":
+            raise RunError(f"candidate {candidate.id} has no {weights} weights; run mtnas refine first")
+    return min(rows, key=lambda row: mean_error(row.valid), default=None)
