@@ -54,6 +54,8 @@
       xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
     };
   }
+  // Whole numbers at all ticks: plotly shortens those between powers of ten to "2" and "5".
+  const logarithmic = { type: "log", tickformat: ",~r" };
   const config = { displaylogo: false, responsive: true, displayModeBar: false };
   const draw = (id, traces, more, bar = {}) => Plotly.react(id, traces, layout(more), { ...config, ...bar });
 
@@ -133,10 +135,10 @@
       x0: axis === "x" ? budgets[cost] : 0, x1: axis === "x" ? budgets[cost] : 1, y0: axis === "x" ? 0 : budgets[cost], y1: axis === "x" ? 1 : budgets[cost],
       label: { text: "budget", textposition: "end", font: { color: style("--warn") } },
     }));
-    const type = by("logs").checked ? "log" : "linear";
+    const scaling = by("logs").checked ? logarithmic : { type: "linear" };
     draw("front-plot", traces, {
-      shapes, dragmode: "select", showlegend: true, uirevision: `${x} ${y} ${type}`,
-      xaxis: { title: { text: costs[x] }, type }, yaxis: { title: { text: costs[y] }, type },
+      shapes, dragmode: "select", showlegend: true, uirevision: `${x} ${y} ${scaling.type}`,
+      xaxis: { title: { text: costs[x] }, ...scaling }, yaxis: { title: { text: costs[y] }, ...scaling },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--muted"), activecolor: style("--accent") },
     }, { displayModeBar: true, modeBarButtons: [["select2d", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]] });
   }
@@ -330,7 +332,7 @@
     if (history.length) {
       const bands = phases ? [[0, phases[0], "hard sharing"], [phases[0], phases[1], "parting"], [phases[1], phases[2], "all trees"]].filter(([begin, end]) => end > begin) : [];
       draw("losses", space.tasks.map((task, number) => ({ type: "scatter", mode: "lines", name: task, x: history.map((entry) => entry.epoch), y: history.map((entry) => entry.losses[task] ?? null), line: { color: space.colours[number] } })), {
-        xaxis: { title: { text: "epoch" } }, yaxis: { title: { text: "training loss" }, type: "log", dtick: "D2" },
+        xaxis: { title: { text: "epoch" } }, yaxis: { title: { text: "training loss" }, ...logarithmic, dtick: "D2" },
         shapes: bands.map(([begin, end, name], number) => ({ type: "rect", xref: "x", yref: "paper", x0: begin + 0.5, x1: end + 0.5, y0: 0, y1: 1, line: { width: 0 }, fillcolor: number % 2 ? "rgba(128,128,128,0.14)" : "rgba(0,0,0,0)", label: { text: name, textposition: "top center", font: { color: style("--muted"), size: 11 } } })),
       });
     } else by("losses").textContent = "The run has no checkpoint of its training.";
