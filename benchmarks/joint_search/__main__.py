@@ -132,7 +132,7 @@ def means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _cases(options: Options) -> tuple[list[Case], str]:
     if options.quick:
-        small = Case.of("digits", 2, None, 16)
+        small = Case.of("digits", 2, None, 10)
         return [replace(small, training=replace(small.training, epochs=2))], "\n--quick: its figures mean nothing"
     cases = [Case.of("digits", 4, None, 150)]
     try:
