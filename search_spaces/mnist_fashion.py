@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mtnas.refining import RefineSettings
 from mtnas.searching import SearchSettings
 from mtnas.space.data import Data
 from mtnas.space.datasets import fashion_group, fashion_mnist, mnist, overlay_splits
@@ -34,7 +35,9 @@ def widened(factor: float) -> SearchSpace:
 
 space = widened(1)
 
-training = TrainingSettings(epochs=16, learning_rate=5e-3, shared_warmup=0.5, threads=1)
+# The rates and weight decays of `multifashion.py`.
+training = TrainingSettings(epochs=16, learning_rate=1e-2, weight_decay=0.1, shared_warmup=0.5, threads=1)
+refining = RefineSettings(weight_decay=0.3, threads=1)
 searching = SearchSettings(
     evaluations=120, objectives=("error/mean", "params", "macs"), budgets={"params": 90_000}, threads=1
 )
