@@ -7,7 +7,7 @@ import random
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,7 +29,12 @@ from mtnas.runs import Run, read_results
 from mtnas.searching.foresight import foreseen
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its chromedriver")
+
+
+def needs_browser(test: Callable[..., None]) -> Any:
+    """Opening pages takes long on a busy machine."""
+    reason = "needs Chromium and its chromedriver"
+    return pytest.mark.long(pytest.mark.skipif(not (CHROMIUM and DRIVER), reason=reason)(test))
 
 
 class Elements(HTMLParser):
