@@ -183,6 +183,7 @@ def test_a_policy_s_row_says_what_the_integer_file_computes(
         assert task_errors(network, space.tasks, data.valid_batches()) == row.valid == row.test
 
 
+@pytest.mark.long
 def test_few_bits_are_won_back_by_training_with_them(tmp_path: Path, space: SearchSpace, data: Data) -> None:
     """At 2 bits rounding hurts a network that fits its samples; one that was trained with its roundings hurts less."""
     data = replace(data, valid=data.train, test=None)

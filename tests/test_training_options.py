@@ -356,6 +356,7 @@ def test_compiling_changes_no_name_and_ends_with_the_training(monkeypatch: pytes
     assert calls == [] and not any("forward" in vars(module) for module in supernet.modules())
 
 
+@pytest.mark.long
 def test_compiled_operators_train_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With several backward passes through one graph, as branch points and gradient weightings take them.
 

@@ -118,6 +118,7 @@ def agreement(earlier_costs: np.ndarray, seed: int) -> tuple[float, float]:
     return found[0], found[1]
 
 
+@pytest.mark.long
 def test_advice_on_another_scale_helps() -> None:
     pairs = [agreement(lambda genes: 3 * costs_of(genes) + 7, seed) for seed in range(4)]
     assert all(warm > cold + 0.1 for warm, cold in pairs)
