@@ -47,6 +47,6 @@ class Rows:
         """Numbers of at most ``most`` rows, ascending: half of them the best, the others spread evenly."""
         if len(self) <= most:
             return np.arange(len(self))
-        best = np.argsort(ranks(self.costs, self.violation), kind="stable")[: most // 2]
+        best = np.argsort(ranks(self.costs, self.violation, most // 2), kind="stable")[: most // 2]
         others = np.setdiff1d(np.arange(len(self)), best)
         return np.union1d(best, others[evenly_spread(len(others), most - len(best))])

@@ -54,7 +54,7 @@
       xaxis: { ...axis, ...xaxis }, yaxis: { ...axis, ...yaxis }, ...rest,
     };
   }
-  // Whole numbers at all ticks: plotly shortens those between powers of ten to "2" and "5".
+  // The value at every tick, such as 0.05: plotly writes only "5" between powers of ten.
   const logarithmic = { type: "log", tickformat: ",~r" };
   const config = { displaylogo: false, responsive: true, displayModeBar: false };
   const draw = (id, traces, more, bar = {}) => Plotly.react(id, traces, layout(more), { ...config, ...bar });
