@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from toys import (
     Samples,
     draws,
+    plain_space,
     plain_spaces,
     plain_table,
     toy_data,
@@ -323,7 +324,7 @@ def test_a_step_trains_the_largest_of_a_tree_and_the_smallest_of_all(
 ) -> None:
     rng = random.Random(seed)
     table = plain_table(space, seed)
-    sandwich = Sandwich(space, table, extremes=extremes, random_count=count)
+    sandwich = Sandwich(space, table, extremes=extremes, random_count=count, smallest_share=1)
     drawn = sandwich.draw(lambda: space.draw_tree(rng), rng)
     assert len(drawn) == count + 2 * extremes
     for architecture in drawn:
@@ -332,6 +333,18 @@ def test_a_step_trains_the_largest_of_a_tree_and_the_smallest_of_all(
         teacher, smallest = drawn[:2]
         assert table.of(space, smallest)["params"] == table.smallest(space, "params")
         assert table.of(space, teacher) == table.of(space, table.uniform(space, teacher.tree, "params", largest=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_random_network_takes_the_place_of_the_smallest(share: float) -> None:
+    space = plain_space([True, True, True], [3, 3, 3], 3)
+    table, rng = plain_table(space, 0), random.Random(0)
+    sandwich = Sandwich(space, table, extremes=True, random_count=1, smallest_share=share)
+    steps = [sandwich.draw(lambda: space.draw_tree(rng), rng) for _ in range(2000)]
+    assert {len(drawn) for drawn in steps} == {3}
+    trained = sum(drawn[1] == sandwich.smallest for drawn in steps) / len(steps)
+    assert abs(trained - share) < 0.04  # 4 standard deviations, and what is drawn by chance
+    assert len({drawn[1] for drawn in steps}) > 500 * (1 - share)
 
 
 SOFT_TASKS = [classification("c", 3), binary("b"), regression("r"), multilabel("m", 2)]

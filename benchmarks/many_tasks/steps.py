@@ -19,7 +19,7 @@ from mtnas.training import TrainingSettings
 from mtnas.training.sampling import Sandwich
 from mtnas.training.weight_step import add_gradients
 
-HARD, TREES, PARTING = "hard sharing, one network", "all trees, a sandwich of four", "parting, one network"
+HARD, TREES, PARTING = "hard sharing, one network", "all trees, a sandwich", "parting, one network"
 
 
 def step_seconds(tasks: int, copies: int, groups: int, rounds: int) -> dict[str, float]:
@@ -30,7 +30,13 @@ def step_seconds(tasks: int, copies: int, groups: int, rounds: int) -> dict[str,
     example = data_of(problem).example()[0]
     few, many = SuperNetwork(limited, example).train(), SuperNetwork(wide, example).train()
     space, rng = limited.architectures, random.Random(0)
-    sandwich = Sandwich(space, few.found.costs, extremes=True, random_count=settings.random_networks)
+    sandwich = Sandwich(
+        space,
+        few.found.costs,
+        extremes=True,
+        random_count=settings.random_networks,
+        smallest_share=settings.smallest_share,
+    )
     shared = [space.draw_options(Tree.shared(tasks, len(space.blocks)), rng)]
     weighting = settings.weighting.begin(list(space.tasks), device)
 

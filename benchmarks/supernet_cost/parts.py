@@ -143,7 +143,7 @@ class WatchedWeighting(TaskWeighting):
     """The weighting of some settings, which notes when a sub-network has its gradients."""
 
     def __init__(self, settings: TrainingSettings, watch: Watch) -> None:
-        extremes = ["largest network", "smallest network"] if settings.sandwich else []
+        extremes = ["largest network", "smallest network or a random one"] if settings.sandwich else []
         self.names = extremes + ["random networks"] * settings.random_networks
         self.weighting, self.watch = settings.weighting, watch
 

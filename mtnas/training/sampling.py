@@ -12,18 +12,23 @@ class Sandwich:
     """The sandwich rule (universally slimmable networks, arXiv 1903.05134) on trees.
 
     A step trains the largest sub-network of a tree, then the smallest of all, then random ones: the extremes bound what
-    lies between, and the largest teaches the others.
+    lies between, and the largest teaches the others. But the smallest is always the same network: trained in every step
+    it gets better with inherited weights than it is alone, and all others worse, which spoils their ranking. So in some
+    steps one more random one takes its place.
 
     Args:
         space: what to draw from.
         costs: tell the largest and smallest options.
         extremes: whether to train the largest and smallest in each step.
         random_count: number of random sub-networks.
+        smallest_share: probability that a step with extremes trains the smallest and not one more random one.
     """
 
-    def __init__(self, space: ArchitectureSpace, costs: CostTable, *, extremes: bool, random_count: int) -> None:
+    def __init__(
+        self, space: ArchitectureSpace, costs: CostTable, *, extremes: bool, random_count: int, smallest_share: float
+    ) -> None:
         self.space, self.costs = space, costs
-        self.extremes, self.random_count = extremes, random_count
+        self.extremes, self.random_count, self.smallest_share = extremes, random_count, smallest_share
         self.shared = Tree.shared(len(space.tasks), len(space.blocks))
         self.smallest = costs.uniform(space, self.shared, "params", largest=False)
 
@@ -45,4 +50,5 @@ class Sandwich:
         drawn = [self.space.draw_options(tree(), rng) for _ in range(self.random_count)]
         if not self.extremes:
             return drawn
-        return [self.costs.uniform(self.space, tree(), "params", largest=True), self.smallest, *drawn]
+        small = self.smallest if rng.random() < self.smallest_share else self.space.draw_options(tree(), rng)
+        return [self.costs.uniform(self.space, tree(), "params", largest=True), small, *drawn]

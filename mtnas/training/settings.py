@@ -29,6 +29,9 @@ class TrainingSettings:
         gradient_clip: largest norm of the gradient of one step; 0: not clipped.
         sandwich: whether each step trains the largest sub-network of a tree and the smallest of all, besides random
             ones.
+        smallest_share: share of the steps of a sandwich that train the smallest; in the others one more random one
+            takes its place. 1, as usual in the literature, makes the smallest better than it is alone and the others
+            worse; 0 leaves those near it untrained in spaces with weak options.
         random_networks: random sub-networks that each step trains; gradients are averaged over all of a step.
         distillation: share of a sub-network's loss that is its distance to the outputs of the step's largest one;
             0: labels only. Needs ``sandwich``, and tasks with a `distillation`.
@@ -66,6 +69,7 @@ class TrainingSettings:
     warmup_share: float = 0.05
     gradient_clip: float = 5.0
     sandwich: bool = True
+    smallest_share: float = 0.5
     random_networks: int = 1
     distillation: float = 0.5
     random_trees: float = 0.5
@@ -89,7 +93,7 @@ class TrainingSettings:
             check_number(TrainingError, name, getattr(self, name), at_least=0, whole=True)
         for name in ("learning_rate",):
             check_number(TrainingError, name, getattr(self, name), above=0)
-        for name in ("distillation", "warmup_share", "random_trees", "shared_warmup", "parting"):
+        for name in ("smallest_share", "distillation", "warmup_share", "random_trees", "shared_warmup", "parting"):
             check_number(TrainingError, name, getattr(self, name), at_least=0, at_most=1)
         for name in ("weight_decay", "gradient_clip", "ema_decay"):
             check_number(TrainingError, name, getattr(self, name), at_least=0)

@@ -70,6 +70,7 @@ class Trainer:
             supernet.found.costs,
             extremes=settings.sandwich,
             random_count=settings.random_networks,
+            smallest_share=settings.smallest_share,
         )
         self.weighting = settings.weighting.begin([task.name for task in supernet.space.tasks], device)
         self.epoch = 0
