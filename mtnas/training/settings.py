@@ -30,8 +30,9 @@ class TrainingSettings:
         sandwich: whether each step trains the largest sub-network of a tree and the smallest of all, besides random
             ones.
         smallest_share: share of the steps of a sandwich that train the smallest; in the others one more random one
-            takes its place. 1, as usual in the literature, makes the smallest better than it is alone and the others
-            worse; 0 leaves those near it untrained in spaces with weak options.
+            takes its place. With 1, as is usual, the smallest gets better than it is alone and the others worse, which
+            spoils their ranking; with less, small networks of weak options, 1x1 kernels say, may be left behind. Which
+            matters more depends on the space: `search_spaces/multifashion.py` has 0.25.
         random_networks: random sub-networks that each step trains; gradients are averaged over all of a step.
         distillation: share of a sub-network's loss that is its distance to the outputs of the step's largest one;
             0: labels only. Needs ``sandwich``, and tasks with a `distillation`.
@@ -69,7 +70,7 @@ class TrainingSettings:
     warmup_share: float = 0.05
     gradient_clip: float = 5.0
     sandwich: bool = True
-    smallest_share: float = 0.5
+    smallest_share: float = 1.0
     random_networks: int = 1
     distillation: float = 0.5
     random_trees: float = 0.5
@@ -134,6 +135,8 @@ class TrainingSettings:
         """All settings that determine the result; the device, its threads, compiling and TensorBoard do not."""
         names = [each.name for each in fields(self) if each.name not in _NOT_OF_THE_RESULT]
         value = {name: getattr(self, name) for name in names}
+        if self.smallest_share == 1:
+            del value["smallest_share"]  # as in all runs that began before it could be chosen: they go on
         return {**value, "tree_budgets": list(self.tree_budgets), "weighting": self.weighting.to_json()}
 
     @classmethod
