@@ -569,6 +569,9 @@ def test_settings_go_to_json_and_back() -> None:
     how = TrainingSettings(epochs=7, parting=0.25, tree_budgets=(0.3, 0.6), device="cpu")
     assert TrainingSettings.from_json({**how.to_json(), "device": "cpu"}) == how
     assert "device" not in how.to_json()
+    assert "smallest_share" not in how.to_json()  # runs of before it could be chosen do not have it, and go on
+    other = TrainingSettings(smallest_share=0.25)
+    assert TrainingSettings.from_json({**other.to_json(), "device": "auto"}) == other
     with pytest.raises(TrainingError, match="not training settings: .*'epoch'"):
         TrainingSettings.from_json({"epoch": 3})
     with pytest.raises(TrainingError):
