@@ -38,8 +38,8 @@ def widened(factor: float) -> SearchSpace:
 space = widened(1)
 
 # A network on its own bears more weight decay than the supernetwork, where every network keeps the others from fitting
-# what they saw by heart: by validation errors 0.1 and 0.3 are best of 0.0001 to 1. With the smallest network in a quarter
-# of the steps inherited errors rank candidates as errors alone do, which they do not with it in every step.
+# what they saw by heart: by validation errors 0.1 and 0.3 are best of 0.0001 to 1. With the smallest network in a
+# quarter of the steps, inherited errors rank candidates as errors alone do, which they do not with it in every step.
 training = TrainingSettings(
     epochs=16, learning_rate=1e-2, weight_decay=0.1, smallest_share=0.25, shared_warmup=0.5, threads=1
 )
