@@ -64,6 +64,7 @@ class Steps:
             self.supernet.found.costs,
             extremes=self.settings.sandwich,
             random_count=self.settings.random_networks,
+            smallest_share=self.settings.smallest_share,
         )
 
     def reference(self) -> Step:
