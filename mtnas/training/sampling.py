@@ -50,7 +50,7 @@ class Sandwich:
         drawn = [self.space.draw_options(tree(), rng) for _ in range(self.random_count)]
         if not self.extremes:
             return drawn
-        # Nothing is drawn where there is nothing to choose, so that a seed trains then as it did before there was a choice.
+        # Nothing is drawn where nothing is left to chance: a seed trains as it did before there was a choice.
         always = self.smallest_share == 1
         small = self.smallest if always or rng.random() < self.smallest_share else self.space.draw_options(tree(), rng)
         return [self.costs.uniform(self.space, tree(), "params", largest=True), small, *drawn]
