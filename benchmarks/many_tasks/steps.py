@@ -30,13 +30,7 @@ def step_seconds(tasks: int, copies: int, groups: int, rounds: int) -> dict[str,
     example = data_of(problem).example()[0]
     few, many = SuperNetwork(limited, example).train(), SuperNetwork(wide, example).train()
     space, rng = limited.architectures, random.Random(0)
-    sandwich = Sandwich(
-        space,
-        few.found.costs,
-        extremes=True,
-        random_count=settings.random_networks,
-        smallest_share=settings.smallest_share,
-    )
+    sandwich = Sandwich.of(space, few.found.costs, settings)
     shared = [space.draw_options(Tree.shared(tasks, len(space.blocks)), rng)]
     weighting = settings.weighting.begin(list(space.tasks), device)
 

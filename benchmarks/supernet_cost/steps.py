@@ -59,13 +59,7 @@ class Steps:
         self.optimizer = torch.optim.AdamW(self.supernet.parameters(), fused=True)
         self.settings = TrainingSettings()
         self.weighting = self.settings.weighting.begin(names, DEVICE)
-        self.sandwich = Sandwich(
-            self.space.architectures,
-            self.supernet.found.costs,
-            extremes=self.settings.sandwich,
-            random_count=self.settings.random_networks,
-            smallest_share=self.settings.smallest_share,
-        )
+        self.sandwich = Sandwich.of(self.space.architectures, self.supernet.found.costs, self.settings)
 
     def reference(self) -> Step:
         """One step of a single task's network."""

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree
+from mtnas.training.settings import TrainingSettings
 
 
 class Sandwich:
@@ -32,6 +33,17 @@ class Sandwich:
         self.shared = Tree.shared(len(space.tasks), len(space.blocks))
         self.smallest = costs.uniform(space, self.shared, "params", largest=False)
 
+    @classmethod
+    def of(cls, space: ArchitectureSpace, costs: CostTable, settings: TrainingSettings) -> Sandwich:
+        """The one that a training with these settings has."""
+        return cls(
+            space,
+            costs,
+            extremes=settings.sandwich,
+            random_count=settings.random_networks,
+            smallest_share=settings.smallest_share,
+        )
+
     def draw_parting(self, rng: random.Random) -> Architecture:
         """A sub-network in which all tasks part at one branch point, of the largest options or of random ones."""
         place = rng.choice(self.space.split_depths[:-1])
@@ -50,7 +62,8 @@ class Sandwich:
         drawn = [self.space.draw_options(tree(), rng) for _ in range(self.random_count)]
         if not self.extremes:
             return drawn
+        small = self.smallest
         # Nothing is drawn where nothing is left to chance: a seed trains as it did before there was a choice.
-        always = self.smallest_share == 1
-        small = self.smallest if always or rng.random() < self.smallest_share else self.space.draw_options(tree(), rng)
+        if self.smallest_share < 1 and rng.random() >= self.smallest_share:
+            small = self.space.draw_options(tree(), rng)
         return [self.costs.uniform(self.space, tree(), "params", largest=True), small, *drawn]

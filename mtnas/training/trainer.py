@@ -65,13 +65,7 @@ class Trainer:
     ) -> None:
         self.supernet, self.data, self.seed, self.settings, self.device = supernet, data, seed, settings, device
         self.checkpoint, self.group, self.space = checkpoint, group, space
-        self.sandwich = Sandwich(
-            space.architectures,
-            supernet.found.costs,
-            extremes=settings.sandwich,
-            random_count=settings.random_networks,
-            smallest_share=settings.smallest_share,
-        )
+        self.sandwich = Sandwich.of(space.architectures, supernet.found.costs, settings)
         self.weighting = settings.weighting.begin([task.name for task in supernet.space.tasks], device)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
