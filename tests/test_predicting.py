@@ -11,10 +11,12 @@ from scipy.stats import kendalltau
 from sklearn.linear_model import Ridge
 
 from mtnas.predicting import ChoiceProcess, IndependentGenes, PlanSettings, ProcessModel, RegressorModel, Rows, Tuned
+from mtnas.predicting.draws import coins, seldom
 from mtnas.predicting.evolution import crowding, distinct, evolve, ranks, survivors
 from mtnas.predicting.gaussian_process import _NegativeLogPosterior
 from mtnas.predicting.genetics import Exact, fingerprints
 from mtnas.predicting.improvement import Improvement
+from mtnas.predicting.model import most_likely
 from mtnas.predicting.plan import plan
 from mtnas.predicting.polish import polished
 from mtnas.predicting.predictors import Predictors
@@ -409,3 +411,29 @@ def test_exact_costs_are_not_predicted() -> None:
         assert list(tuned.models) == [0]
         made = plan(rows, genetics, tuned, chosen, known=NOTHING, pending=genes[:0], count=30, seed=0)
         assert (made.genes[:, 0] <= 1).all()
+
+
+def test_coins_and_seldom_ones_have_their_chances_and_do_not_depend_on_each_other() -> None:
+    rng = np.random.default_rng(0)
+    for made, chance in ((coins(rng, (4000, 9)), 0.5), (seldom(rng, (4000, 9), 1 / 9), 1 / 9)):
+        assert made.shape == (4000, 9)
+        assert made.dtype == bool
+        error = np.sqrt(chance * (1 - chance) / 4000)
+        assert np.abs(made.mean(0) - chance).max() < 4 * error
+        assert np.abs(np.corrcoef(made.T)[np.triu_indices(9, 1)]).max() < 0.08
+        assert abs(np.corrcoef(made.ravel()[1:], made.ravel()[:-1])[0, 1]) < 0.03
+    assert seldom(rng, (3, 2), 1.0).all()
+    assert seldom(rng, (0, 4), 0.5).shape == coins(rng, (0, 4)).shape == (0, 4)
+
+
+def test_means_together_are_those_of_each_predictor() -> None:
+    genetics, rows = rows_of(40)
+    X, groups = genetics.features(rows.genes, 0), genetics.groups(0)
+    models = (ProcessModel(True), RegressorModel(Ridge()), ProcessModel(False))
+    fitted = [
+        model.tuned(X, rows.costs[:, cost], groups)(X, rows.costs[:, cost])
+        for model, cost in zip(models, (0, 1, 1), strict=True)
+    ]
+    new = genetics.features(genetics.draw(50, np.random.default_rng(1)), 0)
+    for together, one in zip(most_likely(fitted, new), fitted, strict=True):
+        np.testing.assert_allclose(together, one.mean(new))

@@ -250,6 +250,28 @@ def test_a_study_that_is_loaded_again_goes_on_as_if_it_had_never_stopped(storage
     assert proposals(study) == proposals(whole)
 
 
+def test_plans_that_go_on_from_the_last_one_do_so_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = PlanSettings(evaluations=400, further=0.6, settled=20, anew=4)
+    begun_from = []
+
+    def spied(*arguments: Any, **more: Any) -> Any:
+        begun_from.append(0 if more["before"] is None else len(more["before"]))
+        return plan(*arguments, **more)
+
+    monkeypatch.setattr(sampler_module, "plan", spied)
+    whole = go_on(new_study(3, settings=settings), 75)
+    # Batches of 5 after 10 trials: the third is the first to go on, the fifth, ninth and so on begin anew.
+    assert [count > 0 for count in begun_from] == [batch >= 2 and batch % 4 > 0 for batch in range(13)]
+    storage = InMemoryStorage()
+    for trials in (27, 1, 6, 7, 17, 2, 15):
+        sampler = PredictorSampler(seed=3, settings=settings)
+        study = optuna.create_study(
+            study_name="one", storage=storage, directions=["minimize"] * 2, sampler=sampler, load_if_exists=True
+        )
+        go_on(study, trials)
+    assert proposals(study) == proposals(whole)
+
+
 def test_another_seed_gives_another_search() -> None:
     assert proposals(go_on(new_study(0), 20)) != proposals(go_on(new_study(1), 20))
 
@@ -338,6 +360,8 @@ def test_every_value_of_an_axis_is_allowed_and_found_again(distribution: BaseDis
         ({"batch": 0}, "batch must be at least 1, but is 0"),
         ({"refit": 1}, "refit must be above 1, but is 1"),
         ({"levels": 1.5}, "levels must be at least 2, but is 1.5"),
+        ({"settings": PlanSettings(anew=0)}, "anew must be at least 1, but is 0"),
+        ({"settings": PlanSettings(further=2)}, "further must lie between 0 and 1, but is 2"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, Any], sentence: str) -> None:

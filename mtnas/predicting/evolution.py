@@ -68,11 +68,12 @@ def distinct(genetics: Genetics, genes: Genes, known: NDArray[np.uint64]) -> tup
 def new_ones(genetics: Genetics, genes: Genes, met: set[int]) -> tuple[Genes, NDArray[np.uint64]]:
     """The genomes that were not met, each once, and their fingerprints; from now on they were."""
     prints = fingerprints(genetics.identity(genes))
-    keep = []
-    for place, value in enumerate(prints.tolist()):
-        if value not in met:
-            met.add(value)
-            keep.append(place)
+    values = prints.tolist()
+    keep = [place for place, value in enumerate(values) if value not in met]
+    before = len(met)
+    met.update(values)
+    if len(met) - before < len(keep):  # some are there twice: of each the first
+        keep = sorted({values[place]: place for place in reversed(keep)}.values())
     return genes[keep], prints[keep]
 
 
@@ -159,15 +160,16 @@ def crowding(costs: Floats, rank: NDArray[np.int64], ranges: Floats | None = Non
     Args:
         ranges: of the costs, (objectives,); None: those of these rows.
     """
-    distance = np.zeros(len(costs))
     if not len(costs):
-        return distance
-    for column, wide in zip(costs.T, np.ptp(costs, axis=0) if ranges is None else ranges, strict=True):
-        order = np.lexsort((column, rank))
-        values, fronts = column[order], rank[order]
-        scale = float(wide) or 1.0
-        gap = np.full(len(order), np.inf)
-        inner = (fronts[1:-1] == fronts[:-2]) & (fronts[1:-1] == fronts[2:])
-        gap[1:-1][inner] = ((values[2:] - values[:-2]) / scale)[inner]
-        distance[order] += gap
-    return distance
+        return np.zeros(0)
+    wide = np.ptp(costs, axis=0) if ranges is None else ranges
+    scaled = ((costs - costs.min(0)) / np.where(wide > 0, wide, 1.0)).T  # (objectives, n)
+    order = np.lexsort((scaled, np.broadcast_to(rank, scaled.shape)))
+    values, fronts = np.take_along_axis(scaled, order, 1), rank[order]
+    same = fronts[:, 1:] == fronts[:, :-1]
+    gap = np.full(scaled.shape, np.inf)
+    np.subtract(values[:, 2:], values[:, :-2], out=gap[:, 1:-1], where=same[:, 1:] & same[:, :-1])
+    distance = np.empty(scaled.shape)
+    np.put_along_axis(distance, order, gap, 1)
+    total: Floats = distance.sum(0)
+    return total

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 
 from mtnas.predicting.genetics import Floats
+from mtnas.predicting.posterior_mean import PosteriorMean, means_at
 from mtnas.predicting.spread import evenly_spread
 
 
@@ -64,7 +65,6 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             objective.prior_mean if start is None else start,
             jac=True,
             method="L-BFGS-B",
-            bounds=objective.bounds(),
             options={"maxiter": iterations},
         )
         best: Floats = found.x
@@ -82,19 +82,13 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         kernel[np.diag_indices_from(kernel)] += self.noise_
         self.factor_ = cho_factor(kernel, lower=True)
         self.alpha_ = cho_solve(self.factor_, (y - self.mean_) / self.spread_)
-        # The additive part is linear in the features, so that its prediction needs no kernel.
-        self.slopes_ = self.additive_ * self.main_ * ((X * self.main_).T @ self.alpha_)
-        self._fast = (
-            np.ascontiguousarray((2 * X * weights).T.astype(np.float32)),
-            weights.astype(np.float32),
-            (-(X**2 @ weights)).astype(np.float32),
-            (self.joint_ * self.alpha_).astype(np.float32),
-        )
+        slopes = self.additive_ * self.main_ * ((X * self.main_).T @ self.alpha_)
+        self.posterior_ = PosteriorMean(X, weights, self.joint_ * self.alpha_, slopes)
         return self
 
     def predict(self, X: Floats, return_std: bool = False) -> Any:
         """Mean (n,), and with ``return_std`` the standard deviation of a new measurement."""
-        mean = self._mean(X)
+        mean = self.scaled(means_at(X, [self.posterior_])[0])
         if not return_std:
             return mean
         cross = self._kernel(self.X_, X)  # (rows, n)
@@ -128,17 +122,9 @@ class ChoiceProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def _groups(self, X: Floats) -> NDArray[np.int64]:
         return np.arange(X.shape[1]) if self.groups is None else np.asarray(self.groups)
 
-    def _mean(self, X: Floats) -> Floats:
-        """In single precision where it costs most: a search asks for many thousands."""
-        rows, weights, norms, alpha = self._fast
-        single = X.astype(np.float32)
-        exponent = single @ rows
-        exponent += norms
-        exponent -= ((single * single) @ weights)[:, None]
-        np.minimum(exponent, 0, out=exponent)
-        np.exp(exponent, out=exponent)
-        mean: Floats = self.mean_ + self.spread_ * ((exponent @ alpha).astype(np.float64) + X @ self.slopes_)
-        return mean
+    def scaled(self, mean: Floats) -> Floats:
+        """What `posterior_` gives, as it is measured."""
+        return self.mean_ + self.spread_ * mean
 
     def _kernel(self, one: Floats, other: Floats) -> Floats:
         kernel: Floats = self.joint_ * np.exp(-_squared_distances(one * self.root_, other * self.root_))
@@ -157,12 +143,14 @@ class _NegativeLogPosterior:
         self.prior_mean = np.concatenate([np.full(self.choices, centre), np.log([1.0, 0.5, 0.01])])
         self.prior_spread = np.concatenate([np.full(self.choices, spread), [1.5, 1.5, 2.5]])
 
-    def bounds(self) -> list[tuple[float, float]]:
-        weights = [(self.prior_mean[0] - 6, self.prior_mean[0] + 5)] * self.choices
-        return [*weights, (-7.0, 5.0), (-7.0, 5.0), (-12.0, 1.0)]
+        # A step that goes too far is told so by the prior. Beyond these the kernel stays as it is: bounds of the
+        # optimiser's own would double its overhead, and the few steps from the prior do not come near them.
+        self.low = np.concatenate([np.full(self.choices, centre - 6), [-7.0, -7.0, -12.0]])
+        self.high = np.concatenate([np.full(self.choices, centre + 5), [5.0, 5.0, 1.0]])
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
-        choices, additive, joint, noise = _unpack(theta)
+        held = np.minimum(np.maximum(theta, self.low), self.high)
+        choices, additive, joint, noise = _unpack(held)
         weights = choices[self.groups]
         total = choices.sum()
         products = (self.X * weights) @ self.X.T
@@ -197,6 +185,7 @@ class _NegativeLogPosterior:
                 [along_linear, float(of_near.sum()), noise * float(np.trace(outer))],
             ]
         )
+        gradient *= held == theta
         off = (theta - self.prior_mean) / self.prior_spread
         return float(value + 0.5 * off @ off), gradient + off / self.prior_spread
 

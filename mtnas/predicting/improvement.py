@@ -53,10 +53,13 @@ class Improvement:
             for objective in range(1, costs.shape[-1]):
                 np.multiply(of_world[:, objective, None], self.inverse[:, objective], out=other)
                 np.minimum(reach, other, out=reach)
-            volume[:] = reach
+            power = reach
             for _ in range(costs.shape[-1] - 1):
-                volume *= reach
-        volumes *= allowed[..., None]
+                power = np.multiply(power, reach, out=volume)
+            if power is reach:
+                volume[:] = reach
+        if not allowed.all():
+            volumes *= allowed[..., None]
         return volumes
 
     def pick(self, worlds: Floats, allowed: NDArray[np.bool_], count: int, pending: int = 0) -> list[int]:
@@ -96,5 +99,7 @@ class Improvement:
         """Mean gain over worlds and directions: (worlds, n, directions) and (worlds, directions) -> (n,)."""
         gains = reach - best[:, None]
         np.maximum(gains, 0, out=gains)
-        means: Floats = gains.mean(2, dtype=np.float32).mean(0).astype(np.float64)
+        # The sum over directions as a product, which takes half of the time.
+        sums = gains.reshape(-1, gains.shape[2]) @ np.ones(gains.shape[2], dtype=np.float32)
+        means: Floats = sums.reshape(gains.shape[:2]).mean(0).astype(np.float64) / gains.shape[2]
         return means

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mtnas.predicting.draws import coins, seldom
 from mtnas.predicting.genetics import Floats, Genes, Genetics
 
 
@@ -45,15 +46,16 @@ class IndependentGenes(Genetics):
         Of a gene in an order, half of the new values are neighbours of the old one.
         """
         count, size = first.shape
-        crossed = rng.random((count, 1)) < 0.5
-        children = np.where(crossed & (rng.random((count, size)) < 0.5), second, first)
-        changed = (rng.random((count, size)) < 1 / max(1, size)) & (self.levels > 1)
+        crossed = coins(rng, (count, 1))
+        children = np.where(crossed & coins(rng, (count, size)), second, first)
+        changed = seldom(rng, (count, size), 1 / max(1, size)) & (self.levels > 1)
         # A child that is a mixture already may go unchanged, a copy may not.
-        copies = np.flatnonzero(~changed.any(1) & (children == first).all(1))
+        still = np.flatnonzero(~changed.any(1))
+        copies = still[(children[still] == first[still]).all(1)]
         movable = np.flatnonzero(self.levels > 1)
         if len(movable):
-            changed[copies, rng.choice(movable, size=len(copies))] = True
-        row, gene = np.nonzero(changed)
+            changed[copies, movable[rng.integers(len(movable), size=len(copies))]] = True
+        row, gene = np.divmod(np.flatnonzero(changed), size)
         old, levels = children[row, gene], self.levels[gene]
         other = (old + 1 + (rng.random(len(row)) * (levels - 1)).astype(np.int64)) % levels
         near = np.abs(old + np.where(rng.random(len(row)) < 0.5, 1, -1))  # from 0 to 1 rather than below

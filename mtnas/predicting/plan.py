@@ -37,6 +37,10 @@ class PlanSettings:
         tau_errors: see there.
         explore: share of a batch that goes to the candidates whose costs are least certain.
         evaluations: candidates that the inner search looks at for a batch.
+        further: share of these where it goes on from the shortlist of the batch before.
+        anew: batches after which it begins anew all the same; 1: with each. A study that is loaded works out up to so
+            many batches again.
+        settled: rows from which on it goes on; before, predictors change too much from batch to batch.
         population: of the inner search.
         children: of each of its generations.
         shortlist: candidates of the inner search that the batch is picked from; at least two for each of the batch.
@@ -53,6 +57,9 @@ class PlanSettings:
     tau_errors: float = 3.0
     explore: float = 0.05
     evaluations: int = 3000
+    further: float = 0.5
+    anew: int = 4
+    settled: int = 50
     population: int = 100
     children: int = 400
     shortlist: int = 100
@@ -70,12 +77,14 @@ class Plan:
         genes: (n, genes).
         quality: of every predictor, by cost.
         trusted: whether it was trusted.
+        shortlist: the best that the inner search came by, (n, genes); empty without one.
         note: why the plan was made without predictors; empty if it was not.
     """
 
     genes: Genes
     quality: dict[Cost, Quality]
     trusted: dict[Cost, bool]
+    shortlist: Genes
     note: str = ""
 
 
@@ -90,6 +99,7 @@ def plan(
     count: int,
     seed: int,
     reference: Floats | None = None,
+    before: Genes | None = None,
 ) -> Plan:
     """Plan a batch.
 
@@ -97,6 +107,7 @@ def plan(
         known: fingerprints of what is never proposed: measured, rejected, or being measured.
         pending: what is being measured, (n, genes).
         reference: of the hypervolume; None: 10 % beyond the largest costs within the constraints.
+        before: shortlist of the plan before, which the inner search goes on from; empty or None: it begins anew.
     """
     rng = np.random.default_rng(seed)
     predictors = Predictors(rows, genetics, tuned, settings.least_tau, settings.tau_errors, settings.most_rows)
@@ -105,9 +116,12 @@ def plan(
         note = (
             f"no predictor comes near a tau of {settings.least_tau:g} on held-out rows ({taus}); varying the best rows"
         )
-        return Plan(_evolved(rows, genetics, known, count, rng), predictors.quality, predictors.trusted, note)
+        made = _evolved(rows, genetics, known, count, rng)
+        return Plan(made, predictors.quality, predictors.trusted, made[:0], note)
     best = survivors(rows.costs, rows.violation, settings.population // 2)
-    start = np.concatenate([rows.genes[best], genetics.draw(settings.population // 2, rng)])
+    fresh = genetics.draw(settings.population // 2, rng)
+    goes_on = before is not None and len(before) > 0
+    start = np.concatenate([rows.genes[best], fresh, fresh[:0] if before is None else before])
     visited = evolve(
         genetics,
         start,
@@ -115,10 +129,10 @@ def plan(
         rng,
         population=settings.population,
         children=settings.children,
-        evaluations=settings.evaluations,
+        evaluations=round(settings.evaluations * (settings.further if goes_on else 1)),
     )
-    shortlist = _shortlist(visited, known, max(settings.shortlist, 2 * count))
-    likely = visited.genes[shortlist]
+    shortlist = visited.genes[_shortlist(visited, known, max(settings.shortlist, 2 * count))]
+    likely = shortlist
     if reference is None:
         reference = _reference(rows, visited)
     gain = _Gain(rows, reference)
@@ -142,7 +156,7 @@ def plan(
     if len(chosen) < count:
         prints = np.concatenate([known, fingerprints(genetics.identity(chosen))])
         chosen = np.concatenate([chosen, _evolved(rows, genetics, prints, count - len(chosen), rng)])
-    return Plan(chosen, predictors.quality, predictors.trusted)
+    return Plan(chosen, predictors.quality, predictors.trusted, shortlist)
 
 
 def _reference(rows: Rows, visited: Visited) -> Floats:

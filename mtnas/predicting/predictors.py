@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from mtnas.predicting.genetics import Exact, Floats, Genes, Genetics
-from mtnas.predicting.model import Fitted, Model
+from mtnas.predicting.model import Fitted, Model, most_likely
 from mtnas.predicting.quality import Quality, log_density, quality
 from mtnas.predicting.rows import Rows
 from mtnas.predicting.spread import evenly_spread
@@ -133,6 +133,10 @@ class Predictors:
             self._seen[cost] = values
         self._margin = {name: _margin(self.fitted[name]) for name in rows.constraints if name in self.fitted}
         self._scale = {name: float(values.std()) or 1.0 for name, values in rows.constraints.items()}
+        self._sharing: dict[int, list[Cost]] = {}
+        for cost in self.fitted:
+            if self.trusted[cost]:
+                self._sharing.setdefault(genetics.view(cost), []).append(cost)
 
     @property
     def useful(self) -> bool:
@@ -146,16 +150,20 @@ class Predictors:
         A predicted constraint counts as broken only where it is so by more than half a standard deviation of held-out
         rows, so that candidates at its border are not lost.
         """
-        exact, views = self.genetics.exact(genes), self._views(genes)
+        exact = self.genetics.exact(genes)
+        means: dict[Cost, Floats] = {}
+        for view, sharing in self._sharing.items():
+            found = most_likely([self.fitted[cost] for cost in sharing], self.genetics.features(genes, view))
+            means.update(zip(sharing, found, strict=True))
         costs = np.empty((len(genes), self.objectives))
         for number in range(self.objectives):
-            costs[:, number] = self._objective(number, exact, views)
+            costs[:, number] = self._objective(number, exact, means)
         violation = np.zeros(len(genes))
         for name in self.constraints:
             if name in exact.constraints:
                 broken = exact.constraints[name]
             elif self.trusted[name]:
-                broken = self.fitted[name].mean(views[self.genetics.view(name)]) - self._margin[name]
+                broken = means[name] - self._margin[name]
             else:
                 continue
             violation += np.maximum(broken, 0) / self._scale[name]
@@ -192,11 +200,11 @@ class Predictors:
     def _views(self, genes: Genes) -> dict[int, Floats]:
         return {view: self.genetics.features(genes, view) for view in {self.genetics.view(c) for c in self.fitted}}
 
-    def _objective(self, number: int, exact: Exact, views: Mapping[int, Floats]) -> Floats | float:
+    def _objective(self, number: int, exact: Exact, means: Mapping[Cost, Floats]) -> Floats | float:
         if number in exact.objectives:
             return exact.objectives[number]
         if self.trusted[number]:
-            return self.fitted[number].mean(views[self.genetics.view(number)])
+            return means[number]
         return float(np.median(self._seen[number]))
 
     def _draws(

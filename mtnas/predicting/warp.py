@@ -26,14 +26,17 @@ class Warp:
         self._start, self._unit = float(values.min()), float(values.std()) or 1.0
         self._power = 1.0 if plain else _best_power(1 + (values - self._start) / self._unit)
         warped = self(values)
-        if not np.allclose(self._inverse(warped), values, rtol=0, atol=loss * self._unit):
+        if self._power != 1 and not (np.abs(self._inverse(warped) - values) <= loss * self._unit).all():
             self._power = 1.0
             warped = self(values)
         spread = float(warped.std()) or 1.0
-        # From what was seen, which has an inverse, to where it ends on either side.
-        grid = np.linspace(warped.min() - beyond * spread, warped.max() + beyond * spread, 400)
-        usable = grid[np.isfinite(self._inverse(grid))]
-        self._low, self._high = min(usable[0], warped.min()), max(usable[-1], warped.max())
+        low, high = float(warped.min()), float(warped.max())
+        self._low, self._high = low - beyond * spread, high + beyond * spread
+        if self._power != 1:
+            # From what was seen, which has an inverse, to where it ends on either side.
+            grid = np.linspace(self._low, self._high, 400)
+            usable = grid[np.isfinite(self._inverse(grid))]
+            self._low, self._high = min(usable[0], low), max(usable[-1], high)
 
     def __call__(self, values: Floats) -> Floats:
         """Warped values; none may be below the smallest that it was fitted on."""
@@ -41,9 +44,12 @@ class Warp:
 
     def inverse(self, warped: Floats) -> Floats:
         """Values of any shape, of warped ones."""
-        return self._inverse(np.clip(warped, self._low, self._high))
+        return self._inverse(np.minimum(np.maximum(warped, self._low), self._high))
 
     def _inverse(self, warped: Floats) -> Floats:
+        if self._power == 1:
+            plain: Floats = warped * self._unit + self._start
+            return plain
         with np.errstate(all="ignore"):
             counted = np.exp(warped) if self._power == 0 else (1 + self._power * warped) ** (1 / self._power)
         found: Floats = (counted - 1) * self._unit + self._start

@@ -88,6 +88,8 @@ class PredictorSampler(BaseSampler):
         self.startup, self.batch, self.refit, self.levels = startup, batch, refit, levels
         self.least_batch = least_batch
         self.settings = settings or PlanSettings()
+        check_number(SearchError, "anew", self.settings.anew, at_least=1, whole=True)
+        check_number(SearchError, "further", self.settings.further, at_least=0, at_most=1)
         self.genetics = genetics
         self.reference = None if reference is None else tuple(reference)
         self.earlier = tuple(earlier)
@@ -106,7 +108,7 @@ class PredictorSampler(BaseSampler):
             polish: rounds of that climb. None: those of ``settings`` if there are any, else 10.
             options: more arguments of the class, which come before those of this preset.
         """
-        settings = options.pop("settings", None) or PlanSettings()
+        settings = options.pop("settings", None) or PlanSettings(anew=1)
         settings = replace(settings, polish=(settings.polish or 10) if polish is None else polish)
         return cls(**{"seed": seed, "batch": 1, "refit": 1.05, "settings": settings, **options})
 
@@ -195,10 +197,11 @@ class PredictorSampler(BaseSampler):
             measured = taken if batch.genes else history.marks(begin)
             known = np.array([*measured, *history.prints(pending).tolist(), *batch.marks], dtype=np.uint64)
             count = max(self._size(begin, parameters), choosing + 1 - len(free))
-            rows = history.rows(begin)
-            made = self._plan(study, memory, rows, begin, known, pending + free, count)
+            before = None if batch.genes else self._shortlist_before(study, memory, begin)
+            made = self._plan(study, memory, begin, known, pending + free, count, before, len(batch.genes))
             if not batch.genes:
-                self._report(study, trial, made, len(rows))
+                self._report(study, trial, made, len(history.rows(begin)))
+                memory.shortlist = begin, made.shortlist
             if not len(made.genes):
                 break
             batch.genes.extend(made.genes)
@@ -207,6 +210,26 @@ class PredictorSampler(BaseSampler):
         rng = np.random.default_rng(derive_seed(self.seed, "repeat", history.closed))
         repeat: Genes = history.genetics.draw(1, rng)[0]
         return repeat
+
+    def _shortlist_before(self, study: Study, memory: _Memory, begin: int) -> Genes | None:
+        """What the plan of the batch before this one came by; None where plans begin anew.
+
+        A study that is loaded has it worked out again, as far back as plans go on from each other.
+        """
+        history = memory.the_history
+        if len(history.rows(begin)) < self.settings.settled:
+            return None
+        parameters = len(history.distributions)
+        begins = memory.begins(self.startup, lambda closed: self._size(closed, parameters), begin)
+        if (len(begins) - 1) % self.settings.anew == 0:
+            return None
+        last = begins[-2]
+        if memory.shortlist is None or memory.shortlist[0] != last:
+            before = self._shortlist_before(study, memory, last)
+            known = np.array([*history.marks(last)], dtype=np.uint64)
+            made = self._plan(study, memory, last, known, [], self._size(last, parameters), before, 0)
+            memory.shortlist = last, made.shortlist
+        return memory.shortlist[1]
 
     def _size(self, begin: int, parameters: int) -> int:
         """Trials of the batch that begins after so many: a plan takes longer the more rows and parameters there are."""
@@ -225,18 +248,20 @@ class PredictorSampler(BaseSampler):
         self,
         study: Study,
         memory: _Memory,
-        rows: Rows,
         begin: int,
         known: NDArray[np.uint64],
         pending: Sequence[Genes],
         count: int,
+        before: Genes | None,
+        planned: int,
     ) -> Plan:
+        history = memory.the_history
+        rows = history.rows(begin)
         if self.reference is not None and len(self.reference) != rows.costs.shape[1]:
             raise SearchError(
                 f"the reference {list(self.reference)} has {len(self.reference)} numbers,"
                 f" but the study has {rows.costs.shape[1]} objectives; give one for each"
             )
-        history = memory.the_history
         with one_thread():
             return plan(
                 rows,
@@ -246,8 +271,9 @@ class PredictorSampler(BaseSampler):
                 known=known,
                 pending=history.stack(pending),
                 count=count,
-                seed=derive_seed(self.seed, "plan", begin, len(memory.batch_at(begin).genes)),
+                seed=derive_seed(self.seed, "plan", begin, planned),
                 reference=None if self.reference is None else directions_of(study) * np.asarray(self.reference),
+                before=before,
             )
 
     def _last_tuning(self, rows: int) -> int:
@@ -284,6 +310,7 @@ class _Memory:
         self.history: History | None = None
         self.batch: _Batch | None = None
         self.tuned: tuple[int, Tuned] | None = None
+        self.shortlist: tuple[int, Genes] | None = None
         self.handed: dict[int, Genes] = {}
         self.flying: dict[int, Genes] = {}
 
@@ -297,7 +324,7 @@ class _Memory:
         """The history over these parameters; begun anew when they change."""
         if self.history is None or self.history.distributions != dict(search_space):
             self.history = make()
-            self.batch, self.tuned, self.handed, self.flying = None, None, {}, {}
+            self.batch, self.tuned, self.shortlist, self.handed, self.flying = None, None, None, {}, {}
         return self.history
 
     def in_flight(self, open_trials: Sequence[FrozenTrial], own: FrozenTrial) -> tuple[list[Genes], int]:
@@ -331,6 +358,15 @@ class _Memory:
         while begin is not None and begin + size(begin) <= self.the_history.closed:
             begin += size(begin)
         return begin
+
+    def begins(self, startup: int, size: Callable[[int], int], last: int) -> list[int]:
+        """Numbers of closed trials before every batch so far, the last one as far as it goes with ``last``."""
+        begin = self.the_history.closed_at(startup)
+        found: list[int] = []
+        while begin is not None and begin <= last:
+            found.append(begin)
+            begin += size(begin)
+        return found
 
     def batch_at(self, begin: int) -> _Batch:
         """The batch that begins after so many closed trials."""
