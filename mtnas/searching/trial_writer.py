@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import optuna
@@ -13,6 +12,8 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
+
+from mtnas.searching.predictor_sampler.common import alike
 
 KNOWN_SCHEMA = 12
 """Version of Optuna's tables that trials are written into directly."""
@@ -33,6 +34,7 @@ class TrialWriter:
         self._study, self._storage = study, storage
         self._known = models.SCHEMA_VERSION == KNOWN_SCHEMA
         self._number: int | None = None
+        self._kinds: dict[str, tuple[BaseDistribution, str]] = {}
 
     def add(self, trial: FrozenTrial) -> None:
         """Write an ended trial in one transaction; its number is the next of the study."""
@@ -54,39 +56,38 @@ class TrialWriter:
             }
             added = connection.execute(sqlalchemy.insert(trials).values(row)).inserted_primary_key
             assert added is not None
-            for table, rows in _rows(trial):
+            for table, rows in self._rows(trial):
                 if rows:
                     connection.execute(sqlalchemy.insert(table), [{"trial_id": added[0], **one} for one in rows])
         self._number += 1
 
+    def _rows(self, trial: FrozenTrial) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+        """What a trial is in every table but that of the trials."""
+        yield (
+            models.TrialParamModel.__table__,
+            [
+                {
+                    "param_name": name,
+                    "param_value": trial.distributions[name].to_internal_repr(value),
+                    "distribution_json": self._json_of(name, trial.distributions[name]),
+                }
+                for name, value in trial.params.items()
+            ],
+        )
+        values = []
+        for objective, given in enumerate(trial.values or ()):
+            value, kind = models.TrialValueModel.value_to_stored_repr(given)
+            values.append({"objective": objective, "value": value, "value_type": kind})
+        yield models.TrialValueModel.__table__, values
+        for table, attributes in (
+            (models.TrialUserAttributeModel.__table__, trial.user_attrs),
+            (models.TrialSystemAttributeModel.__table__, trial.system_attrs),
+        ):
+            yield table, [{"key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
 
-@lru_cache(maxsize=4096)
-def _json_of(distribution: BaseDistribution) -> str:
-    """Every trial of a run has the same distributions."""
-    found: str = distribution_to_json(distribution)
-    return found
-
-
-def _rows(trial: FrozenTrial) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
-    """What a trial is in every table but that of the trials."""
-    yield (
-        models.TrialParamModel.__table__,
-        [
-            {
-                "param_name": name,
-                "param_value": trial.distributions[name].to_internal_repr(value),
-                "distribution_json": _json_of(trial.distributions[name]),
-            }
-            for name, value in trial.params.items()
-        ],
-    )
-    values = []
-    for objective, given in enumerate(trial.values or ()):
-        value, kind = models.TrialValueModel.value_to_stored_repr(given)
-        values.append({"objective": objective, "value": value, "value_type": kind})
-    yield models.TrialValueModel.__table__, values
-    for table, attributes in (
-        (models.TrialUserAttributeModel.__table__, trial.user_attrs),
-        (models.TrialSystemAttributeModel.__table__, trial.system_attrs),
-    ):
-        yield table, [{"key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
+    def _json_of(self, name: str, distribution: BaseDistribution) -> str:
+        """Every trial of a run has the same distributions, as a rule, but copies of them."""
+        known = self._kinds.get(name)
+        if known is None or not alike(known[0], distribution):
+            known = self._kinds[name] = distribution, distribution_to_json(distribution)
+        return known[1]

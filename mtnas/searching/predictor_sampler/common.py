@@ -38,12 +38,12 @@ class CommonParameters:
     def _narrow(self, given: dict[str, BaseDistribution]) -> None:
         if not self._any:
             self._any, self.distributions = True, dict(sorted(given.items()))
-        elif not all(_alike(given.get(name), kind) for name, kind in self.distributions.items()):
+        elif not all(alike(given.get(name), kind) for name, kind in self.distributions.items()):
             self.distributions = {
-                name: kind for name, kind in self.distributions.items() if _alike(given.get(name), kind)
+                name: kind for name, kind in self.distributions.items() if alike(given.get(name), kind)
             }
 
 
-def _alike(one: BaseDistribution | None, other: BaseDistribution) -> bool:
+def alike(one: BaseDistribution | None, other: BaseDistribution) -> bool:
     """Equality; Optuna's own looks at all choices one by one, which takes its time with every trial."""
     return one is other or (type(one) is type(other) and vars(one) == vars(other)) or one == other

@@ -100,16 +100,16 @@ class PredictorSampler(BaseSampler):
     def thorough(cls, seed: int | None = None, polish: int | None = None, **options: Any) -> PredictorSampler:
         """A sampler for trials that take many seconds each: a tenth of a second a trial instead of some milliseconds.
 
-        Every trial has a plan of its own, made by all that is measured; predictors are settled anew whenever there are
-        5 % more rows; and the gain of hypervolume is climbed, see `PlanSettings`.
+        Every trial has a plan of its own, begun anew and made by all that is measured; predictors are settled anew
+        whenever there are 5 % more rows; and the gain of hypervolume is climbed, see `PlanSettings`.
 
         Args:
             seed: None: another one each time.
             polish: rounds of that climb. None: those of ``settings`` if there are any, else 10.
             options: more arguments of the class, which come before those of this preset.
         """
-        settings = options.pop("settings", None) or PlanSettings(anew=1)
-        settings = replace(settings, polish=(settings.polish or 10) if polish is None else polish)
+        settings = options.pop("settings", None) or PlanSettings()
+        settings = replace(settings, polish=(settings.polish or 10) if polish is None else polish, anew=1)
         return cls(**{"seed": seed, "batch": 1, "refit": 1.05, "settings": settings, **options})
 
     # What Optuna calls ------------------------------------------------------------------------------------------
