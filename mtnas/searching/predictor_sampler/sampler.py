@@ -217,19 +217,24 @@ class PredictorSampler(BaseSampler):
         A study that is loaded has it worked out again, as far back as plans go on from each other.
         """
         history = memory.the_history
-        if len(history.rows(begin)) < self.settings.settled:
-            return None
         parameters = len(history.distributions)
-        begins = memory.begins(self.startup, lambda closed: self._size(closed, parameters), begin)
-        if (len(begins) - 1) % self.settings.anew == 0:
+        *earlier, _ = memory.begins(self.startup, lambda closed: self._size(closed, parameters), begin) or [begin]
+        going_on = earlier[len(earlier) - len(earlier) % self.settings.anew :]  # from each other, up to the last one
+        if not going_on or not self._settled(history, begin):
             return None
-        last = begins[-2]
-        if memory.shortlist is None or memory.shortlist[0] != last:
-            before = self._shortlist_before(study, memory, last)
-            known = np.array([*history.marks(last)], dtype=np.uint64)
-            made = self._plan(study, memory, last, known, [], self._size(last, parameters), before, 0)
-            memory.shortlist = last, made.shortlist
-        return memory.shortlist[1]
+        if memory.shortlist is None or memory.shortlist[0] != going_on[-1]:
+            before = None
+            for number, one in enumerate(going_on):
+                if number + 1 < len(going_on) and not self._settled(history, going_on[number + 1]):
+                    continue  # the next one begins anew, too
+                known = np.array([*history.marks(one)], dtype=np.uint64)
+                before = self._plan(study, memory, one, known, [], self._size(one, parameters), before, 0).shortlist
+                memory.shortlist = one, before
+        return None if memory.shortlist is None else memory.shortlist[1]
+
+    def _settled(self, history: History, begin: int) -> bool:
+        """Whether a plan after so many closed trials may go on from the one before it."""
+        return len(history.rows(begin)) >= self.settings.settled
 
     def _size(self, begin: int, parameters: int) -> int:
         """Trials of the batch that begins after so many: a plan takes longer the more rows and parameters there are."""
