@@ -365,7 +365,7 @@ class _Memory:
         return begin
 
     def begins(self, startup: int, size: Callable[[int], int], last: int) -> list[int]:
-        """Numbers of closed trials before every batch so far, the last one as far as it goes with ``last``."""
+        """Numbers of closed trials before every batch that begins after no more than ``last`` of them."""
         begin = self.the_history.closed_at(startup)
         found: list[int] = []
         while begin is not None and begin <= last:
