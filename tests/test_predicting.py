@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -437,3 +440,33 @@ def test_means_together_are_those_of_each_predictor() -> None:
     new = genetics.features(genetics.draw(50, np.random.default_rng(1)), 0)
     for together, one in zip(most_likely(fitted, new), fitted, strict=True):
         np.testing.assert_allclose(together, one.mean(new))
+
+
+def test_a_plan_that_goes_on_looks_at_new_candidates_if_few_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    genetics, rows = rows_of(60)
+    settings = PlanSettings(evaluations=300, further=0.2, children=100)
+    tuned = Tuned.on(rows, genetics, settings.models)
+    before = genetics.draw(100, np.random.default_rng(5))
+    looked_at = []
+
+    def spied(*arguments: Any, **more: Any) -> Any:
+        found = evolve(*arguments, **more)
+        looked_at.append(len(found.genes))
+        return found
+
+    monkeypatch.setattr(sys.modules[plan.__module__], "evolve", spied)
+    for start in (None, before):
+        made = plan(
+            rows,
+            genetics,
+            tuned,
+            settings,
+            known=fingerprints(rows.genes),
+            pending=rows.genes[:0],
+            count=5,
+            seed=0,
+            before=start,
+        )
+        assert len(made.genes) == 5 and len(made.shortlist) == 100
+    assert looked_at[0] >= 300
+    assert 200 < looked_at[1] <= 300  # 200 to begin with, and one generation

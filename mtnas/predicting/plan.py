@@ -37,7 +37,7 @@ class PlanSettings:
         tau_errors: see there.
         explore: share of a batch that goes to the candidates whose costs are least certain.
         evaluations: candidates that the inner search looks at for a batch.
-        further: share of these where it goes on from the shortlist of the batch before.
+        further: share of these where it goes on from the shortlist of the batch before, in one generation at least.
         anew: batches after which it begins anew all the same; 1: with each. A study that is loaded works out up to so
             many batches again.
         settled: rows from which on it goes on; before, predictors change too much from batch to batch.
@@ -122,6 +122,8 @@ def plan(
     fresh = genetics.draw(settings.population // 2, rng)
     goes_on = before is not None and len(before) > 0
     start = np.concatenate([rows.genes[best], fresh, fresh[:0] if before is None else before])
+    # One generation at least, however few candidates are asked for.
+    evaluations = max(round(settings.evaluations * settings.further), len(start) + 1) if goes_on else settings.evaluations
     visited = evolve(
         genetics,
         start,
@@ -129,7 +131,7 @@ def plan(
         rng,
         population=settings.population,
         children=settings.children,
-        evaluations=round(settings.evaluations * (settings.further if goes_on else 1)),
+        evaluations=evaluations,
     )
     shortlist = visited.genes[_shortlist(visited, known, max(settings.shortlist, 2 * count))]
     likely = shortlist
