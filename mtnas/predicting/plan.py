@@ -122,8 +122,9 @@ def plan(
     fresh = genetics.draw(settings.population // 2, rng)
     goes_on = before is not None and len(before) > 0
     start = np.concatenate([rows.genes[best], fresh, fresh[:0] if before is None else before])
-    # One generation at least, however few candidates are asked for.
-    evaluations = max(round(settings.evaluations * settings.further), len(start) + 1) if goes_on else settings.evaluations
+    evaluations = settings.evaluations
+    if goes_on:  # one generation at least, however few candidates are asked for
+        evaluations = max(round(evaluations * settings.further), len(start) + 1)
     visited = evolve(
         genetics,
         start,
