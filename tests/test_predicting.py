@@ -20,7 +20,7 @@ from mtnas.predicting.gaussian_process import _NegativeLogPosterior
 from mtnas.predicting.genetics import Exact, fingerprints
 from mtnas.predicting.improvement import Improvement
 from mtnas.predicting.model import most_likely
-from mtnas.predicting.plan import plan
+from mtnas.predicting.plan import Plan, plan
 from mtnas.predicting.polish import polished
 from mtnas.predicting.predictors import Predictors
 from mtnas.predicting.quality import conformal_width, quality, rank_agreement
@@ -323,6 +323,11 @@ def test_a_batch_spreads_over_the_front_and_skips_what_is_not_allowed() -> None:
     assert chooser.pick(worlds, allowed, 1, pending=1) == [2]
 
 
+def planned(rows: Rows, genetics: IndependentGenes, tuned: Tuned, chosen: PlanSettings, **more: Any) -> Plan:
+    """A plan while nothing is being measured."""
+    return plan(rows, genetics, tuned, chosen, known=fingerprints(rows.genes), pending=rows.genes[:0], **more)
+
+
 @pytest.mark.parametrize(
     "chosen", [PlanSettings(), PlanSettings(polish=2), PlanSettings([RegressorModel(Ridge())], polish=2)]
 )
@@ -331,16 +336,7 @@ def test_plans_hold_no_known_genome_and_depend_on_the_seed_only(chosen: PlanSett
     tuned = Tuned.on(rows, genetics, chosen.models)
 
     def made(seed: int) -> np.ndarray:
-        return plan(
-            rows,
-            genetics,
-            tuned,
-            chosen,
-            known=fingerprints(rows.genes),
-            pending=rows.genes[:0],
-            count=12,
-            seed=seed,
-        ).genes
+        return planned(rows, genetics, tuned, chosen, count=12, seed=seed).genes
 
     first = made(0)
     assert (first == made(0)).all()
@@ -456,17 +452,7 @@ def test_a_plan_that_goes_on_looks_at_new_candidates_if_few_are_asked_for(monkey
 
     monkeypatch.setattr(sys.modules[plan.__module__], "evolve", spied)
     for start in (None, before):
-        made = plan(
-            rows,
-            genetics,
-            tuned,
-            settings,
-            known=fingerprints(rows.genes),
-            pending=rows.genes[:0],
-            count=5,
-            seed=0,
-            before=start,
-        )
+        made = planned(rows, genetics, tuned, settings, count=5, seed=0, before=start)
         assert len(made.genes) == 5 and len(made.shortlist) == 100
     assert looked_at[0] >= 300
     assert 200 < looked_at[1] <= 300  # 200 to begin with, and one generation

@@ -197,10 +197,11 @@ class PredictorSampler(BaseSampler):
             measured = taken if batch.genes else history.marks(begin)
             known = np.array([*measured, *history.prints(pending).tolist(), *batch.marks], dtype=np.uint64)
             count = max(self._size(begin, parameters), choosing + 1 - len(free))
+            rows = history.rows(begin)
             before = None if batch.genes else self._shortlist_before(study, memory, begin)
-            made = self._plan(study, memory, begin, known, pending + free, count, before, len(batch.genes))
+            made = self._plan(study, memory, rows, begin, known, pending + free, count, before, len(batch.genes))
             if not batch.genes:
-                self._report(study, trial, made, len(history.rows(begin)))
+                self._report(study, trial, made, len(rows))
                 memory.shortlist = begin, made.shortlist
             if not len(made.genes):
                 break
@@ -219,22 +220,20 @@ class PredictorSampler(BaseSampler):
         history = memory.the_history
         parameters = len(history.distributions)
         *earlier, _ = memory.begins(self.startup, lambda closed: self._size(closed, parameters), begin) or [begin]
+        settled = history.closed_at(max(1, self.settings.settled))
         going_on = earlier[len(earlier) - len(earlier) % self.settings.anew :]  # from each other, up to the last one
-        if not going_on or not self._settled(history, begin):
+        if not going_on or settled is None or begin < settled:
             return None
         if memory.shortlist is None or memory.shortlist[0] != going_on[-1]:
             before = None
-            for number, one in enumerate(going_on):
-                if number + 1 < len(going_on) and not self._settled(history, going_on[number + 1]):
-                    continue  # the next one begins anew, too
+            for one, following in zip(going_on, [*going_on[1:], begin], strict=True):
+                if following < settled:
+                    continue  # it begins anew, too
                 known = np.array([*history.marks(one)], dtype=np.uint64)
-                before = self._plan(study, memory, one, known, [], self._size(one, parameters), before, 0).shortlist
-                memory.shortlist = one, before
+                count = self._size(one, parameters)
+                made = self._plan(study, memory, history.rows(one), one, known, [], count, before, 0)
+                memory.shortlist, before = (one, made.shortlist), made.shortlist
         return None if memory.shortlist is None else memory.shortlist[1]
-
-    def _settled(self, history: History, begin: int) -> bool:
-        """Whether a plan after so many closed trials may go on from the one before it."""
-        return len(history.rows(begin)) >= self.settings.settled
 
     def _size(self, begin: int, parameters: int) -> int:
         """Trials of the batch that begins after so many: a plan takes longer the more rows and parameters there are."""
@@ -253,6 +252,7 @@ class PredictorSampler(BaseSampler):
         self,
         study: Study,
         memory: _Memory,
+        rows: Rows,
         begin: int,
         known: NDArray[np.uint64],
         pending: Sequence[Genes],
@@ -261,7 +261,6 @@ class PredictorSampler(BaseSampler):
         planned: int,
     ) -> Plan:
         history = memory.the_history
-        rows = history.rows(begin)
         if self.reference is not None and len(self.reference) != rows.costs.shape[1]:
             raise SearchError(
                 f"the reference {list(self.reference)} has {len(self.reference)} numbers,"
@@ -359,19 +358,13 @@ class _Memory:
 
         The first begins as soon as enough rows are measured, however many were rejected on the way.
         """
-        begin = self.the_history.closed_at(startup) if self.batch is None else self.batch.begin
-        while begin is not None and begin + size(begin) <= self.the_history.closed:
-            begin += size(begin)
-        return begin
+        first = self.the_history.closed_at(startup) if self.batch is None else self.batch.begin
+        return None if first is None else _begins(first, size, self.the_history.closed)[-1]
 
     def begins(self, startup: int, size: Callable[[int], int], last: int) -> list[int]:
         """Numbers of closed trials before every batch that begins after no more than ``last`` of them."""
-        begin = self.the_history.closed_at(startup)
-        found: list[int] = []
-        while begin is not None and begin <= last:
-            found.append(begin)
-            begin += size(begin)
-        return found
+        first = self.the_history.closed_at(startup)
+        return [] if first is None else _begins(first, size, last)
 
     def batch_at(self, begin: int) -> _Batch:
         """The batch that begins after so many closed trials."""
@@ -384,3 +377,11 @@ class _Memory:
         if self.tuned is None or self.tuned[0] != first:
             self.tuned = (first, Tuned.on(rows.take(slice(0, first)), self.the_history.genetics, models))
         return self.tuned[1]
+
+
+def _begins(first: int, size: Callable[[int], int], last: int) -> list[int]:
+    """The first beginning of a batch, and those that follow it up to ``last``."""
+    found = [first]
+    while (following := found[-1] + size(found[-1])) <= last:
+        found.append(following)
+    return found
