@@ -18,6 +18,12 @@ from mtnas.searching.predictor_sampler.common import alike
 KNOWN_SCHEMA = 12
 """Version of Optuna's tables that trials are written into directly."""
 
+_TRIALS: Any = models.TrialModel.__table__
+_PARAMS: Any = models.TrialParamModel.__table__
+_VALUES: Any = models.TrialValueModel.__table__
+_NOTES: Any = models.TrialUserAttributeModel.__table__
+_SYSTEM: Any = models.TrialSystemAttributeModel.__table__
+
 
 class TrialWriter:
     """Adds trials to a study of which this process is the only writer.
@@ -35,6 +41,7 @@ class TrialWriter:
         self._known = models.SCHEMA_VERSION == KNOWN_SCHEMA
         self._number: int | None = None
         self._kinds: dict[str, tuple[BaseDistribution, str]] = {}
+        self._insert = {table: sqlalchemy.insert(table) for table in (_TRIALS, _PARAMS, _VALUES, _NOTES, _SYSTEM)}
 
     def add(self, trial: FrozenTrial) -> None:
         """Write an ended trial in one transaction; its number is the next of the study."""
@@ -42,10 +49,9 @@ class TrialWriter:
             self._study.add_trial(trial)
             return
         with self._storage.engine.begin() as connection:
-            trials = models.TrialModel.__table__
-            mine = trials.c.study_id == self._study._study_id
             if self._number is None:
-                count = sqlalchemy.select(sqlalchemy.func.count()).select_from(trials).where(mine)
+                mine = _TRIALS.c.study_id == self._study._study_id
+                count = sqlalchemy.select(sqlalchemy.func.count()).select_from(_TRIALS).where(mine)
                 self._number = int(connection.execute(count).scalar_one())
             row = {
                 "number": self._number,
@@ -54,17 +60,17 @@ class TrialWriter:
                 "datetime_start": trial.datetime_start,
                 "datetime_complete": trial.datetime_complete,
             }
-            added = connection.execute(sqlalchemy.insert(trials).values(row)).inserted_primary_key
+            added = connection.execute(self._insert[_TRIALS], row).inserted_primary_key
             assert added is not None
             for table, rows in self._rows(trial):
                 if rows:
-                    connection.execute(sqlalchemy.insert(table), [{"trial_id": added[0], **one} for one in rows])
+                    connection.execute(self._insert[table], [{"trial_id": added[0], **one} for one in rows])
         self._number += 1
 
     def _rows(self, trial: FrozenTrial) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
         """What a trial is in every table but that of the trials."""
         yield (
-            models.TrialParamModel.__table__,
+            _PARAMS,
             [
                 {
                     "param_name": name,
@@ -78,10 +84,10 @@ class TrialWriter:
         for objective, given in enumerate(trial.values or ()):
             value, kind = models.TrialValueModel.value_to_stored_repr(given)
             values.append({"objective": objective, "value": value, "value_type": kind})
-        yield models.TrialValueModel.__table__, values
+        yield _VALUES, values
         for table, attributes in (
-            (models.TrialUserAttributeModel.__table__, trial.user_attrs),
-            (models.TrialSystemAttributeModel.__table__, trial.system_attrs),
+            (_NOTES, trial.user_attrs),
+            (_SYSTEM, trial.system_attrs),
         ):
             yield table, [{"key": key, "value_json": json.dumps(value)} for key, value in attributes.items()]
 

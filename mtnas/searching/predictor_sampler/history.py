@@ -48,6 +48,7 @@ class History:
 
         What failed once may have been killed with its process, and is tried again; what failed twice is not.
         """
+        self._prints: dict[bytes, np.uint64] = {}
         self._closed: list[_Closed] = []
         self._failed: Counter[int] = Counter()
         self._read: set[int] = set()
@@ -137,8 +138,13 @@ class History:
         return other.rows(other.closed)
 
     def prints(self, genes: Sequence[Genes]) -> NDArray[np.uint64]:
-        """Fingerprints of what genes mean."""
-        return fingerprints(self.genetics.identity(self.stack(genes)))
+        """Fingerprints of what genes mean; those asked for before are kept."""
+        keys = [row.tobytes() for row in self.stack(genes)]
+        new = {key: one for key, one in zip(keys, genes, strict=True) if key not in self._prints}
+        if new:
+            found = fingerprints(self.genetics.identity(self.stack([*new.values()])))
+            self._prints.update(zip(new, found, strict=True))
+        return np.array([self._prints[key] for key in keys], dtype=np.uint64)
 
     def stack(self, genes: Sequence[Genes]) -> Genes:
         """(n, genes), also of none."""
