@@ -16,7 +16,6 @@ from toy_runs import call, refused, supernet, trained_run
 from mtnas.architecture import FLOAT, INT8, SIZE, W7A8, Candidate
 from mtnas.errors import RunError, SearchError
 from mtnas.evaluation import CandidateErrors, extract, task_errors
-from mtnas.evaluation.memory import free_mib
 from mtnas.latency import LATENCY, Latency
 from mtnas.quantizing import fake_quantized, gather_ranges, network_bytes, wire
 from mtnas.results import MEAN_ERROR, pick
@@ -218,12 +217,6 @@ def test_a_target_that_is_none_is_refused() -> None:
 def test_a_cache_below_nothing_is_refused() -> None:
     with pytest.raises(SearchError, match="cache_mib"):
         SearchSettings(cache_mib=-1)
-
-
-def test_there_is_free_memory() -> None:
-    import torch
-
-    assert free_mib(torch.device("cpu")) > 1
 
 
 # Warm start -------------------------------------------------------------------------------------------------------

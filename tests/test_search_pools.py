@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from mtnas.results import Results
 from mtnas.runs import Run, read_results
 from mtnas.runs.latencies import read_latencies
 from mtnas.searching import Plateau, SearchSettings, search, verify
+from mtnas.searching.workers import MakeErrors
 
 DATA = toy_space.data(None)
 
@@ -51,6 +53,18 @@ def test_several_workers_measure_exactly_as_many_each_once(tmp_path: Path) -> No
         assert {task: row.costs[f"error/{task}"] for task in measured} == pytest.approx(measured, abs=1e-6)
     corners = {row.number for row in results.corner_rows().values()}
     assert corners == set(range(len(results.corners)))
+
+
+def test_workers_are_told_how_many_share_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
+    def noted(*args: Any, sharers: int, **options: Any) -> MakeErrors:
+        told.append(sharers)
+        return MakeErrors(*args, sharers=sharers, **options)
+
+    monkeypatch.setattr(sys.modules["mtnas.searching.search"], "MakeErrors", noted)
+    searched(trained_run(tmp_path / "run"), 3)
+    assert told == [3]
 
 
 @pytest.mark.long

@@ -5,14 +5,12 @@ from mtnas.evaluation.errors import task_errors
 from mtnas.evaluation.evaluator import InheritedErrors
 from mtnas.evaluation.extraction import extract
 from mtnas.evaluation.latencies import latencies, reference_ms
-from mtnas.evaluation.memory import free_mib
 from mtnas.evaluation.quantized import CandidateErrors
 
 __all__ = [
     "CandidateErrors",
     "InheritedErrors",
     "extract",
-    "free_mib",
     "latencies",
     "recalibrate",
     "reference_ms",

@@ -26,11 +26,19 @@ class InheritedErrors:
         data: calibration uses training samples, judging the validation samples.
         keep_mib: calibration and validation batches are kept in memory up to this size each; beyond it they are read
             anew for each candidate, and no activations are kept.
-        cache_mib: memory for the activations of prefixes; None: a quarter of what is free. Figures do not depend on it.
+        cache_mib: memory for the activations of prefixes; None: a quarter of what is free, divided by ``sharers``.
+            Figures do not depend on it.
+        sharers: processes that may take it on the same machine.
     """
 
     def __init__(
-        self, supernet: SuperNetwork, data: Data, *, keep_mib: float = 1024, cache_mib: float | None = None
+        self,
+        supernet: SuperNetwork,
+        data: Data,
+        *,
+        keep_mib: float = 1024,
+        cache_mib: float | None = None,
+        sharers: int = 1,
     ) -> None:
         self.supernet = supernet
         self.data = data
@@ -41,7 +49,7 @@ class InheritedErrors:
         valid = _kept(data.valid_batches(), keep_mib) if calibration is not None else None
         if calibration is not None and valid is not None:
             inputs = [[to_device(x, device) for x, _ in batches] for batches in (calibration, valid)]
-            room = free_mib(device) / 4 if cache_mib is None else cache_mib
+            room = free_mib(device) / 4 / sharers if cache_mib is None else cache_mib
             self._prefixes = PrefixActivations(supernet, *inputs, cache_mib=room)
             self._valid = valid
 

@@ -25,11 +25,12 @@ class CandidateErrors:
         supernet: trained; its batch-norm buffers are overwritten, its weights are not.
         data: training samples calibrate, the validation samples judge.
         cache_mib: of `InheritedErrors`.
+        sharers: of `InheritedErrors`.
     """
 
-    def __init__(self, supernet: SuperNetwork, data: Data, *, cache_mib: float | None = None) -> None:
+    def __init__(self, supernet: SuperNetwork, data: Data, *, cache_mib: float | None = None, sharers: int = 1) -> None:
         self.supernet, self.data = supernet, data
-        self._inherited = InheritedErrors(supernet, data, cache_mib=cache_mib)
+        self._inherited = InheritedErrors(supernet, data, cache_mib=cache_mib, sharers=sharers)
 
     def remember(self, candidate: Candidate, errors: Mapping[str, float]) -> None:
         """Take errors that were measured before."""

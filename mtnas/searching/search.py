@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
-import torch
 from optuna.samplers import BaseSampler
 
 from mtnas.architecture import Candidate
-from mtnas.evaluation import free_mib
 from mtnas.pools import InProcess, Make, Pool
 from mtnas.progress import progress
 from mtnas.results import Results, corners
@@ -161,12 +159,16 @@ def _roles(
     """What the workers do, by role."""
     settings, tasks = loop.settings, loop.space.architectures.tasks
     known = [(row.candidate, {task: row.costs[f"error/{task}"] for task in tasks}) for row in loop.rows]
-    cache_mib = settings.cache_mib
-    if cache_mib is None and pool.size > 1:
-        cache_mib = free_mib(torch.device("cpu")) / 4 / pool.size
-    roles: dict[str, Make] = {
-        ERRORS: MakeErrors(supernet, data, known, cache_mib=cache_mib, threads=settings.threads, device=settings.device)
-    }
+    errors = MakeErrors(
+        supernet,
+        data,
+        known,
+        cache_mib=settings.cache_mib,
+        sharers=pool.size,
+        threads=settings.threads,
+        device=settings.device,
+    )
+    roles: dict[str, Make] = {ERRORS: errors}
     if latency is not None:
         roles[LATENCY_MS] = latency.maker()
     return roles

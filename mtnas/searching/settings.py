@@ -41,8 +41,8 @@ class SearchSettings:
         threads: CPU threads of torch; 0: torch's default.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.
-        cache_mib: memory for activations of sub-networks that later ones share; None: a quarter of what is free when
-            the search begins. What is found does not depend on it, only how fast.
+        cache_mib: memory for activations of sub-networks that later ones share; None: a quarter of what is free
+            where a worker begins, divided by the number of workers. What is found does not depend on it, only how fast.
         most_failures: candidates in a row that may fail to be measured before the search ends with the reason. A
             failure is kept in the study with its traceback; it is never a number, and is not tried again.
         tries: proposals of the sampler that may be known or over a budget before one is repaired instead.

@@ -35,6 +35,7 @@ class MakeErrors:
         data: training samples calibrate, the validation samples judge.
         known: errors that were measured before.
         cache_mib: of `CandidateErrors`.
+        sharers: workers that judge at the same time, maybe all on one machine.
         threads: CPU threads of a worker in another process; 0: 1.
         device: of a worker in another process, see `resolve_device`.
     """
@@ -46,16 +47,18 @@ class MakeErrors:
         known: Sequence[tuple[Candidate, Mapping[str, float]]] = (),
         *,
         cache_mib: float | None = None,
+        sharers: int = 1,
         threads: int = 0,
         device: str = "auto",
     ) -> None:
         self._supernet = PortableSupernet(supernet)
-        self._data, self._known, self._cache_mib = data, known, cache_mib
+        self._data, self._known, self._cache_mib, self._sharers = data, known, cache_mib, sharers
         self._threads, self._device = threads, device
 
     def __call__(self) -> Callable[[Candidate], Errors]:
         threads = (self._threads or 1) if self._supernet.travelled else 0
-        judge = CandidateErrors(self._supernet.get(resolve_device(self._device)), self._data, cache_mib=self._cache_mib)
+        supernet = self._supernet.get(resolve_device(self._device))
+        judge = CandidateErrors(supernet, self._data, cache_mib=self._cache_mib, sharers=self._sharers)
         for candidate, errors in self._known:
             judge.remember(candidate, errors)
 
