@@ -34,8 +34,8 @@ from mtnas.training import TrainingSettings, train
 ABOUT = (
     "Candidates: those of a search by NSGA-II over mean error, params and MACs, in its order, all distinct; the"
     " time is that of judging alone. Baseline: extract the network, recalibrate it on the same samples, evaluate it"
-    " on the same samples; done for the first candidates and every k-th later one after the search, and scaled to"
-    " all. 'by counting': MACs of all nodes over those of distinct prefixes, about the most that reuse can give. One"
+    " on the same samples; done for the first candidates and every k-th later one, right after it was judged, and"
+    " scaled to all. 'by counting': MACs of all nodes over those of distinct prefixes, about the most that reuse can give. One"
     " thread; unit: seconds. The supernetwork is trained for a few epochs only, so that errors guide the search."
     " digits and multifashion have 4 to 5 options a block, so that most candidates bring new paths; 'trees only' has"
     " one option a block and 6 tasks."
@@ -60,20 +60,38 @@ class Case:
     every: int
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A candidate with its seconds in the search; where it was judged by itself, too, those and how errors differ."""
+
+    architecture: Architecture
+    seconds: float
+    alone: float | None
+    difference: float
+
+
 @contextmanager
-def noted_times() -> Iterator[list[tuple[Architecture, dict[str, float], float]]]:
-    """Every candidate that is judged within, with its errors and the seconds that took."""
-    noted: list[tuple[Architecture, dict[str, float], float]] = []
+def noted_times(case: Case, alone: Callable[[Architecture], dict[str, float]]) -> Iterator[list[_Judged]]:
+    """Every candidate that is judged within; some are judged by themselves right after, as machines are restless."""
+    noted: list[_Judged] = []
     judge = InheritedErrors.__call__
 
     def timed(self: InheritedErrors, architecture: Architecture) -> dict[str, float]:
-        start = time.perf_counter()
-        errors = judge(self, architecture)
-        noted.append((architecture, errors, time.perf_counter() - start))
+        errors, seconds = _timed(lambda: judge(self, architecture))
+        number, took, difference = len(noted) + 1, None, 0.0
+        if number <= case.first or number % case.every == 0:
+            again, took = _timed(lambda: alone(architecture))
+            difference = max(abs(errors[name] - again[name]) for name in errors)
+        noted.append(_Judged(architecture, seconds, took, difference))
         return errors
 
     with mock.patch.object(InheritedErrors, "__call__", timed):
         yield noted
+
+
+def _timed(work: Callable[[], dict[str, float]]) -> tuple[dict[str, float], float]:
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start
 
 
 def _nsga2(root: int) -> Callable[[int], NSGA2]:
@@ -108,25 +126,24 @@ class _Work:
 def compare(case: Case, seed: int) -> list[dict[str, Any]]:
     """Seconds for the first ``counts`` candidates, and the baseline's."""
     settings = SearchSettings(evaluations=max(case.counts), objectives=("error/mean", "params", "macs"), threads=1)
+    batches = list(case.data.valid_batches())
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), seed)
         supernet = train(case.space, case.data, run, case.training)
-        with noted_times() as noted:
+
+        def alone(architecture: Architecture) -> dict[str, float]:
+            return task_errors(extract(supernet, architecture, case.data), case.space.tasks, batches)
+
+        with noted_times(case, alone) as noted:
             search(case.space, case.data, run, settings, sampler=_nsga2(seed), supernet=supernet)
-    batches = list(case.data.valid_batches())
-    rows, worst = [], 0.0
-    begun: list[float] = []  # seconds of the baseline for the first candidates
-    later: list[float] = []  # and for every k-th of the others
+    rows = []
     work = _Work(supernet)
-    for number, (architecture, errors, _) in enumerate(noted, 1):
-        work.add(architecture)
-        if number <= case.first or number % case.every == 0:
-            start = time.perf_counter()
-            alone = task_errors(extract(supernet, architecture, case.data), case.space.tasks, batches)
-            (begun if number <= case.first else later).append(time.perf_counter() - start)
-            worst = max(worst, *(abs(errors[name] - alone[name]) for name in errors))
+    for number, judged in enumerate(noted, 1):
+        work.add(judged.architecture)
         if number in case.counts:
-            ours = sum(seconds for _, _, seconds in noted[:number])
+            ours = sum(one.seconds for one in noted[:number])
+            begun = [one.alone for one in noted[: case.first] if one.alone is not None]
+            later = [one.alone for one in noted[case.first : number] if one.alone is not None]
             scaled = sum(begun) + (fmean(later) * (number - len(begun)) if later else 0.0)
             rows.append(
                 {
@@ -138,7 +155,7 @@ def compare(case: Case, seed: int) -> list[dict[str, Any]]:
                     "ratio": scaled / ours,
                     "by counting": work.all / work.distinct,
                     "per minute": 60 * number / ours,
-                    "largest difference": worst,
+                    "largest difference": max(one.difference for one in noted[:number]),
                 }
             )
     return rows
