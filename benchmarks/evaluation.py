@@ -32,13 +32,13 @@ from mtnas.supernet import SuperNetwork
 from mtnas.training import TrainingSettings, train
 
 ABOUT = (
-    "Candidates: those of a search by NSGA-II over mean error, params and MACs, in its order, all distinct; the"
-    " time is that of judging alone. Baseline: extract the network, recalibrate it on the same samples, evaluate it"
-    " on the same samples; done for the first candidates and every k-th later one, right after it was judged, and"
-    " scaled to all. 'by counting': MACs of all nodes over those of distinct prefixes, about the most that reuse can give. One"
-    " thread; unit: seconds. The supernetwork is trained for a few epochs only, so that errors guide the search."
-    " digits and multifashion have 4 to 5 options a block, so that most candidates bring new paths; 'trees only' has"
-    " one option a block and 6 tasks."
+    "Candidates: those of a search by NSGA-II over mean error, params and MACs, in its order, all distinct; the time "
+    "is that of judging alone. Baseline: extract the network, recalibrate it on the same samples, evaluate it on the "
+    "same samples; done for the first candidates and every k-th later one, right after it was judged, and scaled to "
+    "all. 'by counting': MACs of all nodes over those of distinct prefixes, about the most that reuse can give. One "
+    "thread; unit: seconds. The supernetwork is trained for a few epochs only, so that errors guide the search. "
+    "digits and multifashion have 4 to 5 options a block, so that most candidates bring new paths; 'trees only' has "
+    "one option a block and 6 tasks."
 )
 
 
