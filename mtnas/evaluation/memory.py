@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mtnas.evaluation.control_groups import left_mib
+from mtnas.control_groups import memory_left_mib
 
 _ELSEWHERE = 4096.0
 """MiB taken to be free where the system does not tell."""
@@ -23,7 +23,7 @@ def free_mib(device: torch.device, root: Path = Path("/")) -> float:
     """
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0]) / 2**20
-    return min([_machine_mib(root), *left_mib(root)])
+    return min([_machine_mib(root), *memory_left_mib(root)])
 
 
 def _machine_mib(root: Path) -> float:

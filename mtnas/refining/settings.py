@@ -25,7 +25,7 @@ class RefineSettings:
         quantized_epochs: largest number of passes for a candidate with a quantization policy, after those in float;
             0: the float network is rounded as it is.
         quantized_learning_rate: peak rate of these.
-        threads: CPU threads of torch; 0: torch's default.
+        threads: CPU threads of torch; 0: torch's default, or the CPUs of a container or job if fewer.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
     """
 

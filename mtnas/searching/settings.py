@@ -38,7 +38,7 @@ class SearchSettings:
             `PredictorSampler.thorough`. It takes about a tenth of a second, and pays where evaluations take seconds.
         affinities: whether the search uses what the training learned about branching, if it did: a quarter of the
             networks that are drawn have trees from the branch points, and predictors of errors see what company costs.
-        threads: CPU threads of torch; 0: torch's default.
+        threads: CPU threads of torch; 0: torch's default, or the CPUs of a container or job if fewer.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device, for a supernetwork that is loaded from the
             run.
         cache_mib: memory for activations of sub-networks that later ones share; None: a quarter of what is free

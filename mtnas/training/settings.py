@@ -59,8 +59,8 @@ class TrainingSettings:
             operator takes seconds at first. The last digits of the result may differ.
         tensorboard: whether to write scalars for TensorBoard into ``tensorboard/`` of the run; needs the package
             tensorboard.
-        threads: CPU threads of torch; 0: torch's default. Small networks gain nothing from several, and suffer badly
-            when other programs want the cores.
+        threads: CPU threads of torch; 0: torch's default, or the CPUs of a container or job if fewer. Small networks
+            gain nothing from several, and suffer badly when other programs want the cores.
         device: ``auto`` (CUDA if there is one, else CPU) or a torch device.
     """
 

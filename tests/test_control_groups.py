@@ -1,4 +1,4 @@
-"""Memory that is free: of the machine, and of the container or job that a process runs in."""
+"""Memory and CPUs: of the machine, and of the container or job that a process runs in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from toys import toy_data, toy_space, toy_x
 
 from mtnas.evaluation import InheritedErrors
 from mtnas.evaluation.memory import free_mib
+from mtnas.space.threads import most_threads
 from mtnas.supernet import SuperNetwork
 
 CPU = torch.device("cpu")
@@ -96,3 +97,38 @@ def test_workers_share_a_quarter_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
         judge = InheritedErrors(supernet, data, sharers=sharers)
         assert judge._prefixes is not None
         assert judge._prefixes.limit == room * MIB
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "threads"),
+    [
+        pytest.param("0::/", {}, 16, id="no group"),
+        pytest.param("0::/", {"sys/fs/cgroup/cpu.max": "max 100000"}, 16, id="no limit"),
+        pytest.param("0::/", {"sys/fs/cgroup/cpu.max": "400000 100000"}, 4, id="container"),
+        pytest.param("0::/", {"sys/fs/cgroup/cpu.max": "150000 100000"}, 2, id="parts of a CPU count as one"),
+        pytest.param("0::/", {"sys/fs/cgroup/cpu.max": "50000 100000"}, 1, id="less than one"),
+        pytest.param("0::/", {"sys/fs/cgroup/cpu.max": "6400000 100000"}, 16, id="more than wanted"),
+        pytest.param(
+            "0::/slurm/job",
+            {"sys/fs/cgroup/slurm/cpu.max": "300000 100000", "sys/fs/cgroup/slurm/job/cpu.max": "800000 100000"},
+            3,
+            id="the group around it has fewer",
+        ),
+        pytest.param(
+            "4:cpu,cpuacct:/docker/a1b2",
+            {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": 200000, "sys/fs/cgroup/cpu/cpu.cfs_period_us": 100000},
+            2,
+            id="first version",
+        ),
+        pytest.param(
+            "4:cpu,cpuacct:/",
+            {"sys/fs/cgroup/cpu/cpu.cfs_quota_us": -1, "sys/fs/cgroup/cpu/cpu.cfs_period_us": 100000},
+            16,
+            id="first version, no limit",
+        ),
+    ],
+)
+def test_threads_are_no_more_than_the_cpus_of_a_container(
+    groups: str, files: Mapping[str, str | int], threads: int, tmp_path: Path
+) -> None:
+    assert most_threads(16, machine(tmp_path, groups, files)) == threads
