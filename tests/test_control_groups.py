@@ -96,7 +96,7 @@ def test_workers_share_a_quarter_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for sharers, room in ((1, 200), (4, 50)):
         judge = InheritedErrors(supernet, data, sharers=sharers)
         assert judge._prefixes is not None
-        assert judge._prefixes.limit == room * MIB
+        assert judge._prefixes.kept.limit == room * MIB
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mtnas.architecture import TaskPath
 from mtnas.evaluation.calibration import gathering_statistics
+from mtnas.evaluation.worth import WorthKeeping
 from mtnas.space.shapes import Input
 from mtnas.supernet import SuperNetwork
 
@@ -37,7 +38,7 @@ class PrefixActivations:
         supernet: in evaluation mode; batch-norm buffers are overwritten.
         calibration: batches of inputs that set batch-norm statistics.
         judged: batches of inputs to judge by.
-        cache_mib: activations kept, those used longest ago being dropped first.
+        cache_mib: activations kept, those being dropped first that are quickly made, large and seldom asked for.
     """
 
     def __init__(
@@ -45,11 +46,7 @@ class PrefixActivations:
     ) -> None:
         self.supernet = supernet
         self.calibration, self.judged = calibration, judged
-        self.limit = cache_mib * 2**20
-        self._held: OrderedDict[TaskPath, Activations] = OrderedDict()
-        self._bytes = 0
-        self.nodes_run = 0
-        """Nodes computed so far."""
+        self.kept: WorthKeeping[TaskPath, Activations] = WorthKeeping(cache_mib * 2**20)
 
     def outputs(self, task: int, path: TaskPath) -> Sequence[Tensor]:
         """A task's outputs on the judged samples, batch by batch."""
@@ -62,25 +59,20 @@ class PrefixActivations:
 
     def _after(self, prefix: TaskPath) -> Activations:
         """What leaves the last node of a prefix; of the empty one, what leaves the stem."""
-        if prefix in self._held:
-            self._held.move_to_end(prefix)
-            return self._held[prefix]
+        kept = self.kept.get(prefix)
+        if kept is not None:
+            return kept
+        module: nn.Module = self.supernet.stem
+        calibration, judged = self.calibration, self.judged
         if prefix:
             module, before = self.supernet.last_node(prefix), self._after(prefix[:-1])
-            skips = isinstance(module, nn.Identity)
-            found = before if skips else _run(module, before.calibration, before.judged)
-            self.nodes_run += 1
-        else:
-            found = _run(self.supernet.stem, self.calibration, self.judged)
-        self._hold(prefix, found)
+            if isinstance(module, nn.Identity):
+                return before
+            calibration, judged = before.calibration, before.judged
+        start = time.perf_counter()
+        found = _run(module, calibration, judged)
+        self.kept.keep(prefix, found, size=found.nbytes, cost=time.perf_counter() - start)
         return found
-
-    def _hold(self, prefix: TaskPath, activations: Activations) -> None:
-        self._held[prefix] = activations
-        self._bytes += activations.nbytes
-        while self._bytes > self.limit and len(self._held) > 1:
-            _, dropped = self._held.popitem(last=False)
-            self._bytes -= dropped.nbytes
 
 
 def _run(module: nn.Module, calibration: Sequence[Input], judged: Sequence[Input]) -> Activations:
