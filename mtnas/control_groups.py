@@ -57,5 +57,8 @@ def _groups(root: Path, controller: str) -> Iterator[tuple[bool, Path]]:
 
 
 def _text(path: Path) -> str:
-    """Of a file; nothing if it is not there."""
-    return path.read_text().strip() if path.is_file() else ""
+    """Of a file; nothing if it is not there or may not be read, as in some sandboxes: then no limit is known."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -90,6 +90,12 @@ def test_free_is_what_the_tightest_limit_leaves(
     assert free_mib(CPU, machine(tmp_path, groups, files)) == free
 
 
+def test_what_cannot_be_read_is_no_limit(tmp_path: Path) -> None:
+    root = machine(tmp_path, "0::/", {"sys/fs/cgroup/memory.current": 100 * MIB})
+    (root / "sys/fs/cgroup/memory.max").mkdir()
+    assert free_mib(CPU, root) == 1000
+
+
 def test_workers_share_a_quarter_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtnas.evaluation.evaluator.free_mib", lambda device: 800.0)
     supernet, data = SuperNetwork(toy_space(), toy_x(4)), toy_data()
