@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import toy_data, toy_space, toy_x
+from toys import draws, toy_data, toy_space, toy_x
 
-from mtnas.evaluation import InheritedErrors
+from mtnas.architecture import Candidate
+from mtnas.evaluation import CandidateErrors, InheritedErrors
 from mtnas.evaluation.memory import free_mib
-from mtnas.space.threads import most_threads
+from mtnas.searching.workers import MakeErrors
+from mtnas.space.threads import cpu_threads, most_threads
 from mtnas.supernet import SuperNetwork
 
 CPU = torch.device("cpu")
@@ -103,6 +105,17 @@ def test_workers_share_a_quarter_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
         judge = InheritedErrors(supernet, data, sharers=sharers)
         assert judge._prefixes is not None
         assert judge._prefixes.kept.limit == room * MIB
+
+
+def test_threads_that_were_asked_for_are_kept_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtnas.space.threads.cpus", lambda root: iter([1.0]))
+    seen = []
+    monkeypatch.setattr(CandidateErrors, "__call__", lambda self, candidate: seen.append(torch.get_num_threads()))
+    supernet, data = SuperNetwork(toy_space(), toy_x(4)), toy_data()
+    for asked in (3, 0):
+        with cpu_threads(asked):
+            MakeErrors(supernet, data)()(Candidate(next(draws(toy_space(), 1))))
+    assert seen == [3, 1]
 
 
 @pytest.mark.parametrize(

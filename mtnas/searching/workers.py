@@ -56,7 +56,7 @@ class MakeErrors:
         self._threads, self._device = threads, device
 
     def __call__(self) -> Callable[[Candidate], Errors]:
-        threads = (self._threads or 1) if self._supernet.travelled else 0
+        threads = (self._threads or 1) if self._supernet.travelled else torch.get_num_threads()
         supernet = self._supernet.get(resolve_device(self._device))
         judge = CandidateErrors(supernet, self._data, cache_mib=self._cache_mib, sharers=self._sharers)
         for candidate, errors in self._known:

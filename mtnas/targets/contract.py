@@ -46,7 +46,7 @@ def check_target(
     before = _description(target)
     if not target.can_run(FLOAT):
         raise TargetError(f"target {target.name} must run float: can_run({FLOAT}) is False")
-    with cpu_threads(0):
+    with cpu_threads(torch.get_num_threads()):  # which a target may change
         for policy in policies:
             with closing(target.prepare(network, policy, example)) as runnable:
                 first = _numbers(target, runnable())  # copies: a runnable may write into the same memory again
