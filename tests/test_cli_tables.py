@@ -1,14 +1,17 @@
-"""Tables in narrow terminals."""
+"""Tables in narrow terminals, and what they say of errors."""
 
 from __future__ import annotations
 
 import io
+import math
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
+from mtnas.cli.tables import print_comparison, print_refined
 from mtnas.cli.tables.console import print_fitting
+from mtnas.cli.tables.error_text import error_text
 
 
 def table() -> Table:
@@ -36,3 +39,32 @@ def test_columns_that_do_not_fit_are_named_and_no_number_is_cut(width: int, ther
     assert all(word in shown for word in there)
     assert ("202,032" in shown) == (width == 60)
     assert missing in shown and ("No room" in shown) == bool(missing)
+
+
+@pytest.mark.parametrize(
+    ("error", "sign", "text"),
+    [
+        (0.03125, "", "0.0312"),
+        (0.00124, "+", "+0.0012"),
+        (9.99994, "", "9.9999"),
+        (-1234.56, "+", "-1,234.6"),
+        (12.0, "", "12"),
+        (math.nan, "", "nan"),
+    ],
+)
+def test_errors_are_printed_in_their_own_unit(error: float, sign: str, text: str) -> None:
+    assert error_text(error, sign=sign) == text
+
+
+def test_errors_of_regression_are_not_called_percent(capsys: pytest.CaptureFixture[str]) -> None:
+    """Half a metre off is no 50 percent."""
+    errors = {"valid/mean": 0.4, "test/mean": 0.35, "test/depth": 0.5, "test/item": 0.2}
+    about = {"params": 10, "macs": 100, "delta_m": 0.0125}
+    line = {"id": "0123456789", "corner": "", "tree": "01|0.1", "integer_nodes": 0, "how": "fine-tuned"}
+    print_refined({"tasks": ["depth", "item"], "rows": [{**line, **about, **errors, "inherited": 0.45}]})
+    spread = {f"{name}/sd": 0.01 for name in errors}
+    network = {"network": "the candidate", "factor": 1.0, "runs": 2, **about, **errors, **spread}
+    print_comparison({"candidate": "0123456789", "tree": "01|0.1", "tasks": ["depth", "item"], "networks": [network]})
+    shown = capsys.readouterr().out
+    assert "0.5000 " in shown and "0.5000 +- 0.0100" in shown and shown.count("1.25 ") == 2
+    assert "percent" not in shown and "50.00" not in shown

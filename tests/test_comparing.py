@@ -424,7 +424,7 @@ def test_the_command_prints_and_writes_the_table(searched: Path, space_file: Pat
     frame = pd.read_csv(searched / "compared" / row.id / "compared.csv")
     told = " ".join(outcome.out.split())
     for line in frame.to_dict("records"):
-        mean = f"{100 * line['test/mean']:.2f} +- {100 * line['test/mean/sd']:.2f}"
+        mean = f"{line['test/mean']:.4f} +- {line['test/mean/sd']:.4f}"
         assert re.search(rf"{line['network']} .*{line['params']:,} .*{line['macs']:,} .*{re.escape(mean)}", told)
     again = call(*words)
     assert (again.code, again.out, again.err) == (0, outcome.out, "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from mtnas.cli.tables.console import console
+from mtnas.cli.tables.error_text import error_text
 
 if TYPE_CHECKING:
     from mtnas.exporting import Bundle
@@ -24,7 +25,7 @@ def print_bundle(bundle: Bundle) -> None:
     for heading in ("task", "error of the file"):
         table.add_column(heading, justify="left" if heading == "task" else "right")
     for task, error in about["errors"].items():
-        table.add_row(task, f"{100 * error:.2f} %" if 0 <= error <= 1 else f"{error:.4g}")
+        table.add_row(task, error_text(error))
     to = console()
     to.print(table)
     checked = about["checked"]

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mtnas.architecture import notation
 from mtnas.cli.tables.console import console, titled_table
+from mtnas.cli.tables.error_text import error_text
 from mtnas.cli.tables.results import row_json
 from mtnas.results import Results, Row
 
@@ -74,5 +75,5 @@ def _tree(title: str, nodes: list[dict[str, Any]]) -> Table:
 
 def _number(cost: str, value: float) -> str:
     if cost.startswith("error/"):
-        return f"{value:.4f}"
+        return error_text(value)
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mtnas.cli.tables.console import console, print_fitting
+from mtnas.cli.tables.error_text import error_text
 
 if TYPE_CHECKING:
     from mtnas.refining import Comparison
@@ -26,7 +27,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 def print_comparison(told: dict[str, Any]) -> None:
     """Print what `comparison_json` tells."""
     tasks = told["tasks"]
-    title = f"Candidate {told['candidate']} beside plain networks of its size: errors in percent"
+    title = f"Candidate {told['candidate']} beside plain networks of its size"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("network", no_wrap=True)
     for column in ("widths x", "params", "macs", "runs", "valid", "test", *map(escape, tasks), "Delta_m %"):
@@ -43,5 +44,5 @@ def print_comparison(told: dict[str, Any]) -> None:
 
 
 def _spread_text(mean: float, deviation: float) -> str:
-    """``mean +- sd`` in percent; the mean alone where there is no deviation."""
-    return f"{100 * mean:.2f}" + ("" if deviation != deviation else f" +- {100 * deviation:.2f}")
+    """``mean +- sd``; the mean alone where there is no deviation."""
+    return error_text(mean) + ("" if deviation != deviation else f" +- {error_text(deviation)}")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mtnas.architecture import notation
 from mtnas.cli.tables.console import console, titled_table
+from mtnas.cli.tables.error_text import error_text
 from mtnas.cli.tables.results import row_json
 from mtnas.results.difference import Difference
 
@@ -74,7 +75,7 @@ def _bits(use: dict[str, Any]) -> str:
 
 
 def _number(cost: str, value: float, sign: str = "") -> str:
-    """Errors with four digits behind the point, whole numbers whole, others with four digits."""
+    """Errors as everywhere, whole numbers whole, others with four digits."""
     if cost.startswith("error/"):
-        return f"{value:{sign}.4f}"
+        return error_text(value, sign=sign)
     return f"{value:{sign},.0f}" if cost in ("params", "macs") else f"{value:{sign}.4g}"

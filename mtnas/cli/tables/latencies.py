@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from mtnas.cli.tables.console import console
+from mtnas.cli.tables.error_text import error_text
 from mtnas.results import MEAN_ERROR, Row
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def print_latencies(told: dict[str, Any]) -> None:
         table.add_column(heading, justify="left" if heading in ("id", "precision") else "right")
     for one in lines:
         precision = f"{one['integer_nodes']} nodes int8" if one["integer_nodes"] else "float"
-        error, params = f"{one[MEAN_ERROR]:.4f}", f"{one['params']:,.0f}"
+        error, params = error_text(one[MEAN_ERROR]), f"{one['params']:,.0f}"
         table.add_row(one["id"], precision, error, params, f"{one['ms']:#.3g} ms", f"{100 * one['noise']:.1f} %")
     to = console()
     to.print(table)

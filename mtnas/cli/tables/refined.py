@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mtnas.cli.tables.console import print_fitting
+from mtnas.cli.tables.error_text import error_text
 from mtnas.results import MEAN_ERROR, Results
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def refined_json(refined: RefinedRows, results: Results, left_behind: Sequence[s
 
 def print_refined(told: dict[str, Any]) -> None:
     """Print what `refined_json` tells of those that came to their end."""
-    table = Table(title="Refined candidates: errors in percent", title_justify="left", title_style="bold")
+    title = "Refined candidates: mean errors, and those of each task in the test"
+    table = Table(title=title, title_justify="left", title_style="bold")
     for column in ("id", "network", "trained"):
         table.add_column(column, no_wrap=True)
     for column in ("params", "macs", "inherited", "valid", "test", *map(escape, told["tasks"]), "Delta_m %"):
@@ -44,7 +46,7 @@ def print_refined(told: dict[str, Any]) -> None:
     for line in told["rows"]:
         errors = [line["inherited"], line["valid/mean"], line["test/mean"]]
         errors += [line.get(f"test/{task}", math.nan) for task in told["tasks"]]
-        shown = [f"{100 * error:.2f}" for error in (*errors, line["delta_m"])]
+        shown = [*map(error_text, errors), f"{100 * line['delta_m']:.2f}"]
         name = line["corner"] or line["tree"]
         name += f", {line['integer_nodes']} nodes int" if line["integer_nodes"] else ""
         table.add_row(line["id"], name, line["how"], f"{line['params']:,}", f"{line['macs']:,}", *shown)

@@ -11,6 +11,7 @@ from rich.table import Table
 from mtnas.architecture import SIZE, Candidate
 from mtnas.cli.choosing import by_mean_error, spread
 from mtnas.cli.tables.console import console, print_fitting
+from mtnas.cli.tables.error_text import error_text
 from mtnas.latency import LATENCY
 from mtnas.results import MEAN_ERROR, Results, Row, weighted_error
 
@@ -104,7 +105,7 @@ def print_picked(row: Row, weights: Mapping[str, float]) -> None:
         table.add_column("latency", justify="right")
     table.add_column("tree", no_wrap=True)
     errors = [*(row.costs[f"error/{task}"] for task in weights), row.costs[MEAN_ERROR], weighted_error(row, weights)]
-    shown = [*(f"{error:.4f}" for error in errors), *(f"{row.costs[name]:,.0f}" for name in ("params", "macs"))]
+    shown = [*map(error_text, errors), *(f"{row.costs[name]:,.0f}" for name in ("params", "macs"))]
     table.add_row(row.id, *shown, *latency, str(row.candidate.architecture.tree))
     print_fitting(table, [["macs"], [escape(f"error {task}") for task in weights], ["tree"]])
 
@@ -132,11 +133,11 @@ def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[st
         tree = row.candidate.architecture.tree
         over = "" if _within(results, row) else " (over budget)"
         first = [names[index] + over, row.id] if names else [row.id, str(tree)]
-        errors = [f"{row.costs[f'error/{task}']:.4f}" for task in results.space.tasks]
+        errors = [error_text(row.costs[f"error/{task}"]) for task in results.space.tasks]
         exact = [f"{row.costs[name]:,.0f}" for name in ("params", "macs")]
         exact += [f"{row.costs[name]:#.4g}".rstrip(".") for name in device]
         exact += [_policy(row.candidate)] if bits else []
-        table.add_row(*first, str(tree.node_count), *errors, f"{row.costs[MEAN_ERROR]:.4f}", *exact)
+        table.add_row(*first, str(tree.node_count), *errors, error_text(row.costs[MEAN_ERROR]), *exact)
     return table
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mtnas.cli.tables.console import console
+from mtnas.cli.tables.error_text import error_text
 from mtnas.results import MEAN_ERROR
 from mtnas.runs.listing import ListedRun
 
@@ -35,7 +36,7 @@ def print_runs(directory: Path, runs: Sequence[ListedRun]) -> None:
     for run in runs:
         best, hypervolume = run.best, run.hypervolume
         figures = [
-            "-" if best is None else f"{best.costs[MEAN_ERROR]:.4f} ({best.id})",
+            "-" if best is None else f"{error_text(best.costs[MEAN_ERROR])} ({best.id})",
             "-" if hypervolume is None else f"{hypervolume:.4f}",
             f"{run.changed.astimezone():%Y-%m-%d %H:%M}",
         ]
