@@ -12,7 +12,7 @@ import torch
 from benchmarks.realdata.bars import CENSUS_RULE, CHANCE, EQUAL_AUC, OVERLAY_RULE, census_bars, overlay_bars
 from benchmarks.realdata.case import Case
 from benchmarks.realdata.choosing import Rule
-from benchmarks.realdata.lengths import CENSUS, DATA, OVERLAYS, QUICK, Asked, Lengths, add_own, asked_of
+from benchmarks.realdata.lengths import CENSUS, DATA, OVERLAYS, QUICK, SCENES, Asked, Lengths, add_own, asked_of
 from benchmarks.realdata.one_seed import outcome_of
 from benchmarks.realdata.outcome import Outcome
 from benchmarks.realdata.table import means_of, rows_of
@@ -30,7 +30,8 @@ ABOUT = (
     " nothing else is said; the epoch of lowest mean validation error is kept, and test errors are measured once."
     " Fine-tuned: the same member, and hard sharing"
     " and single-task networks of the space's full width, from inherited weights of the one supernetwork. Delta_m: mean"
-    " over tasks of (E_single - E) / E_single in test errors (error rates; 1 - AUC of yes-or-no tasks), single-task at"
+    " over tasks of (E_single - E) / E_single in test errors (error rates; 1 - AUC of yes-or-no tasks; 1 - mean IoU and"
+    " root mean square of tasks on pixels), single-task at"
     " full width from scratch; above zero is better. lead: Delta_m of the member from scratch less the row's, in"
     " points; p: two-sided paired t-test of it over the seeds. Bars of what is refined take the rival of lower"
     " validation error in each seed, however it was trained: of the single-task networks at full width, and of all hard"
@@ -55,7 +56,8 @@ NARROWER = (0.25, 0.35, 0.5, 0.7)
 """Widths at which the cheapest shared bottom of equal AUC is looked for."""
 
 OVERLAY = Kind(OVERLAY_RULE, OVERLAYS, overlay_bars)
-KINDS = dict(zip(DATA, (OVERLAY, OVERLAY, Kind(CENSUS_RULE, CENSUS, census_bars, NARROWER)), strict=True))
+SCENE = Kind(OVERLAY_RULE, SCENES, overlay_bars)
+KINDS = dict(zip(DATA, (OVERLAY, OVERLAY, SCENE, Kind(CENSUS_RULE, CENSUS, census_bars, NARROWER)), strict=True))
 
 
 def measure(asked: Asked, options: Options) -> Report:
