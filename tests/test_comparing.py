@@ -24,6 +24,7 @@ from mtnas.architecture import Architecture, Candidate, CostTable, QuantizationP
 from mtnas.errors import ArchitectureError, RunError, SpaceError, TrainingError
 from mtnas.evaluation import task_errors
 from mtnas.exporting import load_network
+from mtnas.refining import compared_candidates
 from mtnas.refining.fresh import fresh_network
 from mtnas.refining.job import Job
 from mtnas.refining.widening import Widths
@@ -313,6 +314,18 @@ def test_a_damaged_file_is_named(run: Run, data: Data) -> None:
         compared(run, data, seeds=1)
     shutil.rmtree(row.parent)
     assert len(compared(run, data, seeds=1).runs) == len(NAMES)
+
+
+def test_what_was_compared_is_listed_and_a_damaged_list_is_an_error(run: Run, data: Data) -> None:
+    assert compared_candidates(run) == []
+    compared(run, data, seeds=1)
+    assert compared_candidates(run) == [MEMBER]
+    for damaged in ('{"candidate": {}}', "[]", "{"):
+        (run.path / "compared" / MEMBER.id / "comparison.json").write_text(damaged)
+        with pytest.raises(
+            RunError, match=r"comparison\.json is damaged .*; delete .* to compare that candidate again"
+        ):
+            compared_candidates(run)
 
 
 @pytest.mark.parametrize(("kind", "left"), [(Tree.shared, [SINGLE]), (Tree.split, [HARD])])

@@ -14,6 +14,7 @@ import test_training_options
 import torch
 import toy_space
 from test_training_options import OPTIONS, SETTINGS, SPACE, stop_after
+from torch.utils.data import Subset
 from toy_runs import TOY_FILE, call, searched_run, supernet, trained_run
 from toys import toy_data
 
@@ -24,7 +25,6 @@ from mtnas.latency import LATENCY
 from mtnas.pools import Pool, Processes, RayPool
 from mtnas.runs import Run, read_results
 from mtnas.searching import search, verify
-from mtnas.space.datasets import digit_overlays
 from mtnas.space.file import load_space_file
 from mtnas.space.shapes import to_device
 from mtnas.supernet import SuperNetwork
@@ -94,10 +94,11 @@ def test_a_compiled_training_is_a_training(tmp_path: Path) -> None:
 def test_convolutions_of_images_in_bfloat16(tmp_path: Path) -> None:
     """Data that is channels last for the CPU is not so on CUDA."""
     file = load_space_file(Path("search_spaces/digits.py"))
-    labels = {"left_digit": lambda a, b: a, "left_even": lambda a, b: a % 2}
-    labels |= {"right_digit": lambda a, b: b, "right_even": lambda a, b: b % 2}
-    splits = digit_overlays(labels, train=400, valid=100, test=100)
-    data = replace(file.module.data(None), train=splits[0], valid=splits[1], test=splits[2], branch=None)
+    whole = file.module.data(None)
+    parts = [
+        Subset(split, range(count)) for split, count in ((whole.train, 400), (whole.valid, 100), (whole.test, 100))
+    ]
+    data = replace(whole, train=parts[0], valid=parts[1], test=parts[2], branch=None)
     x = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
     assert to_device({"image": x}, CUDA)["image"].is_contiguous() and data.channels_last
     settings = replace(file.module.training, epochs=6, device="cuda", precision="bfloat16")

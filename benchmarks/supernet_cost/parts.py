@@ -143,7 +143,8 @@ class WatchedWeighting(TaskWeighting):
     """The weighting of some settings, which notes when a sub-network has its gradients."""
 
     def __init__(self, settings: TrainingSettings, watch: Watch) -> None:
-        extremes = ["largest network", "smallest network or a random one"] if settings.sandwich else []
+        second = "smallest network" + (" or a random one" if settings.smallest_share < 1 else "")
+        extremes = ["largest network", second] if settings.sandwich else []
         self.names = extremes + ["random networks"] * settings.random_networks
         self.weighting, self.watch = settings.weighting, watch
 

@@ -15,10 +15,12 @@ from mtnas.refining.settings import RefineSettings
 from mtnas.runs import Run, write_text
 from mtnas.runs.manifest import first_difference
 
+_COMPARED, _FILE = "compared", "comparison.json"
+
 
 def compared_folder(run: Run, candidate: Candidate) -> Path:
     """Where everything of a candidate's comparison is."""
-    return run.path / "compared" / candidate.id
+    return run.path / _COMPARED / candidate.id
 
 
 def network_folder(folder: Path, network: ComparedNetwork, seed: int) -> Path:
@@ -40,7 +42,7 @@ def claim_comparison(
     Raises:
         RunError: naming the first value that differs, both values, and the remedy.
     """
-    path = folder / "comparison.json"
+    path = folder / _FILE
     value = {
         "candidate": candidate.to_json(),
         "settings": settings.to_json(),
@@ -64,6 +66,21 @@ def claim_comparison(
         )
 
 
+def compared_candidates(run: Run) -> list[Candidate]:
+    """Candidates that were compared, by their ids. Runs no code of the space.
+
+    Raises:
+        RunError: naming a file that is damaged.
+    """
+    found = []
+    for path in sorted((run.path / _COMPARED).glob(f"*/{_FILE}")):
+        try:
+            found.append(Candidate.from_json(read_json(path)["candidate"]))
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise _damaged(path, error) from error
+    return found
+
+
 def read_compared(run: Run, candidate: Candidate) -> Comparison:
     """The comparison of a candidate as far as it has come. Runs no code of the space.
 
@@ -71,7 +88,7 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
         RunError: if there is none, or one of its files is damaged.
     """
     folder = compared_folder(run, candidate)
-    path = folder / "comparison.json"
+    path = folder / _FILE
     if not is_there(path):
         raise RunError(f"candidate {candidate.id} of the run {run.path} was not compared yet; compare it first")
     space = run.architectures()[0].unlimited()
