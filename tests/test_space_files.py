@@ -77,3 +77,20 @@ def test_labels_follow_from_the_classes_that_are_seen(path: Path) -> None:
         seen = {(int(a), int(b)) for _, labels in batches for a, b in zip(labels[fine], labels[coarse], strict=True)}
         assert len(seen) == len({a for a, _ in seen}) == 10
         assert 2 <= len({b for _, b in seen}) < 10
+
+
+def test_scenes_show_what_their_labels_say() -> None:
+    if DATA_DIR is None:
+        pytest.skip("needs data files: name their directory in MTNAS_DATA")
+    module = load(ROOT / "search_spaces" / "fashion_scene.py")
+    valid = module.data(DATA_DIR).valid
+    samples = valid.__getitems__([0, 5, 7])
+    for index, (x, labels) in zip((0, 5, 7), samples, strict=True):
+        alone, others = valid[index]
+        assert torch.equal(x, alone) and all(torch.equal(labels[name], others[name]) for name in labels)
+        canvas, seen = x[0], labels["seen"]
+        left = labels["left_whole"][0] * module.DEVIATION + module.MEAN
+        assert canvas[seen == module.LEFT].allclose(left[seen == module.LEFT], atol=1e-6)
+        assert bool((canvas >= left - 1e-6).all()) and not canvas[seen == module.NOTHING].any()
+        assert bool((canvas[seen == module.RIGHT] > left[seen == module.RIGHT]).all())
+        assert {module.LEFT, module.RIGHT} <= set(seen.flatten().tolist())
