@@ -13,4 +13,4 @@ def error_text(error: float, *, sign: str = "") -> str:
         error: in its unit; NaN if there is none.
         sign: ``+`` to show that of positive numbers, too.
     """
-    return f"{error:{sign},.5g}" if abs(error) >= _LONG else f"{error:{sign}.4f}"
+    return f"{error:{sign},.2f}" if abs(error) >= _LONG else f"{error:{sign}.4f}"
