@@ -110,7 +110,7 @@ def alone() -> dict[str, Any]:
 
 
 def _about(array: np.ndarray[Any, Any]) -> Any:
-    return lambda payload: (array.flags.writeable, float(array.sum()), os.environ.get("HOME"))
+    return lambda payload: (array.flags.writeable, float(array.sum()), os.environ.get("HOME"), os.nice(0))
 
 
 def test_every_job_is_done_once(alone: dict[str, Any]) -> None:
@@ -119,11 +119,12 @@ def test_every_job_is_done_once(alone: dict[str, Any]) -> None:
     assert "Fatal: no 5" in found[98].failure and found[98].value is None
 
 
-def test_arrays_are_mapped_not_copied_and_workers_keep_their_home(alone: dict[str, Any]) -> None:
+def test_arrays_are_mapped_not_copied_and_workers_keep_their_home_and_rank(alone: dict[str, Any]) -> None:
     (value,) = (one.value for one in alone["found"] if one.job.role == "other")
-    writeable, total, home = value
+    writeable, total, home, niceness = value
     assert not writeable and total == np.arange(500_000.0).sum()
     assert home == os.environ["HOME"]
+    assert niceness == os.nice(0)  # beside other work on the machine they would starve otherwise
 
 
 def test_nothing_is_asked_of_anybody_else(alone: dict[str, Any], tmp_path: Path) -> None:

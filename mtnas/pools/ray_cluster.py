@@ -27,6 +27,12 @@ _QUIET = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": "15",
 }
 
+_AS_ANYBODY = {
+    # Workers of a cluster of one's own are as good as local processes: Ray would have them wait for all else that runs
+    # on the machine, so that beside other work a search would all but stand still.
+    "RAY_worker_niceness": "0",
+}
+
 
 class RayCluster:
     """A connection to a cluster, or a cluster of this process's own. It is used as it is if there is one already.
@@ -111,7 +117,8 @@ class RayCluster:
         if self.ray.is_initialized():
             return
         given: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
-        os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
+        wanted = _QUIET | _AS_ANYBODY if address == "local" else _QUIET
+        os.environ.update({name: value for name, value in wanted.items() if name not in os.environ})
         logging.getLogger("ray").setLevel(logging.ERROR)
         try:
             if address == "local":
