@@ -64,8 +64,8 @@ def measure(asked: Asked, options: Options) -> Report:
     torch.set_num_threads(1)
     report = Report(ABOUT)
     if options.quick:
-        report.about += "\n--quick: one seed, few samples and epochs; its figures mean nothing"
-    for name in asked.only:
+        report.about += "\n--quick: one seed, a data set of each kind, few samples and epochs; its figures mean nothing"
+    for name in _one_of_each_kind(asked.only) if options.quick else asked.only:
         kind = KINDS[name]
         lengths = asked.lengths(QUICK if options.quick else kind.lengths)
         try:
@@ -79,6 +79,11 @@ def measure(asked: Asked, options: Options) -> Report:
         report.rows += means_of(name, outcomes) if len(outcomes) > 1 else []
         report.bars += kind.bars(name, outcomes)
     return report
+
+
+def _one_of_each_kind(names: Sequence[str]) -> list[str]:
+    """The first data set of those that have the same aims."""
+    return list({KINDS[name].bars: name for name in reversed(names)}.values())[::-1]
 
 
 def outcomes_of(case: Case, seeds: Sequence[int], work_dir: Path) -> list[Outcome]:

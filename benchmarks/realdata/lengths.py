@@ -40,7 +40,7 @@ SCENES = Lengths(10_000, 2_000, supernet_epochs=16, evaluations=120, alone_epoch
 CENSUS = Lengths(80_000, 10_000, supernet_epochs=10, evaluations=100, alone_epochs=10, fine_tuning_epochs=4)
 """Of Census-Income: all rows of a file, 3 to 4 minutes a seed."""
 
-QUICK = Lengths(400, 300, supernet_epochs=2, evaluations=20, alone_epochs=1, fine_tuning_epochs=1)
+QUICK = Lengths(300, 200, supernet_epochs=2, evaluations=12, alone_epochs=1, fine_tuning_epochs=1)
 """Of all data with ``--quick``: enough for every part to run."""
 
 
