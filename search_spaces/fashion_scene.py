@@ -47,17 +47,16 @@ class Scenes(Dataset[tuple[Tensor, dict[str, Tensor]]]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, dict[str, Tensor]]]:
         """A batch at once, which torch's loaders ask for where they can."""
-        samples, pairs = self.overlays.__getitems__(indices), self.overlays.pairs[list(indices)]
-        left, right = torch.zeros(2, len(pairs), SIDE, SIDE)
-        side = self.overlays.first.images.shape[1]
-        left[:, :side, :side] = self.overlays.first.images[pairs[:, 0]].float() / self.overlays.first.white
-        right[:, -side:, -side:] = self.overlays.second.images[pairs[:, 1]].float() / self.overlays.second.white
-        seen = torch.where(left >= right, LEFT, RIGHT).where((left > 0) | (right > 0), NOTHING)
-        whole = ((left - MEAN) / DEVIATION).unsqueeze(1)
-        return [
-            (x, {**labels, "seen": mask, "left_whole": image})
-            for (x, labels), mask, image in zip(samples, seen, whole, strict=True)
-        ]
+        chosen = torch.as_tensor(indices)
+        left, right = self.overlays.layers(chosen)
+        canvases = torch.maximum(left, right)
+        columns = {
+            "left_item": self.overlays.labels["left_item"][chosen],
+            "seen": torch.where(left >= right, LEFT, RIGHT).where(canvases > 0, NOTHING).squeeze(1),
+            "left_whole": (left - MEAN) / DEVIATION,
+        }
+        rows = zip(*columns.values(), strict=True)
+        return [(x, dict(zip(columns, row, strict=True))) for x, row in zip(canvases, rows, strict=True)]
 
 
 def widened(factor: float) -> SearchSpace:

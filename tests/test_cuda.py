@@ -14,10 +14,10 @@ import test_training_options
 import torch
 import toy_space
 from test_training_options import OPTIONS, SETTINGS, SPACE, stop_after
-from torch.utils.data import Subset
 from toy_runs import TOY_FILE, call, searched_run, supernet, trained_run
 from toys import toy_data
 
+from benchmarks.realdata.case import some
 from mtnas.architecture import QuantizationPolicy
 from mtnas.branching import measure_affinities
 from mtnas.evaluation import CandidateErrors
@@ -94,11 +94,7 @@ def test_a_compiled_training_is_a_training(tmp_path: Path) -> None:
 def test_convolutions_of_images_in_bfloat16(tmp_path: Path) -> None:
     """Data that is channels last for the CPU is not so on CUDA."""
     file = load_space_file(Path("search_spaces/digits.py"))
-    whole = file.module.data(None)
-    parts = [
-        Subset(split, range(count)) for split, count in ((whole.train, 400), (whole.valid, 100), (whole.test, 100))
-    ]
-    data = replace(whole, train=parts[0], valid=parts[1], test=parts[2], branch=None)
+    data = some(file.module.data(None), train=400, held=100)
     x = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
     assert to_device({"image": x}, CUDA)["image"].is_contiguous() and data.channels_last
     settings = replace(file.module.training, epochs=6, device="cuda", precision="bfloat16")

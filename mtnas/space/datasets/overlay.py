@@ -80,14 +80,17 @@ class Overlays(Dataset[Sample]):
 
     def compose(self, indices: Tensor) -> Tensor:
         """The canvases (N, 1, canvas, canvas) of these samples."""
+        return torch.maximum(*self.layers(indices))
+
+    def layers(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with the first images alone, and with the second ones alone."""
         one, two = self.pairs[indices].unbind(1)
         top_left = self.first.images[one].float() / self.first.white
         bottom_right = self.second.images[two].float() / self.second.white
-        canvases = torch.zeros(len(indices), self.canvas, self.canvas)
-        canvases[:, : top_left.shape[1], : top_left.shape[2]] = top_left
-        corner = canvases[:, self.canvas - bottom_right.shape[1] :, self.canvas - bottom_right.shape[2] :]
-        torch.maximum(corner, bottom_right, out=corner)
-        return canvases.unsqueeze(1)
+        first, second = torch.zeros(2, len(indices), 1, self.canvas, self.canvas)
+        first[:, 0, : top_left.shape[1], : top_left.shape[2]] = top_left
+        second[:, 0, self.canvas - bottom_right.shape[1] :, self.canvas - bottom_right.shape[2] :] = bottom_right
+        return first, second
 
     def __getitem__(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
