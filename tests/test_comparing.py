@@ -24,7 +24,7 @@ from mtnas.architecture import Architecture, Candidate, CostTable, QuantizationP
 from mtnas.errors import ArchitectureError, RunError, SpaceError, TrainingError
 from mtnas.evaluation import task_errors
 from mtnas.exporting import load_network
-from mtnas.refining import compared_candidates
+from mtnas.refining import read_comparisons
 from mtnas.refining.fresh import fresh_network
 from mtnas.refining.job import Job
 from mtnas.refining.widening import Widths
@@ -317,15 +317,15 @@ def test_a_damaged_file_is_named(run: Run, data: Data) -> None:
 
 
 def test_what_was_compared_is_listed_and_a_damaged_list_is_an_error(run: Run, data: Data) -> None:
-    assert compared_candidates(run) == []
-    compared(run, data, seeds=1)
-    assert compared_candidates(run) == [MEMBER]
+    assert read_comparisons(run) == []
+    comparison = compared(run, data, seeds=1)
+    assert comparison.candidate == MEMBER and read_comparisons(run) == [comparison]
     for damaged in ('{"candidate": {}}', "[]", "{"):
         (run.path / "compared" / MEMBER.id / "comparison.json").write_text(damaged)
         with pytest.raises(
             RunError, match=r"comparison\.json is damaged .*; delete .* to compare that candidate again"
         ):
-            compared_candidates(run)
+            read_comparisons(run)
 
 
 @pytest.mark.parametrize(("kind", "left"), [(Tree.shared, [SINGLE]), (Tree.split, [HARD])])

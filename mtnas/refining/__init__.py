@@ -2,7 +2,7 @@
 
 from mtnas.refining.compare import compare
 from mtnas.refining.comparison import ComparedNetwork, ComparedRun, Comparison
-from mtnas.refining.comparison_files import compared_candidates, read_compared
+from mtnas.refining.comparison_files import read_compared, read_comparisons
 from mtnas.refining.refine import refine
 from mtnas.refining.rows import RefinedRow, RefinedRows, read_refined
 from mtnas.refining.settings import RefineSettings
@@ -18,9 +18,9 @@ __all__ = [
     "RefinedRows",
     "Widened",
     "compare",
-    "compared_candidates",
     "left_behind",
     "read_compared",
+    "read_comparisons",
     "read_refined",
     "refine",
 ]

@@ -66,19 +66,13 @@ def claim_comparison(
         )
 
 
-def compared_candidates(run: Run) -> list[Candidate]:
-    """Candidates that were compared, by their ids. Runs no code of the space.
+def read_comparisons(run: Run) -> list[Comparison]:
+    """All comparisons of a run as far as they have come, by the candidates' ids. Runs no code of the space.
 
     Raises:
         RunError: naming a file that is damaged.
     """
-    found = []
-    for path in sorted((run.path / _COMPARED).glob(f"*/{_FILE}")):
-        try:
-            found.append(Candidate.from_json(read_json(path)["candidate"]))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise _damaged(path, error) from error
-    return found
+    return [_read(run, path) for path in sorted((run.path / _COMPARED).glob(f"*/{_FILE}"))]
 
 
 def read_compared(run: Run, candidate: Candidate) -> Comparison:
@@ -87,10 +81,13 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
     Raises:
         RunError: if there is none, or one of its files is damaged.
     """
-    folder = compared_folder(run, candidate)
-    path = folder / _FILE
+    path = compared_folder(run, candidate) / _FILE
     if not is_there(path):
         raise RunError(f"candidate {candidate.id} of the run {run.path} was not compared yet; compare it first")
+    return _read(run, path)
+
+
+def _read(run: Run, path: Path) -> Comparison:
     space = run.architectures()[0].unlimited()
     try:
         value = read_json(path)
@@ -99,12 +96,12 @@ def read_compared(run: Run, candidate: Candidate) -> Comparison:
         networks = tuple(ComparedNetwork.from_json(name, one) for name, one in value["networks"].items())
         for network in networks:
             space.check(network.candidate.architecture)
-        single = text(value["single"])
-        if single not in value["networks"] or Candidate.from_json(value["candidate"]) != candidate:
+        single, candidate = text(value["single"]), Candidate.from_json(value["candidate"])
+        if single not in value["networks"] or path.parent != compared_folder(run, candidate):
             raise ValueError("it is not of this candidate, or lacks the single-task networks")
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise _damaged(path, error) from error
-    return Comparison(candidate, space.tasks, networks, _read_runs(folder, networks, space.tasks), single)
+    return Comparison(candidate, space.tasks, networks, _read_runs(path.parent, networks, space.tasks), single)
 
 
 def _read_runs(folder: Path, networks: Sequence[ComparedNetwork], tasks: Sequence[str]) -> tuple[ComparedRun, ...]:

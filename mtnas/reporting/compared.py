@@ -5,20 +5,19 @@ from __future__ import annotations
 from statistics import fmean, stdev
 from typing import Any
 
-from mtnas.refining import compared_candidates, read_compared
+from mtnas.refining import read_comparisons
 from mtnas.runs import Run
 
 
 def compared(run: Run) -> list[dict[str, Any]]:
     """Test errors of every network of every comparison, mean and standard deviation over its trainings."""
     found = []
-    for candidate in compared_candidates(run):
-        comparison = read_compared(run, candidate)
+    for comparison in read_comparisons(run):
         for network in comparison.networks:
             errors = comparison.errors(network.name, "test", "mean") or comparison.errors(network.name, "valid", "mean")
             found.append(
                 {
-                    "id": candidate.id,
+                    "id": comparison.candidate.id,
                     "network": network.name,
                     "params": network.params,
                     "trainings": len(errors),
