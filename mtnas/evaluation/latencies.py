@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 
 from mtnas.architecture import Candidate
 from mtnas.space.shapes import Input
@@ -11,10 +12,17 @@ from mtnas.supernet import SuperNetwork
 from mtnas.targets import Latency, MeasureSettings, Target, measure
 
 
-def reference_ms(target: Target, settings: MeasureSettings | None = None) -> float:
-    """What the target's reference takes: latencies that are set against it can be compared between calls."""
+def reference_ms(target: Target, settings: MeasureSettings | None = None, *, longer: int = 10) -> float:
+    """What the target's reference takes: latencies that are set against it can be compared between calls.
+
+    Args:
+        longer: so many times the rounds of the settings: what is found here is taken for an undisturbed machine from
+            then on.
+    """
+    settings = settings or MeasureSettings()
+    patient = replace(settings, rounds=longer * settings.rounds, most_rounds=None)
     with closing(target.reference()) as reference:
-        found = measure({"reference": reference}, None, settings or MeasureSettings(), target.clock())
+        found = measure({"reference": reference}, None, patient, target.clock())
     return found["reference"].ms
 
 

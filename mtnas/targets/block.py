@@ -1,4 +1,4 @@
-"""Work that is timed in blocks of runs."""
+"""Work that is timed in blocks of short timings."""
 
 from __future__ import annotations
 
@@ -21,15 +21,23 @@ LEAST_SHARE = 0.02
 
 @dataclass
 class Work:
-    """Something to run, how often in a block, and the milliseconds of one run in every block so far."""
+    """Something to run, and how long that took.
+
+    Attributes:
+        run: runs it once.
+        repeats: runs of one timing.
+        timings: of one block.
+        times: milliseconds of one run, ``[block][timing]``.
+    """
 
     run: Callable[[], object]
     repeats: int
-    times: list[float] = field(default_factory=list)
+    timings: int
+    times: list[list[float]] = field(default_factory=list)
 
     @classmethod
     def warmed_up(cls, name: str, run: Callable[[], object], settings: MeasureSettings, clock: Clock) -> Work:
-        """Run it for a while, and find out how often it fits in a block.
+        """Run it for a while, and find out how often it fits in a timing and in a block.
 
         Raises:
             TargetError: if the clock does not see the work.
@@ -49,7 +57,8 @@ class Work:
                 f"a run of {name} takes {wall_one / 1e6:.3g} ms, but {one / 1e6:.3g} ms of {clock.name}: it works"
                 " outside this thread; measure it with WallClock()"
             )
-        return cls(run, math.ceil(1e6 * settings.block_ms / one))
+        repeats = math.ceil(1e6 * settings.timing_ms / one)
+        return cls(run, repeats, math.ceil(1e6 * settings.block_ms / (repeats * one)))
 
     def time_block(self, clock: Clock) -> None:
         """Time one block.
@@ -57,9 +66,12 @@ class Work:
         The first run after other work is 1.2 to 7 times as slow as the rest, for its weights and code have left the
         caches. It is not timed: its share would be larger for slow networks, which fit less often in a block.
         """
-        run = self.run
+        run, once = self.run, 1e-6 / self.repeats
+        block: list[float] = []
         run()
-        start = clock.now()
-        for _ in range(self.repeats):
-            run()
-        self.times.append((clock.now() - start) / self.repeats / 1e6)
+        for _ in range(self.timings):
+            start = clock.now()
+            for _ in range(self.repeats):
+                run()
+            block.append((clock.now() - start) * once)
+        self.times.append(block)

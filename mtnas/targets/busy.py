@@ -13,6 +13,10 @@ MOST_OTHERS = 0.2
 MOST_WAITED = 1.1
 """Wall time over CPU time of one thread that never waits by itself, on a machine that counts as quiet."""
 
+MOST_SLOWED = 1.1
+"""Time of the reference over what it should take, on a machine that counts as quiet. Nothing else tells of neighbours
+on the same core that are guests of other systems."""
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -1,11 +1,12 @@
-"""Latencies that repeat: interleaved rounds, each set against a reference."""
+"""Latencies that repeat: interleaved rounds beside a reference, and what is quickest of many short timings."""
 
 from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,9 +16,9 @@ from mtnas.latency import Latency
 from mtnas.limits import check_number
 from mtnas.space.threads import cpu_threads
 from mtnas.targets.block import Work
-from mtnas.targets.busy import Reading, is_busy, read_machine
+from mtnas.targets.busy import MOST_SLOWED, Reading, is_busy, read_machine
 from mtnas.targets.clock import Clock
-from mtnas.targets.noise import Floats, central, split_half_noise
+from mtnas.targets.noise import split_half_noise, undisturbed
 from mtnas.targets.settings import MeasureSettings
 
 K = TypeVar("K", bound=Hashable)
@@ -32,51 +33,70 @@ def measure(
     reference_ms: float | None = None,
     read: Callable[[], Reading] = read_machine,
 ) -> dict[K, Latency]:
-    """Latency of each runnable.
+    """Latency of each runnable: a low quantile of its timings, see `undisturbed`.
 
-    Every round times everything once, in an order drawn anew, so that a slow phase of the machine meets all alike. Each
-    time is then multiplied by what the reference should take over what it took in the same round, so that what slows
-    all work alike cancels. How alike that is depends on the reference: it should be work of the same runtime, see
-    `Target.reference`.
+    Every round times everything for a while, in an order drawn anew, so that slow and quick phases of the machine meet
+    all alike. What is found is then multiplied by what the reference should take over what it took in this call, so
+    that latencies of different calls can be compared even if the machine was slower in one. How well that serves
+    depends on the reference: it should be work of the same runtime, see `Target.reference`.
 
     Args:
         runnables: each runs once when it is called, and returns when it has run.
         reference: work to compare with; None: times are taken as they are.
         settings: how long and how often.
         clock: what the times are taken by.
-        reference_ms: what the reference should take; None: its median in this call, which cancels slow phases within
-            the call only. Given what the reference was once measured to take, latencies of different calls can be
-            compared even if the machine was slower in one.
+        reference_ms: what the reference was once measured to take; given with a reference, and only then.
         read: tells the state of the machine.
 
     Raises:
-        TargetError: if the clock does not see the work.
+        TargetError: if the clock does not see the work, or a reference comes without ``reference_ms`` or that without
+            a reference.
     """
     if reference_ms is not None:
         check_number(TargetError, "reference_ms", reference_ms, above=0)
         if reference is None:
             raise TargetError(f"reference_ms is {reference_ms:g}, but there is no reference; give one, or leave it out")
+    elif reference is not None:
+        raise TargetError("there is a reference, but no reference_ms; give what it should take, or no reference")
     if not runnables:
         return {}
     with cpu_threads(0):  # the runnables may each set torch's number of threads: it gets back what it had
         works = {key: Work.warmed_up(repr(key), run, settings, clock) for key, run in runnables.items()}
-        standard = None if reference is None else Work.warmed_up("the reference", reference, settings, clock)
-        everything = [*works.values()] if standard is None else [*works.values(), standard]
+        standard = None
+        if reference is not None and reference_ms is not None:
+            standard = _Standard(Work.warmed_up("the reference", reference, settings, clock), reference_ms)
+        everything = [*works.values()] if standard is None else [*works.values(), standard.work]
         orders = random.Random(settings.seed)
         before = read()
-        done, most = 0, settings.rounds if settings.target_noise is None else settings.most_rounds
+        done = 0
         while True:
-            step = min(settings.rounds, most - done)
+            step = min(settings.rounds, settings.limit - done)
             _time_rounds(everything, step, orders, clock)
             done += step
-            slowness = None if standard is None else _slowness(np.array(standard.times), reference_ms)
-            times = {key: _corrected(np.array(work.times), slowness) for key, work in works.items()}
-            noise = {key: split_half_noise(values, settings.seed) for key, values in times.items()}
-            steady = settings.target_noise is not None and max(noise.values()) <= settings.target_noise
-            if steady or done == most:
+            found = {key: _latency(work, standard, settings, clock) for key, work in works.items()}
+            slowness = 1.0 if standard is None else standard.slowness(settings.quantile)
+            if done == settings.limit or _is_enough(found.values(), slowness, settings):
                 break
-        busy = is_busy(before, read(), one_thread=not clock.waits)
-    return {key: Latency(float(central(times[key])), noise[key], done, clock.name, busy) for key in works}
+        busy = slowness > MOST_SLOWED or is_busy(before, read(), one_thread=not clock.waits)
+    return {key: replace(one, busy=busy) for key, one in found.items()}
+
+
+@dataclass(frozen=True)
+class _Standard:
+    """The reference, and the milliseconds that it should take."""
+
+    work: Work
+    ms: float
+
+    def slowness(self, quantile: float) -> float:
+        """How much slower than it should be the machine is at its best."""
+        return undisturbed(np.array(self.work.times), quantile) / self.ms
+
+
+def _is_enough(found: Iterable[Latency], slowness: float, settings: MeasureSettings) -> bool:
+    """Whether noise and slowness are as low as they are asked to be."""
+    calm = settings.most_slowed is None or slowness <= 1 + settings.most_slowed
+    return calm and (settings.target_noise is None or max(one.noise for one in found) <= settings.target_noise)
 
 
 def _time_rounds(everything: list[Work], rounds: int, orders: random.Random, clock: Clock) -> None:
@@ -86,13 +106,13 @@ def _time_rounds(everything: list[Work], rounds: int, orders: random.Random, clo
                 work.time_block(clock)
 
 
-def _slowness(times: Floats, ms: float | None) -> Floats:
-    """How much slower than it should be the machine was in each round, by the reference's times (rounds,)."""
-    return times / (np.median(times) if ms is None else ms)
-
-
-def _corrected(times: Floats, slowness: Floats | None) -> Floats:
-    return times if slowness is None else times / slowness
+def _latency(work: Work, standard: _Standard | None, settings: MeasureSettings, clock: Clock) -> Latency:
+    """What the timings so far say; ``busy`` is still to be told."""
+    times, quantile = np.array(work.times), settings.quantile
+    against = None if standard is None else np.array(standard.work.times)
+    slowness = 1.0 if standard is None else standard.slowness(quantile)
+    noise = split_half_noise(times, against, quantile, settings.seed)
+    return Latency(undisturbed(times, quantile) / slowness, noise, len(times), clock.name, busy=False)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One number for many rounds, and how far it can be trusted."""
+"""One number for many timings, and how far it can be trusted."""
 
 from __future__ import annotations
 
@@ -9,41 +9,51 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
-SPLITS = 200
+SPLITS = 100
 """Random splits of the rounds that the noise is the median of: one alone is a toss of a coin."""
 
 NORMAL = 1.4826
 """Standard deviation of normal numbers over the median of their absolute values."""
 
 
-def central(times: Floats, axis: int = -1) -> Floats:
-    """Mean of the middle half (interquartile mean).
+def undisturbed(times: Floats, quantile: float) -> float:
+    """A low quantile of timings: what work takes when next to nothing gets in its way.
 
-    Between calls it repeats as well as the median on CPU time, better on wall time, and has none of its jumps where
-    times have two levels. A mean that drops only a tenth on either side is as good on CPU time, and twice as noisy on
-    wall time beside other work.
+    Whatever else a machine does makes work slower, never faster (arXiv 1608.04295, which takes the minimum for that): a
+    neighbour on the same core, caches that others fill, a clock that is turned down. On a machine that is shared, means
+    and medians tell how much of that there was. The minimum itself hangs on a single timing.
 
     Args:
-        times: (..., rounds, ...) with the rounds along ``axis``.
+        times: any shape.
+        quantile: 0 for the minimum, 0.5 for the median.
     """
-    ordered = np.sort(times, axis=axis)
-    count = ordered.shape[axis]
-    middle: Floats = np.take(ordered, np.arange(count // 4, count - count // 4), axis=axis).mean(axis=axis)
-    return middle
+    return float(np.quantile(times, quantile))
 
 
-def split_half_noise(times: Floats, seed: int) -> float:
-    """Relative standard deviation of `central` over these rounds, found by comparing halves of them.
+def split_half_noise(times: Floats, standard: Floats | None, quantile: float, seed: int) -> float:
+    """Relative standard deviation of `undisturbed` over these rounds, found by comparing halves of them.
 
-    The difference of two random halves has twice the standard deviation of the whole. This is a floor: what is the same
-    in all rounds of one call, it does not see.
+    The difference of two random halves has about twice the standard deviation of the whole. This is a floor: what is
+    the same in all rounds of one call, it does not see.
 
     Args:
-        times: (rounds,), at least 2.
+        times: (rounds, timings), at least 2 rounds.
+        standard: of what the times are set against, (rounds, timings); None: of nothing.
+        quantile: of `undisturbed`.
         seed: of the splits.
     """
-    rng = np.random.default_rng(seed)
-    half = len(times) // 2
-    drawn = times[rng.permuted(np.tile(np.arange(len(times)), (SPLITS, 1)), axis=1)]  # (splits, rounds)
-    one, other = central(drawn[:, :half]), central(drawn[:, half : 2 * half])  # (splits,)
+    rounds = len(times)
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(rounds), (SPLITS, 1)), axis=1)
+    halves = orders[:, : rounds // 2], orders[:, rounds // 2 : 2 * (rounds // 2)]
+    one, other = (_of_rounds(times, half, quantile) for half in halves)
+    if standard is not None:
+        one, other = (
+            found / _of_rounds(standard, half, quantile) for found, half in zip((one, other), halves, strict=True)
+        )
     return float(NORMAL * np.median(np.abs(one - other) / (one + other)))
+
+
+def _of_rounds(times: Floats, rounds: NDArray[np.int64], quantile: float) -> Floats:
+    """`undisturbed` of some rounds: times (rounds, timings), numbers of rounds (splits, half) -> (splits,)."""
+    found: Floats = np.quantile(times[rounds].reshape(len(rounds), -1), quantile, axis=1)
+    return found
