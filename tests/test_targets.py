@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import cycle, groupby
+from itertools import count, cycle, groupby
 from typing import Any, ClassVar
 
 import numpy as np
@@ -180,6 +182,48 @@ def test_torch_gets_its_threads_back() -> None:
 def test_work_that_the_clock_does_not_see_is_an_error() -> None:
     with pytest.raises(TargetError, match=r"^a run of 'x' takes .* ms, but 0 ms of fake time: it works outside this"):
         measured({"x": lambda: None}, FakeClock())
+
+
+# The thread that measures ------------------------------------------------------------------------------------------
+
+
+def test_everything_is_run_by_one_thread_that_ends() -> None:
+    clock, seen = FakeClock(), set[threading.Thread]()
+
+    def look() -> None:
+        seen.add(threading.current_thread())
+        clock.time += 10_000_000
+
+    measured({"x": look, "y": look}, clock, look, reference_ms=10)
+    (thread,) = seen
+    assert thread is not threading.current_thread() and not thread.is_alive()
+
+
+def test_an_error_of_a_run_is_raised_where_it_is_measured() -> None:
+    clock, runs = FakeClock(), count()
+
+    def breaks() -> None:
+        clock.time += 10_000_000
+        if next(runs) > 10:
+            raise ZeroDivisionError("in a run")
+
+    with pytest.raises(ZeroDivisionError, match="^in a run$"):
+        measured({"x": breaks}, clock)
+    assert gc.isenabled()
+
+
+def test_ctrl_c_ends_measuring() -> None:
+    clock, runs = FakeClock(), count()
+
+    def interrupted() -> None:
+        clock.time += 10_000_000
+        if next(runs) == 1000:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        measured({"x": interrupted}, clock, settings=replace(QUICK, rounds=10**9))
+    assert not any(thread.name == "mtnas measuring" for thread in threading.enumerate())
+    assert gc.isenabled()
 
 
 # Correction by the reference ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from mtnas.targets.block import Work
 from mtnas.targets.busy import MOST_SLOWED, Reading, is_busy, read_machine
 from mtnas.targets.clock import Clock
 from mtnas.targets.noise import split_half_noise, undisturbed
+from mtnas.targets.own_thread import in_own_thread
 from mtnas.targets.settings import MeasureSettings
 
 K = TypeVar("K", bound=Hashable)
@@ -41,7 +43,8 @@ def measure(
     depends on the reference: it should be work of the same runtime, see `Target.reference`.
 
     Args:
-        runnables: each runs once when it is called, and returns when it has run.
+        runnables: each runs once when it is called, and returns when it has run. They are called by a thread of their
+            own, see `in_own_thread`.
         reference: work to compare with; None: times are taken as they are.
         settings: how long and how often.
         clock: what the times are taken by.
@@ -61,23 +64,38 @@ def measure(
     if not runnables:
         return {}
     with cpu_threads(0):  # the runnables may each set torch's number of threads: it gets back what it had
-        works = {key: Work.warmed_up(repr(key), run, settings, clock) for key, run in runnables.items()}
-        standard = None
-        if reference is not None and reference_ms is not None:
-            standard = _Standard(Work.warmed_up("the reference", reference, settings, clock), reference_ms)
-        everything = [*works.values()] if standard is None else [*works.values(), standard.work]
-        orders = random.Random(settings.seed)
-        before = read()
-        done = 0
-        while True:
-            step = min(settings.rounds, settings.limit - done)
-            _time_rounds(everything, step, orders, clock)
-            done += step
-            found = {key: _latency(work, standard, settings, clock) for key, work in works.items()}
-            slowness = 1.0 if standard is None else standard.slowness(settings.quantile)
-            if done == settings.limit or _is_enough(found.values(), slowness, settings):
-                break
-        busy = slowness > MOST_SLOWED or is_busy(before, read(), one_thread=not clock.waits)
+        return in_own_thread(
+            lambda given_up: _measured(runnables, reference, settings, clock, reference_ms, read, given_up)
+        )
+
+
+def _measured(
+    runnables: Mapping[K, Callable[[], object]],
+    reference: Callable[[], object] | None,
+    settings: MeasureSettings,
+    clock: Clock,
+    reference_ms: float | None,
+    read: Callable[[], Reading],
+    given_up: Event,
+) -> dict[K, Latency]:
+    """What `measure` gives, by the thread that calls."""
+    works = {key: Work.warmed_up(repr(key), run, settings, clock) for key, run in runnables.items()}
+    standard = None
+    if reference is not None and reference_ms is not None:
+        standard = _Standard(Work.warmed_up("the reference", reference, settings, clock), reference_ms)
+    everything = [*works.values()] if standard is None else [*works.values(), standard.work]
+    orders = random.Random(settings.seed)
+    before = read()
+    done = 0
+    while True:
+        step = min(settings.rounds, settings.limit - done)
+        _time_rounds(everything, step, orders, clock, given_up)
+        done += step
+        found = {key: _latency(work, standard, settings, clock) for key, work in works.items()}
+        slowness = 1.0 if standard is None else standard.slowness(settings.quantile)
+        if done == settings.limit or _is_enough(found.values(), slowness, settings):
+            break
+    busy = slowness > MOST_SLOWED or is_busy(before, read(), one_thread=not clock.waits)
     return {key: replace(one, busy=busy) for key, one in found.items()}
 
 
@@ -99,10 +117,12 @@ def _is_enough(found: Iterable[Latency], slowness: float, settings: MeasureSetti
     return calm and (settings.target_noise is None or max(one.noise for one in found) <= settings.target_noise)
 
 
-def _time_rounds(everything: list[Work], rounds: int, orders: random.Random, clock: Clock) -> None:
+def _time_rounds(everything: list[Work], rounds: int, orders: random.Random, clock: Clock, given_up: Event) -> None:
     with _no_garbage_collection():
         for _ in range(rounds):
             for work in orders.sample(everything, len(everything)):
+                if given_up.is_set():
+                    raise KeyboardInterrupt
                 work.time_block(clock)
 
 
