@@ -13,7 +13,18 @@ from scipy.optimize import check_grad
 from scipy.stats import kendalltau
 from sklearn.linear_model import Ridge
 
-from mtnas.predicting import ChoiceProcess, IndependentGenes, PlanSettings, ProcessModel, RegressorModel, Rows, Tuned
+from mtnas.predicting import (
+    ChoiceProcess,
+    DisturbedModel,
+    IndependentGenes,
+    Model,
+    PlanSettings,
+    ProcessModel,
+    RegressorModel,
+    RelativeRidge,
+    Rows,
+    Tuned,
+)
 from mtnas.predicting.draws import coins, seldom
 from mtnas.predicting.evolution import crowding, distinct, evolve, ranks, survivors
 from mtnas.predicting.gaussian_process import _NegativeLogPosterior
@@ -456,3 +467,47 @@ def test_a_plan_that_goes_on_looks_at_new_candidates_if_few_are_asked_for(monkey
         assert len(made.genes) == 5 and len(made.shortlist) == 100
     assert looked_at[0] >= 300
     assert 200 < looked_at[1] <= 300  # 200 to begin with, and one generation
+
+
+def _measured_with_disturbances(share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Features, costs that are linear in them within a percent, and the same with a share of them raised by half."""
+    rng = np.random.default_rng(1)
+    X = rng.random((120, 6))
+    true = 1 + X @ np.arange(1.0, 7)
+    y = true * (1 + 0.01 * rng.standard_normal(len(X)))
+    return X, true, np.where(rng.random(len(X)) < share, 1.5 * y, y)
+
+
+def test_rows_that_were_disturbed_are_left_out() -> None:
+    X, true, y = _measured_with_disturbances(0.15)
+    groups = np.arange(X.shape[1])
+
+    def off(model: Model) -> float:
+        fitted = model.tuned(X[:80], y[:80], groups)(X[:80], y[:80])
+        return float(np.mean(np.abs(fitted.mean(X[80:]) / true[80:] - 1)))
+
+    plain = RegressorModel(RelativeRidge())
+    assert off(DisturbedModel(plain)) < 0.01 < off(plain) / 2
+
+
+def test_disturbed_rows_count_in_the_quality() -> None:
+    X, true, y = _measured_with_disturbances(0.15)
+    fitted = DisturbedModel(RegressorModel(RelativeRidge())).tuned(X, y, np.arange(X.shape[1]))(X, y)
+    mean, low, high = fitted.held_out()
+    assert len(mean) == len(low) == len(high) == len(y) and (low < high).all()
+    assert np.allclose(mean, true, rtol=0.05)  # rows that were left out are predicted as if they had not been disturbed
+    assert quality("", (mean, low, high), y).mape > 0.05  # and that is told
+
+
+def test_nothing_is_left_out_where_nothing_was_disturbed_or_too_little_is_known() -> None:
+    plain = RegressorModel(RelativeRidge())
+    for share, rows in ((0.0, 120), (0.15, 19)):
+        X, _, y = (part[:rows] for part in _measured_with_disturbances(share))
+        groups = np.arange(X.shape[1])
+        found = DisturbedModel(plain).tuned(X, y, groups)(X, y)
+        assert np.array_equal(found.mean(X), plain.tuned(X, y, groups)(X, y).mean(X))
+    X, _, y = _measured_with_disturbances(0.15)
+    y -= y.min()
+    groups = np.arange(X.shape[1])
+    found = DisturbedModel(plain).tuned(X, y, groups)(X, y)
+    assert np.array_equal(found.mean(X), plain.tuned(X, y, groups)(X, y).mean(X))

@@ -1,6 +1,7 @@
 """Learned predictors of costs, and what they propose to measure. Numpy and scikit-learn; no torch, no optuna."""
 
 from mtnas.predicting.advice import Advised
+from mtnas.predicting.disturbed import DisturbedModel
 from mtnas.predicting.evolution import evolve
 from mtnas.predicting.gaussian_process import ChoiceProcess
 from mtnas.predicting.genetics import Exact, Genetics
@@ -15,6 +16,7 @@ from mtnas.predicting.rows import Rows
 __all__ = [
     "Advised",
     "ChoiceProcess",
+    "DisturbedModel",
     "Exact",
     "Fitted",
     "Genetics",

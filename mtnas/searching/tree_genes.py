@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from mtnas.architecture import Affinities, ArchitectureSpace, CostTable, copies, limited
 from mtnas.latency import LATENCY
-from mtnas.predicting import Exact, Genetics, MeanModel, Model, ProcessModel, RegressorModel, RelativeRidge
+from mtnas.predicting import (
+    DisturbedModel,
+    Exact,
+    Genetics,
+    MeanModel,
+    Model,
+    ProcessModel,
+    RegressorModel,
+    RelativeRidge,
+)
 from mtnas.predicting.genetics import Floats, Genes
 from mtnas.quantizing import Ends
 from mtnas.results import MEAN_ERROR
@@ -21,7 +30,9 @@ from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
 
-WORK_MODEL = MeanModel(ProcessModel(False, iterations=20, spread=2.0), RegressorModel(RelativeRidge()), share=2 / 3)
+WORK_MODEL = DisturbedModel(
+    MeanModel(ProcessModel(False, iterations=20, spread=2.0), RegressorModel(RelativeRidge()), share=2 / 3)
+)
 """How latency is predicted. A linear model is best where rows are many, a process where they are few; their mean is
 never far from the better one."""
 
