@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 import shutil
 import statistics
@@ -120,6 +121,19 @@ def test_params_that_can_be_met_are_met(steps: int, kind: Callable[..., Tree], w
     factor = widths.factor_for("it", architecture, params)
     assert widths.costs(factor, architecture)["params"] == params
     assert (factor == 1) == (steps == 16)
+
+
+@pytest.mark.parametrize("name", ["digits", "vit_digits"])
+def test_costs_at_a_width_are_those_of_the_whole_space_there(name: str) -> None:
+    file = load_space_file(Path(__file__).parents[1] / "search_spaces" / f"{name}.py")
+    quick, whole = (Widths(file.widening(), torch.rand(2, 1, 12, 12), 16) for _ in range(2))
+    rng = random.Random(0)
+    for factor in (0.6, 1.7):
+        space, found = whole.at(factor)
+        for _ in range(3):
+            architecture = whole.at(1.0)[0].architectures.draw(rng)
+            placed = whole.place(factor, architecture)[1]
+            assert quick.costs(factor, architecture) == found.costs.of(space.architectures, placed)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 0.02, 0.3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mtnas.architecture import Architecture, ArchitectureSpace
 from mtnas.errors import ArchitectureError, SpaceError
@@ -29,7 +30,8 @@ class Widths:
 
     def __init__(self, widened: Widened, x: Input, batch_size: int) -> None:
         self.widened, self.x, self.batch_size = widened, x, batch_size
-        self._known: dict[float, tuple[SearchSpace, DryRun]] = {}
+        self._spaces: dict[float, SearchSpace] = {}
+        self._known: dict[float, DryRun] = {}
 
     def at(self, factor: float) -> tuple[SearchSpace, DryRun]:
         """The space with all widths multiplied by a factor, and its dry run.
@@ -37,26 +39,19 @@ class Widths:
         Raises:
             SpaceError: if it is no space, or its operators do not fit one another.
         """
+        space = self._space(factor)
         if factor not in self._known:
-            space = self.widened(factor)
-            if not isinstance(space, SearchSpace):
-                raise SpaceError(
-                    f"widened({factor:g}) must return a mtnas.SearchSpace, but returned a {type(space).__name__}"
-                )
-            try:
-                self._known[factor] = space, space.dry_run(self.x, self.batch_size)
-            except SpaceError as error:
-                raise SpaceError(f"widened({factor:g}): {error}") from error
-        return self._known[factor]
+            self._known[factor] = self._dry_run(factor, space)
+        return space, self._known[factor]
 
     def place(self, factor: float, architecture: Architecture) -> tuple[SearchSpace, Architecture]:
         """The space at a factor, and what an architecture of ``widened(1)`` is called there.
 
         The space is without a limit of copies: plain networks may have more groups than a supernetwork has copies.
         """
-        space = self.at(factor)[0].unlimited()
+        space = self._space(factor).unlimited()
         try:
-            return space, _renamed(architecture, self.at(1.0)[0].architectures, space.architectures)
+            return space, _renamed(architecture, self._space(1.0).architectures, space.architectures)
         except ArchitectureError as error:
             raise SpaceError(
                 f"widened({factor:g}) must have the tasks, blocks and options of widened(1) in the same order, but"
@@ -66,7 +61,27 @@ class Widths:
     def costs(self, factor: float, architecture: Architecture) -> dict[str, int]:
         """Exact costs by name of an architecture of ``widened(1)`` with all widths multiplied by a factor."""
         space, placed = self.place(factor, architecture)
-        return {name: int(cost) for name, cost in self.at(factor)[1].costs.of(space.architectures, placed).items()}
+        found = self._known.get(factor)
+        if found is None:
+            space = _without_others(space, placed)
+            found = self._dry_run(factor, space, sharing=False)
+        return {name: int(cost) for name, cost in found.costs.of(space.architectures, placed).items()}
+
+    def _space(self, factor: float) -> SearchSpace:
+        if factor not in self._spaces:
+            space = self.widened(factor)
+            if not isinstance(space, SearchSpace):
+                raise SpaceError(
+                    f"widened({factor:g}) must return a mtnas.SearchSpace, but returned a {type(space).__name__}"
+                )
+            self._spaces[factor] = space
+        return self._spaces[factor]
+
+    def _dry_run(self, factor: float, space: SearchSpace, *, sharing: bool = True) -> DryRun:
+        try:
+            return space.dry_run(self.x, self.batch_size, sharing=sharing)
+        except SpaceError as error:
+            raise SpaceError(f"widened({factor:g}): {error}") from error
 
     def factor_for(
         self,
@@ -123,6 +138,15 @@ class Widths:
             low, high = (low, middle) if too_large(middle) else (middle, high)
         fitting = [factor for factor, count in tried.items() if count <= limit]
         return min(fitting, key=lambda factor: (abs(tried[factor] - params), abs(factor - 1)))
+
+
+def _without_others(space: SearchSpace, architecture: Architecture) -> SearchSpace:
+    """The space with those options only that an architecture has."""
+    blocks = tuple(
+        replace(block, options={name: make for name, make in block.options.items() if name in used})
+        for block, used in zip(space.blocks, architecture.options, strict=True)
+    )
+    return replace(space, blocks=blocks)
 
 
 def _renamed(architecture: Architecture, old: ArchitectureSpace, new: ArchitectureSpace) -> Architecture:

@@ -49,12 +49,14 @@ class DryRun:
     costs: CostTable
 
 
-def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
+def dry_run(space: SearchSpace, x: Input, batch_size: int = 2, *, sharing: bool = True) -> DryRun:
     """Check that the stem, every option of every block, and every head fit together; count their costs.
 
     Args:
         x: a batch of at least one sample.
         batch_size: samples per training step: batch norm cannot train on single ones.
+        sharing: whether it is seen, too, that options can share the weights of the largest of their family, which takes
+            most of the time and is of no matter to who only wants the costs.
 
     Raises:
         SpaceError: naming the block, the option and both shapes.
@@ -67,7 +69,7 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2) -> DryRun:
         values = [entering]
         shapes, tried = [_shapes(values)], []
         for block in space.blocks:
-            found = _try_block(block, values, samples)
+            found = _try_block(block, values, samples, sharing)
             tried.append(found)
             values = found.leaving
             shapes.append(_shapes(values))
@@ -98,7 +100,7 @@ class _Head:
     output: Shape
 
 
-def _try_block(block: Block, values: list[Tensor], samples: int) -> _Block:
+def _try_block(block: Block, values: list[Tensor], samples: int, check_sharing: bool) -> _Block:
     modules: dict[tuple[int, int], nn.Module] = {}
     leaving: dict[Shape, Tensor] = {}
     costs, leads_to = [], []
@@ -121,6 +123,8 @@ def _try_block(block: Block, values: list[Tensor], samples: int) -> _Block:
         sharing = [i for i, other in enumerate(names) if i == index or (family and block.family(other) is family)]
         members = {key: module for key, module in modules.items() if key[0] in sharing}
         largest.append(max(members, key=lambda key: count_params(modules[key])))
+        if not check_sharing:
+            continue
         for number, shape in enumerate(entering):
             where = f"block '{block.name}', option '{name}', entered by {shape},"
             check_slices(where, modules[largest[index]], modules[index, number])

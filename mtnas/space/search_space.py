@@ -76,9 +76,9 @@ class SearchSpace:
             )
         return nn.Identity()
 
-    def dry_run(self, x: Input, batch_size: int = 2) -> DryRun:
+    def dry_run(self, x: Input, batch_size: int = 2, *, sharing: bool = True) -> DryRun:
         """Run every operator once on a batch ``x``; all shapes and costs, or SpaceError where one does not fit."""
-        return dry_run(self, x, batch_size)
+        return dry_run(self, x, batch_size, sharing=sharing)
 
     def describe(self, found: DryRun) -> dict[str, Any]:
         """The space as JSON: enough to tell two spaces apart and to read results without the space's code."""

@@ -21,7 +21,10 @@ class Runnable(Protocol):
     """A network that is ready to run on a target."""
 
     def __call__(self) -> object:
-        """Run once, and return the outputs when they are there: tensors or arrays, alone or in dicts and lists."""
+        """Run once, and return the outputs when they are there: tensors or arrays, alone or in dicts and lists.
+
+        Measuring calls it from a thread of its own: what torch keeps for every thread is to be set here.
+        """
 
     def close(self) -> None:
         """Give back what it holds."""
