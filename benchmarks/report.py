@@ -25,11 +25,11 @@ class Bar:
 
     @classmethod
     def at_least(cls, name: str, value: float, limit: float) -> Bar:
-        return cls(name, value, f">= {limit:g}", value >= limit)
+        return cls(name, float(value), f">= {limit:g}", bool(value >= limit))
 
     @classmethod
     def at_most(cls, name: str, value: float, limit: float) -> Bar:
-        return cls(name, value, f"<= {limit:g}", value <= limit)
+        return cls(name, float(value), f"<= {limit:g}", bool(value <= limit))
 
 
 @dataclass
@@ -82,10 +82,17 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         work_dir = Path(temporary) if given.quick else given.work_dir
         report = measure(Options(given.quick, given.data_dir, given.seeds, work_dir, given))
-    if given.json is not None:
-        value = {"about": report.about, "rows": report.rows, "bars": [asdict(bar) for bar in report.bars]}
-        given.json.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    _print(report)
+    try:
+        if given.json is not None:
+            given.json.write_text(as_json(report), encoding="utf-8")
+    finally:  # a file that cannot be written is no reason to lose what took hours
+        _print(report)
+
+
+def as_json(report: Report) -> str:
+    """Rows and bars; numbers of numpy become plain ones."""
+    value = {"about": report.about, "rows": report.rows, "bars": [asdict(bar) for bar in report.bars]}
+    return json.dumps(value, indent=1, default=lambda number: number.item())
 
 
 def _print(report: Report) -> None:
