@@ -329,7 +329,7 @@ def test_measure_tells_latencies_with_their_noise(searched: Path, printing: Path
     for one in told["latencies"]:
         row = read_results(Run(searched)).find(one["id"])
         assert one["params"] == row.costs["params"] and one[MEAN_ERROR] == row.costs[MEAN_ERROR]
-        assert one["rounds"] == 4 and one["noise"] >= 0 and one["integer_nodes"] == 0
+        assert 4 <= one["rounds"] <= 32 and one["noise"] >= 0 and one["integer_nodes"] == 0
         assert Candidate.from_json(one["candidate"]) == row.candidate
 
 

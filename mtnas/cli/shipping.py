@@ -125,7 +125,12 @@ def measure(
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads of the runtime.")] = 1,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples that are run at once.")] = 1,
     eager: Annotated[bool, typer.Option("--torch", help="Measure in torch instead; float only.")] = False,
-    rounds: Annotated[int, typer.Option("--rounds", min=4, help="How often everything is timed.")] = 30,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds", min=4, help="Turns of everything; up to eight times as many while the machine is disturbed."
+        ),
+    ] = 30,
     space: options.SpaceOption = None,
     data_dir: options.DataDirOption = None,
     as_json: options.JsonOption = False,

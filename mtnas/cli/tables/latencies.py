@@ -54,5 +54,6 @@ def print_latencies(told: dict[str, Any]) -> None:
     to = console()
     to.print(table)
     busy = " Other work ran on the machine meanwhile." if any(one["busy"] for one in lines) else ""
-    clock, rounds = lines[0]["clock"], lines[0]["rounds"]
+    clock, (least, most) = lines[0]["clock"], (pick(line["rounds"] for line in lines) for pick in (min, max))
+    rounds = f"{least}" if least == most else f"{least} to {most}"
     to.print(f"Noise: within this measurement. {clock}, {rounds} rounds, interleaved.{busy}")
