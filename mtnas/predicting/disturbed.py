@@ -6,13 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import median_abs_deviation
 
 from mtnas.predicting.genetics import Floats
 from mtnas.predicting.model import Fitted, Model
 from mtnas.predicting.quality import HeldOut
-
-NORMAL = 1.4826
-"""Standard deviation of normal numbers over the median of their absolute values."""
 
 Bools = NDArray[np.bool_]
 
@@ -24,7 +22,7 @@ class DisturbedModel(Model):
 
     Args:
         model: predicts what is left.
-        most: standard deviations (1.4826 median absolute ones) of the share by which costs are off, above which a row
+        most: standard deviations (by the median absolute one) of the share by which costs are off, above which a row
             is left out.
         least_rows: with fewer, what is usual is not known yet, and none is left out.
     """
@@ -54,8 +52,7 @@ class DisturbedModel(Model):
         if len(y) < self.least_rows or np.min(y) <= 0:
             return np.ones(len(y), dtype=bool)
         off = 1 - fitted.held_out()[0] / y
-        usual = np.median(off)
-        return np.asarray(off - usual <= self.most * NORMAL * np.median(np.abs(off - usual)))
+        return np.asarray(off - np.median(off) <= self.most * median_abs_deviation(off, scale="normal"))
 
 
 class _FittedWithout(Fitted):

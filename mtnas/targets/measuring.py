@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event
@@ -19,7 +19,7 @@ from mtnas.space.threads import cpu_threads
 from mtnas.targets.block import Work
 from mtnas.targets.busy import MOST_SLOWED, Reading, is_busy, read_machine
 from mtnas.targets.clock import Clock
-from mtnas.targets.noise import split_half_noise, undisturbed
+from mtnas.targets.noise import Floats, split_half_noise, undisturbed
 from mtnas.targets.own_thread import in_own_thread
 from mtnas.targets.settings import MeasureSettings
 
@@ -91,9 +91,12 @@ def _measured(
         step = min(settings.rounds, settings.limit - done)
         _time_rounds(everything, step, orders, clock, given_up)
         done += step
-        found = {key: _latency(work, standard, settings, clock) for key, work in works.items()}
-        slowness = 1.0 if standard is None else standard.slowness(settings.quantile)
-        if done == settings.limit or _is_enough(found.values(), slowness, settings):
+        slowness, last = 1.0 if standard is None else standard.slowness(settings.quantile), done == settings.limit
+        if not last and settings.most_slowed is not None and slowness > 1 + settings.most_slowed:
+            continue
+        against = None if standard is None else np.array(standard.work.times)
+        found = {key: _latency(work, against, slowness, settings, clock) for key, work in works.items()}
+        if last or settings.target_noise is None or max(one.noise for one in found.values()) <= settings.target_noise:
             break
     busy = slowness > MOST_SLOWED or is_busy(before, read(), one_thread=not clock.waits)
     return {key: replace(one, busy=busy) for key, one in found.items()}
@@ -111,12 +114,6 @@ class _Standard:
         return undisturbed(np.array(self.work.times), quantile) / self.ms
 
 
-def _is_enough(found: Iterable[Latency], slowness: float, settings: MeasureSettings) -> bool:
-    """Whether noise and slowness are as low as they are asked to be."""
-    calm = settings.most_slowed is None or slowness <= 1 + settings.most_slowed
-    return calm and (settings.target_noise is None or max(one.noise for one in found) <= settings.target_noise)
-
-
 def _time_rounds(everything: list[Work], rounds: int, orders: random.Random, clock: Clock, given_up: Event) -> None:
     with _no_garbage_collection():
         for _ in range(rounds):
@@ -126,13 +123,16 @@ def _time_rounds(everything: list[Work], rounds: int, orders: random.Random, clo
                 work.time_block(clock)
 
 
-def _latency(work: Work, standard: _Standard | None, settings: MeasureSettings, clock: Clock) -> Latency:
-    """What the timings so far say; ``busy`` is still to be told."""
-    times, quantile = np.array(work.times), settings.quantile
-    against = None if standard is None else np.array(standard.work.times)
-    slowness = 1.0 if standard is None else standard.slowness(quantile)
-    noise = split_half_noise(times, against, quantile, settings.seed)
-    return Latency(undisturbed(times, quantile) / slowness, noise, len(times), clock.name, busy=False)
+def _latency(work: Work, against: Floats | None, slowness: float, settings: MeasureSettings, clock: Clock) -> Latency:
+    """What the timings so far say; ``busy`` is still to be told.
+
+    Args:
+        against: the reference's timings, (rounds, timings).
+        slowness: how much slower than it should be the reference was.
+    """
+    times = np.array(work.times)
+    noise = split_half_noise(times, against, settings.quantile, settings.seed)
+    return Latency(undisturbed(times, settings.quantile) / slowness, noise, len(times), clock.name, busy=False)
 
 
 @contextmanager

@@ -45,11 +45,12 @@ def split_half_noise(times: Floats, standard: Floats | None, quantile: float, se
     rounds = len(times)
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(rounds), (SPLITS, 1)), axis=1)
     halves = orders[:, : rounds // 2], orders[:, rounds // 2 : 2 * (rounds // 2)]
-    one, other = (_of_rounds(times, half, quantile) for half in halves)
-    if standard is not None:
-        one, other = (
-            found / _of_rounds(standard, half, quantile) for found, half in zip((one, other), halves, strict=True)
-        )
+
+    def of_half(half: NDArray[np.int64]) -> Floats:
+        found = _of_rounds(times, half, quantile)
+        return found if standard is None else found / _of_rounds(standard, half, quantile)
+
+    one, other = map(of_half, halves)
     return float(NORMAL * np.median(np.abs(one - other) / (one + other)))
 
 

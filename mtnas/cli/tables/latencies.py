@@ -54,6 +54,6 @@ def print_latencies(told: dict[str, Any]) -> None:
     to = console()
     to.print(table)
     busy = " Other work ran on the machine meanwhile." if any(one["busy"] for one in lines) else ""
-    clock, (least, most) = lines[0]["clock"], (pick(line["rounds"] for line in lines) for pick in (min, max))
-    rounds = f"{least}" if least == most else f"{least} to {most}"
+    clock, counts = lines[0]["clock"], sorted(line["rounds"] for line in lines)
+    rounds = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
     to.print(f"Noise: within this measurement. {clock}, {rounds} rounds, interleaved.{busy}")
