@@ -83,6 +83,11 @@ def test_names_that_would_not_fit_elsewhere_are_refused(name: str) -> None:
         Block(name, {"plain": plain})
 
 
+def test_a_task_that_would_be_taken_for_the_mean_of_all_is_refused() -> None:
+    with pytest.raises(SpaceError, match="error/mean is the mean over all tasks"):
+        regression("mean")
+
+
 def test_names_that_are_there_twice_are_refused() -> None:
     tasks, blocks = toy_space.space.tasks, toy_space.space.blocks
     with pytest.raises(MtnasError, match="task names must differ, but 'total' is there twice"):

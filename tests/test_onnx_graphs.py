@@ -22,6 +22,7 @@ from mtnas.space.elastic import elastic
 from mtnas.space.file import load_space_file
 from mtnas.space.operators import conv, inverted_residual, skip
 from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Input
 from mtnas.space.task_types import classification
 from mtnas.supernet import BranchedNetwork, SuperNetwork
 
@@ -116,6 +117,27 @@ def test_a_dictionary_of_inputs_keeps_its_names() -> None:
     network = SuperNetwork(space, x).extract(next(draws(space, 1))).eval()
     graph = convert(network, x)
     assert graph.inputs == ("one", "two")
+    found = SessionNetwork(graph, open_session(graph.content))(x)
+    for task, value in network(x).items():
+        torch.testing.assert_close(found[task], value.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "x", "inputs"),
+    [
+        (("input", "input_in", "kind"), toy_x(4), ("input_in_in",)),
+        (("two", "kind", "three"), {"one": toy_x(4), "two": toy_x(4, 1)}, ("one", "two_in")),
+    ],
+)
+def test_an_input_is_renamed_where_a_task_has_its_name(
+    tasks: tuple[str, ...], x: Input, inputs: tuple[str, ...]
+) -> None:
+    plain = toy_space()
+    renamed = [replace(task, name=name) for task, name in zip(plain.tasks, tasks, strict=True)]
+    space = replace(plain, tasks=renamed, stem=(lambda shape: Sum()) if isinstance(x, dict) else None)
+    network = SuperNetwork(space, x).extract(next(draws(space, 1))).eval()
+    graph = convert(network, x)
+    assert (graph.inputs, graph.outputs) == (inputs, tasks)
     found = SessionNetwork(graph, open_session(graph.content))(x)
     for task, value in network(x).items():
         torch.testing.assert_close(found[task], value.detach(), rtol=1e-4, atol=1e-5)

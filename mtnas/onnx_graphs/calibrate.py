@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtnas.errors import ExportError
-from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph
+from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, input_name
 from mtnas.onnx_graphs.packages import onnxruntime
 from mtnas.space.shapes import Input
 
@@ -62,7 +62,9 @@ def calibrate(graph: FloatGraph, batches: Iterable[Input]) -> Ranges:
 def feeds_of(graph: FloatGraph, batch: Input) -> dict[str, NDArray[np.generic]]:
     """A batch as onnxruntime takes it, by the names of the inputs."""
     tensors: Mapping[str, Tensor] = batch if isinstance(batch, Mapping) else {graph.inputs[0]: batch}
-    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+    return {
+        input_name(name, graph.outputs): tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()
+    }
 
 
 class _Feeds:

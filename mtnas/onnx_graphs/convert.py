@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.errors import ExportError
-from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey
+from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name
 from mtnas.onnx_graphs.packages import onnx
 from mtnas.quantizing import folded, wire
 from mtnas.space.shapes import Input, to_device
@@ -35,7 +35,7 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     Args:
         network: ``forward(x) -> {name: output}``, with the batch-norm statistics that it is to keep; they are folded
             into the weights before them. Of a `BranchedNetwork` the graph knows which operators belong to which node.
-        example: a batch of inputs, for shapes; a dictionary's keys become the names of the inputs.
+        example: a batch of inputs, for shapes; a dictionary's keys become the names of the inputs, see `input_name`.
         opset: version of the ONNX operators.
 
     Raises:
@@ -44,7 +44,8 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     onnx()
     check_size(network)
     wrapped = _Flat(network, example)
-    names = tuple(example) if isinstance(example, Mapping) else (INPUT,)
+    keys = tuple(example) if isinstance(example, Mapping) else (INPUT,)
+    names = tuple(input_name(key, wrapped.outputs) for key in keys)
     values = tuple(
         tensor[:2].contiguous() for tensor in (example.values() if isinstance(example, Mapping) else [example])
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,6 +82,11 @@ class QuantizedGraph:
     @property
     def policy(self) -> QuantizationPolicy:
         return self.candidate.policy
+
+
+def input_name(key: str, outputs: Collection[str]) -> str:
+    """Name of an input in a file: its key, or another where a task has that name; values of a graph share one scope."""
+    return input_name(f"{key}_in", outputs) if key in outputs else key
 
 
 def _is_depthwise(operator: Any, weight: tuple[int, ...]) -> bool:
