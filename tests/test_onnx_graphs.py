@@ -39,7 +39,7 @@ from mtnas.onnx_graphs import (
     quantize,
     saturates,
 )
-from mtnas.quantizing import fake_quantized, gather_ranges
+from mtnas.quantizing import everywhere, fake_quantized, gather_ranges
 
 
 def images(samples: int, seed: int = 0) -> Tensor:
@@ -141,6 +141,53 @@ def test_an_input_is_renamed_where_a_task_has_its_name(
     found = SessionNetwork(graph, open_session(graph.content))(x)
     for task, value in network(x).items():
         torch.testing.assert_close(found[task], value.detach(), rtol=1e-4, atol=1e-5)
+
+
+class Projected(nn.Module):
+    """A linear function on weights of its own, and a layer."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(width, width) / width)
+        self.inner = nn.Sequential(nn.Sequential(nn.Linear(width, width), nn.ReLU()), nn.Linear(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inner(nn.functional.linear(x, self.weight))
+
+
+def tokens(samples: int, seed: int) -> Tensor:
+    return torch.randn(samples, 5, 8, generator=torch.Generator().manual_seed(seed))
+
+
+def test_integers_of_transformer_layers_are_those_of_the_simulation() -> None:
+    encoder = lambda shape: nn.TransformerEncoderLayer(shape[1], 2, 16, batch_first=True)  # noqa: E731
+    options = {"encoder": encoder, "own": lambda shape: Projected(shape[1]), "skip": lambda shape: nn.Identity()}
+    space = SearchSpace(
+        [classification(name, 3, head=lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(40, 3))) for name in "ab"],
+        [Block("first", options), Block("second", options)],
+    )
+    torch.manual_seed(0)
+    x, tree = tokens(16, 1), Tree(((0, 0), (0, 1)))
+    architecture = Architecture(tree, (("encoder",), ("own", "skip")))
+    network = SuperNetwork(space, x).extract(architecture).eval()
+    fused = torch.backends.mha.get_fastpath_enabled()
+    graph = convert(network, x)
+    assert torch.backends.mha.get_fastpath_enabled() == fused
+    torch.testing.assert_close(SessionNetwork(graph, open_session(graph.content))(x)["a"], network(x)["a"].detach())
+
+    candidate = everywhere(network, x, (8, 8))
+    assert candidate.policy.nodes == ((0, 0), (1, 0))  # the skip has nothing to be in integers
+    quantized = quantize(graph, candidate, calibrate(graph, [x]))
+    assert sorted(audit(graph, quantized).integer) == [
+        "first/a+b/linear1/MatMul",
+        "first/a+b/linear2/MatMul",
+        "second/a/inner.0.0/MatMul",
+        "second/a/inner.1/MatMul",
+    ]
+    found = SessionNetwork(graph, open_session(quantized.content))(x)
+    with fake_quantized(network, candidate.policy, gather_ranges(network, [(x, {})])), torch.no_grad():
+        for task, value in network(x).items():
+            torch.testing.assert_close(found[task], value, rtol=1e-4, atol=1e-5)
 
 
 def test_operators_are_named_by_the_node_they_belong_to() -> None:

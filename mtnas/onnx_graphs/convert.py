@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name
 from mtnas.onnx_graphs.packages import onnx
-from mtnas.quantizing import folded, wire
+from mtnas.quantizing import Leaf, folded, wire
 from mtnas.space.shapes import Input, to_device
 from mtnas.supernet import BranchedNetwork
 
@@ -53,7 +53,8 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     _inline_identities(model)
     _give_names(model, network)
     model = with_shapes(model)
-    return FloatGraph(model, names, wrapped.outputs, _operators(model, network))
+    layers = _layers(model, network, wrapped.leaves)
+    return FloatGraph(model, names, wrapped.outputs, _operators(model, network), layers)
 
 
 def with_shapes(model: Any) -> Any:
@@ -81,7 +82,8 @@ class _Flat(nn.Module):
         example = to_device(example, torch.device("cpu"))
         # The exporter folds the batch norms of convolutions by itself, but not those of linear layers.
         evaluated = copy.deepcopy(network).eval().cpu()
-        self.network = folded(evaluated, wire(evaluated, example))
+        self.leaves = wire(evaluated, example)
+        self.network = folded(evaluated, self.leaves)
         if isinstance(self.network, BranchedNetwork):
             self.network.average_gradients = False
         self.keys = tuple(example) if isinstance(example, Mapping) else None
@@ -140,10 +142,18 @@ def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the notes of tracing: shapes that become constants are those of the candidate."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Without the notes of tracing: shapes that become constants are those of the candidate.
+
+    And without torch's fused transformer layers, which have no ONNX form.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _inline_identities(model: Any) -> None:
@@ -218,6 +228,22 @@ def _unique(name: str, taken: set[str]) -> str:
         number, found = number + 1, f"{name}_{number}"
     taken.add(found)
     return found
+
+
+def _layers(model: Any, network: nn.Module, leaves: Sequence[Leaf]) -> frozenset[str]:
+    """Names of the operators within nodes that are layers: ``edges/a+b/0/Conv`` is one of ``nodes.edges/a+b.0``."""
+    if not isinstance(network, BranchedNetwork):
+        return frozenset()
+    modules = {leaf.call.module for leaf in leaves}
+    parts = sorted(network.nodes, key=len, reverse=True)
+    found = []
+    for name in (operator.name for operator in model.graph.node):
+        part = next((part for part in parts if name.startswith(f"{part}/")), None)
+        if part is not None:
+            *steps, _ = name.removeprefix(f"{part}/").split("/")
+            if ".".join(["nodes", part, *steps]) in modules:
+                found.append(name)
+    return frozenset(found)
 
 
 def _operators(model: Any, network: nn.Module) -> dict[NodeKey, tuple[str, ...]]:

@@ -29,12 +29,15 @@ class FloatGraph:
         inputs: names of its inputs.
         outputs: names of its outputs: of the tasks.
         operators: names of the operators of every node of the tree by (block, leader), in the order of the graph.
+        layers: names of those that are a layer of torch's. Functions of torch on somebody's own weights, such as the
+            projections within `nn.MultiheadAttention`, are none, and stay in float: nothing else knows of their bits.
     """
 
     model: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     operators: Mapping[NodeKey, tuple[str, ...]]
+    layers: frozenset[str]
 
     @cached_property
     def content(self) -> bytes:
@@ -47,12 +50,12 @@ class FloatGraph:
         return hashlib.sha256(self.content).hexdigest()
 
     def linear(self, node: NodeKey, *, depthwise: bool) -> tuple[str, ...]:
-        """Names of a node's linear operators whose weights are constants.
+        """Names of a node's linear operators that bits are of: layers whose weights are constants.
 
         Args:
             depthwise: whether depthwise convolutions are among them.
         """
-        wanted = set(self.operators.get(node, ()))
+        wanted = self.layers.intersection(self.operators.get(node, ()))
         weights = {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
         found = [
             operator.name

@@ -2,6 +2,7 @@
 
 from mtnas.quantizing.bytes import network_bytes, operator_bytes
 from mtnas.quantizing.ends import Ends
+from mtnas.quantizing.everywhere import everywhere
 from mtnas.quantizing.fake import fake_quantized
 from mtnas.quantizing.folding import folded
 from mtnas.quantizing.ranges import Ranges, gather_ranges
@@ -19,6 +20,7 @@ __all__ = [
     "Ranges",
     "activation_affine",
     "check_bits",
+    "everywhere",
     "fake_quantized",
     "folded",
     "gather_ranges",

@@ -66,7 +66,7 @@ class Task:
         if not self.name or any(c in self.name for c in "/.+ "):
             raise SpaceError(f"a task's name must be a word without '/', '.', '+' or blanks, but got '{self.name}'")
         if self.name == "mean":
-            raise SpaceError("a task cannot be named 'mean': error/mean is the mean over all tasks; give it another name")
+            raise SpaceError("a task cannot be named 'mean', for error/mean is the mean over all tasks; rename it")
         if not self.weight > 0:
             raise SpaceError(f"task '{self.name}' has weight {self.weight}, but a weight must be above 0")
 

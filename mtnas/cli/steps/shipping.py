@@ -33,23 +33,23 @@ def export_step(
     latency: bool,
 ) -> Bundle:
     """Write a candidate as ONNX, with refined weights if there are any and nothing else is asked for."""
-    from mtnas.architecture import Candidate
     from mtnas.evaluation import extract
     from mtnas.exporting import Origin, export, load_network
+    from mtnas.quantizing import everywhere
     from mtnas.targets import OnnxRuntime
     from mtnas.training import load_supernetwork
 
     bits = bits_of_all(int8, weight_bits, OnnxRuntime())
     refined = _refined(work.run, row.candidate, weights)
+    example, _ = work.data.example()
     if refined is None:
         supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
         network = extract(supernet, row.candidate.architecture, work.data)
         origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
     else:
-        example, _ = work.data.example()
         network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
         origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
-    candidate = row.candidate if bits is None else Candidate.uniform(row.candidate.architecture, bits)
+    candidate = row.candidate if bits is None else everywhere(network, example, bits)
     targets = [OnnxRuntime()] if latency else []
     return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
 
@@ -58,8 +58,8 @@ def measure_step(
     work: Work, rows: Sequence[Row], target: Target, *, int8: bool, weight_bits: int | None, rounds: int
 ) -> list[tuple[Row, Candidate, Latency]]:
     """Measure rows as they are, and with ``int8`` all in integers too, and keep the latencies in the run."""
-    from mtnas.architecture import Candidate
     from mtnas.evaluation import latencies, reference_ms
+    from mtnas.quantizing import everywhere
     from mtnas.runs.latencies import keep_latencies, read_reference
     from mtnas.supernet import SuperNetwork
     from mtnas.targets import MeasureSettings
@@ -71,7 +71,9 @@ def measure_step(
     for row in rows:
         asked.append((row, row.candidate))
         if bits is not None:
-            asked.append((row, Candidate.uniform(row.candidate.architecture, bits)))
+            whole = everywhere(supernet.extract(row.candidate.architecture), example, bits)
+            if whole != row.candidate:
+                asked.append((row, whole))
     every = list(dict.fromkeys(candidate for _, candidate in asked))
     found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
     anchor = read_reference(work.run, where) or reference_ms(target, settings)
