@@ -151,6 +151,11 @@ def test_an_option_that_returns_no_tensor_is_named(tmp_path: Path) -> None:
     not_trained(SpaceError, tmp_path, "block 'middle', option 'pair'", "must return a tensor", "tuple", space=space)
 
 
+def test_an_option_that_leaves_its_sizes_open_is_named(tmp_path: Path) -> None:
+    space = space_with({"lazy": lambda shape: nn.Sequential(nn.ReLU(), nn.LazyLinear(6))})
+    not_trained(SpaceError, tmp_path, "block 'middle', option 'lazy'", "LazyLinear", "sizes open", space=space)
+
+
 @pytest.mark.parametrize(
     "layers",
     [

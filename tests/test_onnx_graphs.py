@@ -386,6 +386,17 @@ def test_a_module_without_an_onnx_form_is_named_with_its_operator() -> None:
         convert(network, toy_x(4))
 
 
+def test_a_module_that_the_exporter_stumbles_over_is_named() -> None:
+    """Statistics of the batch at hand: torch's exporter has an AssertionError for them, and only at any batch size."""
+    norm = Block(
+        "first", {"norm": lambda shape: nn.Sequential(conv(4)(shape), nn.BatchNorm2d(4, track_running_stats=False))}
+    )
+    space = SearchSpace([classification("kind", 2)], [norm])
+    network = SuperNetwork(space, images(4)).extract(next(draws(space, 1))).eval()
+    with pytest.raises(ExportError, match=r"nodes\.first/kind\.1 \(BatchNorm2d\) has no ONNX form: batch_size"):
+        convert(network, images(4))
+
+
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
 def test_a_missing_package_is_named_with_how_to_install_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, network, graph = pieces(0)

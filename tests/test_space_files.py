@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
+from mtnas.runs import Run
+from mtnas.runs.measured import read_results
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 
@@ -94,3 +98,16 @@ def test_scenes_show_what_their_labels_say() -> None:
         assert bool((canvas >= left - 1e-6).all()) and not canvas[seen == module.NOTHING].any()
         assert bool((canvas[seen == module.RIGHT] > left[seen == module.RIGHT]).all())
         assert {module.LEFT, module.RIGHT} <= set(seen.flatten().tolist())
+
+
+def test_a_space_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
+    """As a script does, wherever the command is called; in workers, too, which are processes of their own."""
+    text = (Path(__file__).parent / "toy_space.py").read_text(encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "toy_parts_of_mine.py").write_text(text, encoding="utf-8")
+    path = tmp_path / "mine" / "a_space.py"
+    path.write_text("from toy_parts_of_mine import *  # noqa: F403\n", encoding="utf-8")
+    command = ["run", str(path), "--run", str(tmp_path / "run"), "-n", "12", "--epochs", "2", "--workers", "2"]
+    done = subprocess.run([sys.executable, "-m", "mtnas", *command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(read_results(Run(tmp_path / "run")).rows) == 12

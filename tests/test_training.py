@@ -30,6 +30,7 @@ from toys import (
 from mtnas.architecture import Architecture, ArchitectureSpace, Tree
 from mtnas.errors import MtnasError, RunError, TrainingError
 from mtnas.runs import Run, load_checkpoint
+from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
@@ -442,6 +443,25 @@ def test_a_sample_without_a_label_adds_nothing_to_that_task(seed: int) -> None:
     other = x.clone()
     other[0] += 3
     assert all(torch.equal(a, b) for a, b in zip(gradients(x), gradients(other), strict=True))
+
+
+class Spectral(nn.Module):
+    """A filter with complex weights."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.filter = nn.Parameter(torch.ones(size // 2 + 1, dtype=torch.complex64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.irfft(torch.fft.rfft(x) * self.filter, n=x.shape[-1])
+
+
+def test_complex_weights_are_trained(tmp_path: Path) -> None:
+    options = {"spectral": lambda shape: Spectral(shape[0]), "linear": lambda shape: nn.Linear(shape[0], shape[0])}
+    space = replace(SPACE, blocks=[Block("first", options)])
+    supernet = train(space, toy_data(), Run(tmp_path / "run", 0), SETTINGS, show_progress=False)
+    filters = [weight for weight in supernet.parameters() if weight.is_complex()]
+    assert filters and all(bool((weight != 1).all()) for weight in filters)
 
 
 def test_tasks_without_labels_have_no_loss_and_the_others_are_trained(tmp_path: Path) -> None:

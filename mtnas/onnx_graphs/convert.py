@@ -114,8 +114,9 @@ def _exported(
                 dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
                 opset_version=opset,
             )
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise ExportError(f"{_culprit(module, values, opset)}: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # torch's exporter raises of all kinds for what it does not know
+        reason = (str(error) or type(error).__name__).splitlines()[0].partition("  [Caused by")[0]
+        raise ExportError(f"{_culprit(module, values, opset)}: {reason}") from error
     return onnx().load_from_string(buffer.getvalue())
 
 
@@ -132,10 +133,19 @@ def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
         hook.remove()
     for name, (part, args) in sorted(calls.items(), key=lambda item: -len(item[0])):
         if name and all(isinstance(value, Tensor) for value in args):
+            names = [f"x{number}" for number in range(len(args))]
             try:
                 with _quietly(), torch.no_grad():
-                    torch.onnx.export(part, args, io.BytesIO(), dynamo=False, opset_version=opset)  # type: ignore[arg-type]
-            except torch.onnx.errors.OnnxExporterError:
+                    torch.onnx.export(
+                        part,
+                        args,
+                        io.BytesIO(),  # type: ignore[arg-type]
+                        dynamo=False,
+                        input_names=names,
+                        dynamic_axes={name: {0: "batch"} for name in names},
+                        opset_version=opset,
+                    )
+            except Exception:
                 return f"the module {name.removeprefix(_ROOT + '.')} ({type(part).__name__}) has no ONNX form"
     return "the network has no ONNX form"
 

@@ -22,6 +22,7 @@ from mtnas.space.data import Batch, Data
 from mtnas.space.task import Task
 from mtnas.supernet import BranchedNetwork
 from mtnas.training.alone import train_epoch
+from mtnas.training.optimizer import adamw
 
 CHECKPOINT, NETWORK, ROW, STOPPED = "checkpoint.safetensors", "network.safetensors", "row.json", "stopped.json"
 """Files of a training: while it lasts, its best weights, its row, and that it was ended before its end."""
@@ -118,12 +119,7 @@ class Job(ABC):
                 disk; in a training that goes on, first with those of the epochs before.
         """
         network = self._network()
-        optimizer = torch.optim.AdamW(
-            network.parameters(),
-            lr=self.learning_rate,
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
+        optimizer = adamw(network.parameters(), self.learning_rate, self.settings.weight_decay)
         checkpoint = self.folder / CHECKPOINT
         state = TrainingState.load(checkpoint, network, optimizer, self.asked)
         if state is None:

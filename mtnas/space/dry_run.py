@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from mtnas.architecture import CostTable
 from mtnas.errors import SpaceError
@@ -204,6 +205,12 @@ def _try(
     where: str, module: nn.Module, x: Input, shape: InputShape, training_samples: int
 ) -> tuple[Tensor, tuple[int, int]]:
     """Output for one sample and costs; checks the module in evaluation and in training mode."""
+    lazy = next((part for part in module.modules() if any(map(is_lazy, part.parameters(recurse=False)))), None)
+    if lazy is not None:
+        raise SpaceError(
+            f"{where} leaves sizes open ({type(lazy).__name__}), which its copies would each settle for themselves;"
+            f" make it for the shape that its factory is given, {shape}"
+        )
     try:
         _run_untouched(where, module.train(), _repeated(x, training_samples))
         output = _run_untouched(where, module.eval(), x)

@@ -68,6 +68,9 @@ def load_space_file(path: Path) -> SpaceFile:
     ``training`` (TrainingSettings), ``searching`` (SearchSettings), ``refining`` (RefineSettings), and a function
     ``widened(factor)`` that returns the same space with all widths multiplied by the factor, rounded, at least 1.
 
+    As with a script, its folder comes first where modules are looked for, from now on, so that it may import what lies
+    beside it.
+
     Raises:
         SpaceError: if it is not there, raises an exception (its own lines of the traceback are in the message), lacks
             one of the two, or has a ``widened`` that is no function.
@@ -78,6 +81,9 @@ def load_space_file(path: Path) -> SpaceFile:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise SpaceError(f"{path} is not a Python file; a space file ends in .py")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and worker processes look modules up by name
     loader = spec.loader

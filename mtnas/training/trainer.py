@@ -25,6 +25,7 @@ from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import in_groups
 from mtnas.training.averages import WeightAverages
 from mtnas.training.group import ALONE, Group
+from mtnas.training.optimizer import adamw
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
 from mtnas.training.phases import Phases
 from mtnas.training.sampling import Sandwich
@@ -79,9 +80,7 @@ class Trainer:
         settings = self.settings
         self.weights = list(self.supernet.parameters())  # once: collecting them takes as long as a small operator
         self.averages = _averages(self.supernet, settings.ema_decay)
-        self.optimizer = torch.optim.AdamW(
-            self.weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        self.optimizer = adamw(self.weights, settings.learning_rate, settings.weight_decay)
 
     # One epoch -------------------------------------------------------------------------------------------------
 
