@@ -33,6 +33,9 @@ Batch = tuple[Input, Mapping[str, Tensor]]
 
 Source = Dataset[Any] | DataLoader[Any]
 
+_CHANGING = "changing"
+"""Begins the digest of samples that differ each time they are read."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -209,21 +212,36 @@ class Data:
         """Per split its size and a digest of up to 64 samples spread over it: tells other data from the same.
 
         Samples are read as they are collated, with the global random generators of torch, numpy and Python set to fixed
-        states meanwhile, so that random augmentation does not make other data of the same.
+        states meanwhile, so that random augmentation does not make other data of the same. They are read twice: of
+        samples that change all the same, by generators of their own, only what does not change is told, the labels
+        or at least shapes.
         """
         return {name: self._digest(source) for name, source in sorted(self._splits.items())}
 
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Splits whose samples are others each time that they are read, by chance that nothing here can fix."""
+        return tuple(name for name, digest in self.fingerprint.items() if f":{_CHANGING} " in digest)
+
     def _digest(self, source: Source) -> str:
-        dataset, digest = _dataset(source), hashlib.sha256()
-        collate = self._collate(source)
+        dataset = _dataset(source)
+        size = "iterable" if isinstance(dataset, IterableDataset) else str(len(dataset))  # type: ignore[arg-type]
+        first, again = (self._looked_at(source, dataset) for _ in range(2))
+        if first["all"] == again["all"]:
+            return f"{size}:{first['all']}"
+        known = "labels" if first["labels"] == again["labels"] else "shapes"
+        return f"{size}:{_CHANGING} {known} {first[known]}"
+
+    def _looked_at(self, source: Source, dataset: Any, most: int = 64) -> dict[str, str]:
+        """Digests of some samples: of all that they are, of their labels and the shapes of all else, and of shapes."""
+        digests, collate = {name: hashlib.sha256() for name in ("all", "labels", "shapes")}, self._collate(source)
         with _fixed_chance():
-            if isinstance(dataset, IterableDataset):
-                _feed(digest, collate([next(iter(dataset))]))
-                return f"iterable:{digest.hexdigest()[:16]}"
-            size = len(dataset)  # type: ignore[arg-type]
-            for index in range(0, size, max(1, math.ceil(size / 64))):
-                _feed(digest, collate([dataset[index]]))
-        return f"{size}:{digest.hexdigest()[:16]}"
+            for sample in _spread(dataset, most):
+                batch = collate([sample])
+                _feed(digests["all"], batch)
+                _feed(digests["shapes"], _shapes(batch))
+                _feed(digests["labels"], (_shapes(batch), batch[1]))
+        return {name: digest.hexdigest()[:16] for name, digest in digests.items()}
 
     def _collate(self, source: Source) -> Callable[[list[Any]], Any]:
         given = source.collate_fn if isinstance(source, DataLoader) else self.collate
@@ -313,6 +331,25 @@ def _fixed_chance() -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(array)
+
+
+def _spread(dataset: Any, most: int) -> Iterator[Any]:
+    """So many samples at most, spread over the dataset; the first one of an iterable."""
+    if isinstance(dataset, IterableDataset):
+        yield next(iter(dataset))
+        return
+    size = len(dataset)
+    for index in range(0, size, max(1, math.ceil(size / most))):
+        yield dataset[index]
+
+
+def _shapes(value: Any) -> Any:
+    """The same with the kind and shape of every tensor in its place."""
+    if isinstance(value, Mapping):
+        return {key: _shapes(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_shapes(part) for part in value]
+    return f"{value.dtype}{tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def _feed(digest: Any, value: Any) -> None:

@@ -1,10 +1,10 @@
-"""What fits, but will train badly: inputs and labels that nobody brought to a common scale."""
+"""What fits, but will train badly, as inputs and labels that nobody brought to a common scale, or not repeat."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -47,7 +47,16 @@ def remarks(
             loss = task.loss_on(torch.zeros(len(label), *shape), label)
         if loss is not None and math.isfinite(value := task.weight * float(loss)):
             losses[task.name] = value
-    return [*told, *_on_losses(losses, largest_ratio)]
+    return [*told, *_on_losses(losses, largest_ratio), *_on_chance(data.changing)]
+
+
+def _on_chance(changing: Sequence[str]) -> Iterator[str]:
+    if changing:
+        yield (
+            f"the samples of {' and '.join(changing)} are others each time they are read, by a random generator of"
+            " their own: trainings will not repeat exactly, and other data of the same size and labels will not be"
+            " noticed; draw from torch's, numpy's or Python's global generators, which are set"
+        )
 
 
 def _on_input(name: str, x: Tensor, largest: float) -> Iterator[str]:
