@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +18,8 @@ ABOUT = (
     " actors or local processes that sleep 0.3 s, or compute for 0.3 s of CPU time, in place of judging. Rivals:"
     " study.optimize in as many processes on one JournalStorage, and Ray Tune with OptunaSearch, both with random"
     " proposals of as many genes (Tune gets at most 45 s). efficiency: evaluations a second times their length over"
-    " the workers, after the first quarter, in which workers start, and before the last one of each worker. start:"
-    " seconds that were lost until then, over what that quarter takes with all workers at work. driver: CPU"
+    " the workers, once all are up (and after two each, and the first quarter) and before the last one of each. start:"
+    " seconds that were lost until then, over what as many take with all workers at work. driver: CPU"
     " milliseconds of the asking process for one evaluation, proposal, predictors and storage included, with work that"
     " takes no time, one candidate in flight or many (then a plan serves many). simulated: discrete events with the"
     " driver's measured time and a message's, for evaluations of 0.3, 3 and 30 s."
@@ -34,23 +35,24 @@ def measure(options: Options) -> Report:
         driver = _driver(of, (100, 300) if options.quick else (100, 500, 1000, 2500, 5000))
         report.rows += driver
         counts = (1, 2) if options.quick else (1, 2, 4, 8, 16, 32)
-        each = 10 if options.quick else 40
+        # Many workers are long in coming up on few processors, and should have something left to do by then.
+        each = {workers: 10 if options.quick else 40 if workers <= 8 else 100 for workers in counts}
         for workers in counts:
-            times = run_search(of, RayPool(workers=workers), each * workers, SECONDS).wall
-            report.rows.append(_row("ours, Ray actors", "sleep", workers, times))
+            found = run_search(of, RayPool(workers=workers), each[workers] * workers, SECONDS)
+            report.rows.append(_row("ours, Ray actors", "sleep", workers, found.wall, found.up))
         for workers in () if options.quick else (1, 4, 8):
-            times = run_search(of, Processes(workers), each * workers, SECONDS).wall
-            report.rows.append(_row("ours, processes", "sleep", workers, times))
+            found = run_search(of, Processes(workers), each[workers] * workers, SECONDS)
+            report.rows.append(_row("ours, processes", "sleep", workers, found.wall, found.up))
         for workers in range(1, (os.cpu_count() or 1) + 1) if not options.quick else ():
-            times = run_search(of, RayPool(workers=workers), each * workers, SECONDS, busy=True).wall
-            report.rows.append(_row("ours, Ray actors", "computing", workers, times))
+            found = run_search(of, RayPool(workers=workers), 40 * workers, SECONDS, busy=True)
+            report.rows.append(_row("ours, Ray actors", "computing", workers, found.wall, found.up))
     for workers in counts:
-        times = rivals.journal(workers, each * workers, SECONDS)
-        report.rows.append(_row("study.optimize, JournalStorage", "sleep", workers, times))
+        times, up = rivals.journal(workers, each[workers] * workers, SECONDS)
+        report.rows.append(_row("study.optimize, JournalStorage", "sleep", workers, times, up))
     if not options.quick:
         with RayPool(workers=max(counts)).open({"none": _nothing}):
             for workers in (1, 8, 32):
-                times = rivals.ray_tune(workers, each * workers, SECONDS, 45.0)
+                times = rivals.ray_tune(workers, 40 * workers, SECONDS, 45.0)
                 report.rows.append(_row("Ray Tune, OptunaSearch", "sleep", workers, times))
     slowest = max(row["driver, ms"] for row in driver if "64 in flight" in row["how"])
     for seconds in (0.3, 3.0, 30.0):
@@ -69,9 +71,9 @@ def _nothing() -> Any:
     return lambda payload: payload
 
 
-def _row(how: str, work: str, workers: int, times: Sequence[float]) -> dict[str, Any]:
-    """Efficiency between the first quarter of the evaluations and the last one of each worker."""
-    first, last = max(2 * workers, len(times) // 4), len(times) - 1 - workers
+def _row(how: str, work: str, workers: int, times: Sequence[float], up: float = 0.0) -> dict[str, Any]:
+    """Efficiency from when all workers are up, or the first quarter of evaluations, to the last one of each worker."""
+    first, last = max(2 * workers, len(times) // 4, bisect(times, up)), len(times) - 1 - workers
     if last <= first:  # there was no time for more
         return {"how": how, "work": work, "workers": workers, "efficiency": float("nan")}
     rate = (last - first) / (times[last] - times[first])

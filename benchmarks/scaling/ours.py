@@ -14,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import mtnas.searching
-from benchmarks.scaling.evaluations import make_sleeper
+from benchmarks.scaling.evaluations import all_up, make_sleeper
 from mtnas.pools import Finished, InProcess, Make, Pool, Workers
 from mtnas.pools.in_process import Here
 from mtnas.pools.pool import Work
@@ -77,10 +77,11 @@ class _Many(Here):
 
 @dataclass
 class Timeline:
-    """When evaluations were taken in: seconds on the wall, and of CPU time of the driver."""
+    """When evaluations were taken in, in seconds since the epoch and of the driver's CPU; when all workers were up."""
 
     wall: list[float] = field(default_factory=list)
     driver: list[float] = field(default_factory=list)
+    up: float = 0.0
 
 
 def run_search(of: Trained, pool: Pool, evaluations: int, seconds: float, *, busy: bool = False) -> Timeline:
@@ -90,14 +91,16 @@ def run_search(of: Trained, pool: Pool, evaluations: int, seconds: float, *, bus
 
     def noted(self: Loop, finished: Finished) -> bool:
         measured = take(self, finished)
-        found.wall.append(time.perf_counter())
+        found.wall.append(time.time())
         found.driver.append(time.process_time())
         return measured
 
     module = sys.modules["mtnas.searching.search"]
     run = fork_run(of.run, Path(tempfile.mkdtemp(dir=of.folder)) / "run")
-    roles = {ERRORS: partial(make_sleeper, tasks, seconds, busy)}
+    up = Path(tempfile.mkdtemp(dir=of.folder))
+    roles = {ERRORS: partial(make_sleeper, tasks, seconds, busy, str(up))}
     settings = SearchSettings(evaluations, objectives=OBJECTIVES, threads=1)
     with mock.patch.object(module, "_roles", return_value=roles), mock.patch.object(Loop, "take", noted):
         mtnas.searching.search(of.space, of.data, run, settings, supernet=of.supernet, pool=pool, show_progress=False)
+    found.up = all_up(up)
     return found

@@ -8,14 +8,16 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.scaling.evaluations import all_up
+
 JOURNAL = """
-import sys, time
+import os, sys, time
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-path, seconds, count, genes = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+path, seconds, count, genes, up = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 study = optuna.load_study(
     study_name="scaling", storage=JournalStorage(JournalFileBackend(path)), sampler=optuna.samplers.RandomSampler()
 )
@@ -25,6 +27,8 @@ def objective(trial):
     time.sleep(seconds)
     return sum(values), -values[0], values[1]
 
+with open(os.path.join(up, str(os.getpid())), "w") as file:
+    file.write(repr(time.time()))
 study.optimize(objective, callbacks=[optuna.study.MaxTrialsCallback(count)])
 """
 
@@ -32,8 +36,8 @@ GENES = 21
 """As many as the digits space has."""
 
 
-def journal(workers: int, evaluations: int, seconds: float) -> list[float]:
-    """When trials ended, by processes that each call `study.optimize` on one JournalStorage."""
+def journal(workers: int, evaluations: int, seconds: float) -> tuple[list[float], float]:
+    """When trials ended, by processes that each call `study.optimize` on one JournalStorage; when all were up."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -43,12 +47,26 @@ def journal(workers: int, evaluations: int, seconds: float) -> list[float]:
         path = str(Path(folder) / "journal.log")
         storage = JournalStorage(JournalFileBackend(path))
         optuna.create_study(study_name="scaling", storage=storage, directions=["minimize"] * 3)
-        command = [sys.executable, "-W", "ignore", "-c", JOURNAL, path, str(seconds), str(evaluations), str(GENES)]
+        up = Path(folder) / "up"
+        up.mkdir()
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-c",
+            JOURNAL,
+            path,
+            str(seconds),
+            str(evaluations),
+            str(GENES),
+            str(up),
+        ]
         processes = [subprocess.Popen(command) for _ in range(workers)]
         for process in processes:
             process.wait()
         trials = optuna.load_study(study_name="scaling", storage=JournalStorage(JournalFileBackend(path))).trials
-        return sorted(trial.datetime_complete.timestamp() for trial in trials if trial.datetime_complete)
+        times = sorted(trial.datetime_complete.timestamp() for trial in trials if trial.datetime_complete)
+        return times, all_up(up)
 
 
 def ray_tune(workers: int, evaluations: int, seconds: float, at_most_s: float) -> list[float]:
