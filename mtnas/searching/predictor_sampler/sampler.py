@@ -201,7 +201,7 @@ class PredictorSampler(BaseSampler):
             before = None if batch.genes else self._shortlist_before(study, memory, begin)
             made = self._plan(study, memory, rows, begin, known, pending + free, count, before, len(batch.genes))
             if not batch.genes:
-                self._report(study, trial, made, len(rows))
+                self._report(study, trial, memory, made, len(rows))
                 memory.shortlist = begin, made.shortlist
             if not len(made.genes):
                 break
@@ -287,10 +287,11 @@ class PredictorSampler(BaseSampler):
             last, following = following, max(following + 1, round(following * self.refit))
         return last
 
-    def _report(self, study: Study, trial: FrozenTrial, made: Plan, measured: int) -> None:
-        """Keep the predictors' figures with the trial, and say so if they are not trusted."""
-        if made.note:
-            _log.warning(f"trial {trial.number}: {made.note}")
+    def _report(self, study: Study, trial: FrozenTrial, memory: _Memory, made: Plan, measured: int) -> None:
+        """Keep the predictors' figures with the trial, and say so when they are not trusted, or are again."""
+        if bool(made.note) != memory.without:
+            _log.warning(f"trial {trial.number}: {made.note or 'predictors guide the search again'}")
+        memory.without = bool(made.note)
         figures = {str(cost): {**asdict(found), "trusted": made.trusted[cost]} for cost, found in made.quality.items()}
         report: Any = {"measured": measured, "figures": figures, "note": made.note}
         study._storage.set_trial_system_attr(trial._trial_id, PREDICTORS, report)
@@ -313,6 +314,7 @@ class _Memory:
         self.common = CommonParameters()
         self.history: History | None = None
         self.batch: _Batch | None = None
+        self.without = False  # the last plan was made without predictors
         self.tuned: tuple[int, Tuned] | None = None
         self.shortlist: tuple[int, Genes] | None = None
         self.handed: dict[int, Genes] = {}
