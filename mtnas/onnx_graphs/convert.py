@@ -53,7 +53,7 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     _inline_identities(model)
     _give_names(model, network)
     model = with_shapes(model)
-    layers = _layers(model, network, wrapped.leaves)
+    layers = _layers(model, wrapped.leaves)
     return FloatGraph(model, names, wrapped.outputs, _operators(model, network), layers)
 
 
@@ -97,27 +97,35 @@ class _Flat(nn.Module):
 
 
 def _exported(
-    module: nn.Module, values: tuple[Tensor, ...], inputs: tuple[str, ...], outputs: tuple[str, ...], opset: int
+    module: nn.Module, values: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], opset: int
 ) -> Any:
-    buffer = io.BytesIO()
     try:
-        with _quietly(), torch.no_grad():
-            # The exporter by tracing takes a tenth of the time of the one by torch.export, folds batch norm, and tells
-            # by an operator's name which module it comes from.
-            torch.onnx.export(
-                module,
-                values,
-                buffer,  # type: ignore[arg-type]
-                dynamo=False,
-                input_names=list(inputs),
-                output_names=list(outputs),
-                dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
-                opset_version=opset,
-            )
+        content = _traced(module, values, inputs, outputs, opset)
     except Exception as error:  # torch's exporter raises of all kinds for what it does not know
         reason = (str(error) or type(error).__name__).splitlines()[0].partition("  [Caused by")[0]
         raise ExportError(f"{_culprit(module, values, opset)}: {reason}") from error
-    return onnx().load_from_string(buffer.getvalue())
+    return onnx().load_from_string(content)
+
+
+def _traced(
+    module: nn.Module, values: tuple[Any, ...], inputs: Sequence[str], outputs: Sequence[str], opset: int
+) -> bytes:
+    """A file of any batch size; without ``outputs`` they have names of torch's."""
+    buffer = io.BytesIO()
+    with _quietly(), torch.no_grad():
+        # The exporter by tracing takes a tenth of the time of the one by torch.export, folds batch norm, and tells
+        # by an operator's name which module it comes from.
+        torch.onnx.export(
+            module,
+            values,
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
+            opset_version=opset,
+        )
+    return buffer.getvalue()
 
 
 def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
@@ -133,18 +141,8 @@ def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
         hook.remove()
     for name, (part, args) in sorted(calls.items(), key=lambda item: -len(item[0])):
         if name and all(isinstance(value, Tensor) for value in args):
-            names = [f"x{number}" for number in range(len(args))]
             try:
-                with _quietly(), torch.no_grad():
-                    torch.onnx.export(
-                        part,
-                        args,
-                        io.BytesIO(),  # type: ignore[arg-type]
-                        dynamo=False,
-                        input_names=names,
-                        dynamic_axes={name: {0: "batch"} for name in names},
-                        opset_version=opset,
-                    )
+                _traced(part, args, [f"x{number}" for number in range(len(args))], (), opset)
             except Exception:
                 return f"the module {name.removeprefix(_ROOT + '.')} ({type(part).__name__}) has no ONNX form"
     return "the network has no ONNX form"
@@ -240,20 +238,11 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _layers(model: Any, network: nn.Module, leaves: Sequence[Leaf]) -> frozenset[str]:
+def _layers(model: Any, leaves: Sequence[Leaf]) -> frozenset[str]:
     """Names of the operators within nodes that are layers: ``edges/a+b/0/Conv`` is one of ``nodes.edges/a+b.0``."""
-    if not isinstance(network, BranchedNetwork):
-        return frozenset()
-    modules = {leaf.call.module for leaf in leaves}
-    parts = sorted(network.nodes, key=len, reverse=True)
-    found = []
-    for name in (operator.name for operator in model.graph.node):
-        part = next((part for part in parts if name.startswith(f"{part}/")), None)
-        if part is not None:
-            *steps, _ = name.removeprefix(f"{part}/").split("/")
-            if ".".join(["nodes", part, *steps]) in modules:
-                found.append(name)
-    return frozenset(found)
+    modules = {leaf.call.module.removeprefix("nodes.").replace("/", ".") for leaf in leaves if leaf.node is not None}
+    names = (operator.name for operator in model.graph.node)
+    return frozenset(name for name in names if name.rpartition("/")[0].replace("/", ".") in modules)
 
 
 def _operators(model: Any, network: nn.Module) -> dict[NodeKey, tuple[str, ...]]:
