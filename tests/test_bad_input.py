@@ -324,9 +324,9 @@ def test_samples_of_another_structure_are_refused(change: Any, part: str, tmp_pa
     not_trained(DataError, tmp_path, part, data=relabelled(change))
 
 
-def test_dict_inputs_need_a_stem(tmp_path: Path) -> None:
+def test_operators_of_tensors_do_not_take_a_dict(tmp_path: Path) -> None:
     data = relabelled(lambda x, labels: ({"words": x[:4], "age": x[4:]}, labels))
-    not_trained(SpaceError, tmp_path, "['age', 'words']", "stem", data=data)
+    not_trained(SpaceError, tmp_path, "'words'", "a dict of tensors enters it", "on_entry", "stem", data=data)
 
 
 def test_inputs_that_do_not_fit_the_first_block_are_refused(tmp_path: Path) -> None:

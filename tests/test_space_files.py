@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from toy_runs import call, refused
 
 from mtnas.runs import Run
 from mtnas.runs.measured import read_results
@@ -111,3 +112,11 @@ def test_a_space_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "mtnas", *command], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(read_results(Run(tmp_path / "run")).rows) == 12
+
+
+def test_settings_under_a_name_that_is_not_read_are_refused(tmp_path: Path) -> None:
+    content = (ROOT / "tests" / "toy_space.py").read_text()
+    assert "\nsearching = " in content
+    (tmp_path / "space.py").write_text(content.replace("\nsearching = ", "\nsearch = "))
+    said = refused(call("check", tmp_path / "space.py"), "SearchSettings named search", "named searching", "rename")
+    assert str(tmp_path / "space.py") in said

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtnas.space.shapes import Input, tensors_of
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -18,12 +20,16 @@ class Samples:
     judge: Tensor
 
 
-def as_rows(values: Tensor, grid: int) -> Tensor:
-    """What leaves a node, as one row of numbers per sample, (N, D).
+def as_rows(values: Input, grid: int) -> Tensor:
+    """What leaves a node, as one row of numbers per sample, (N, D); the tensors of a dict side by side.
 
     Maps (N, C, H, W) are averaged over ``grid`` x ``grid`` places at most, tokens (N, S, C) over ``grid``^2 at most:
     where something is seen matters to tasks, exactly where does not.
     """
+    return torch.cat([_rows(tensor, grid) for tensor in tensors_of(values)], dim=1)
+
+
+def _rows(values: Tensor, grid: int) -> Tensor:
     values = values.detach().float()
     if values.dim() == 4:
         height, width = (min(grid, side) for side in values.shape[-2:])
@@ -31,7 +37,7 @@ def as_rows(values: Tensor, grid: int) -> Tensor:
     elif values.dim() == 3:
         places = min(grid * grid, values.shape[1])
         values = functional.adaptive_avg_pool1d(values.transpose(1, 2), places)
-    return values.flatten(1)
+    return values.reshape(len(values), -1)
 
 
 def readout_losses(features: Samples, targets: Sequence[Samples], ridges: Sequence[float]) -> list[Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mtnas.architecture import TaskPath
 from mtnas.evaluation.calibration import gathering_statistics
 from mtnas.evaluation.worth import WorthKeeping
-from mtnas.space.shapes import Input
+from mtnas.space.shapes import Input, tensors_of
 from mtnas.supernet import SuperNetwork
 
 
@@ -20,12 +20,12 @@ from mtnas.supernet import SuperNetwork
 class Activations:
     """What leaves a node: batches of the calibration samples (batch norm by batch) and of the samples to judge by."""
 
-    calibration: Sequence[Tensor]
-    judged: Sequence[Tensor]
+    calibration: Sequence[Input]
+    judged: Sequence[Input]
 
     @property
     def nbytes(self) -> int:
-        return sum(tensor.nbytes for tensor in (*self.calibration, *self.judged))
+        return sum(tensor.nbytes for x in (*self.calibration, *self.judged) for tensor in tensors_of(x))
 
 
 class PrefixActivations:

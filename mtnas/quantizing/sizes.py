@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mtnas.architecture import FLOAT, SIZE, Bits, CostTable, JointSpace
 from mtnas.architecture.costs import Amounts
@@ -63,25 +63,24 @@ def joint_costs(
         ends: list[list[Ends]] = []
         sizes: list[list[list[dict[Bits, float]]]] = []  # [block][entering shape][option]
         for block, shapes, following in zip(space.blocks, found.shapes[:-1], found.shapes[1:], strict=True):
-            leaving: dict[InputShape, Tensor] = {}
+            leaving: list[Input] = []
             rows, quantizable = [], [False] * len(block.options)
             entering = _ordered(values, shapes)
             ends.append([])
             for value in entering:
                 row = []
                 for number, make in enumerate(block.options.values()):
-                    operator = make(tuple(value.shape[1:])).eval()
+                    operator = make(input_shape(value)).eval()
                     quantizable[number] |= _has_bits(operator, value, depthwise=depthwise)
                     if value is entering[0]:  # widths make no difference
                         ends[-1].append(Ends.of(operator, value, depthwise=depthwise))
                     row.append({bits: _kib(operator, value, bits, depthwise=depthwise) for bits in precisions})
-                    output = operator(value)
-                    leaving.setdefault(tuple(output.shape[1:]), output)
+                    leaving.append(operator(value))
                 rows.append(row)
             able.append(tuple(quantizable))
             sizes.append(rows)
-            values = _ordered(list(leaving.values()), following)
-        heads = [[_kib(task.head(tuple(v.shape[1:])).eval(), v, FLOAT) for task in space.tasks] for v in values]
+            values = _ordered(leaving, following)
+        heads = [[_kib(task.head(input_shape(v)).eval(), v, FLOAT) for task in space.tasks] for v in values]
     joint = JointSpace(space.architectures, tuple(precisions), tuple(able))
     return JointCosts(joint, _joined(joint, found.costs, stem_kib, sizes, heads), tuple(map(tuple, ends)))
 
@@ -114,10 +113,10 @@ def _joined(
     )
 
 
-def _ordered(values: Sequence[Tensor], shapes: Sequence[InputShape]) -> list[Tensor]:
-    """The values in the order of their shapes."""
-    by_shape = {tuple(value.shape[1:]): value for value in values}
-    return [by_shape[shape] for shape in shapes if isinstance(shape, tuple)]
+def _ordered(values: Sequence[Input], shapes: Sequence[InputShape]) -> list[Input]:
+    """The first value of every shape, in their order."""
+    found = [input_shape(value) for value in values]
+    return [values[found.index(shape)] for shape in shapes]
 
 
 def _has_bits(operator: nn.Module, x: Input, *, depthwise: bool) -> bool:

@@ -40,9 +40,9 @@ class Visit:
     Attributes:
         name: of the module.
         number: of the call, counted from 0 for each module.
-        takes: the value that enters first, None if it is no tensor.
+        takes: the value that enters first, of a dict that of its first tensor; None if there is no tensor.
         rank: number of dimensions of what enters.
-        gives: the value that leaves, None if it is no tensor.
+        gives: the value that leaves, None if it is no tensor, as a dict.
         made: whether what leaves came to be within the call, and in no module within it.
     """
 
@@ -187,6 +187,8 @@ def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, (list, tuple)):
             yield from _tensors(value)
+        elif isinstance(value, Mapping):
+            yield from _tensors(value.values())
 
 
 def _hooks(name: str, watch: _Watch) -> tuple[Callable[..., None], Callable[..., None]]:

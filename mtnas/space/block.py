@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from mtnas.errors import SpaceError
 from mtnas.space.elastic.options import Family, Setting
-from mtnas.space.shapes import Shape
 
-Operator = Callable[[Shape], nn.Module]
-"""Makes a module for the shape that enters the block."""
+Operator = Callable[[Any], nn.Module]
+"""Makes a module for the shape that enters the block, or for the dict of shapes where a dict of tensors does."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from mtnas.space.counting import count_macs, count_params
 from mtnas.space.elastic.contract import check_pair
 from mtnas.space.elastic.options import Family
 from mtnas.space.elastic.slicing import check_slices
-from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape
+from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape, on_tensors, tensors_of
 from mtnas.space.task import Task
 from mtnas.space.threads import cpu_threads
 
@@ -34,7 +34,7 @@ class DryRun:
     Attributes:
         input: shape of a sample's input.
         shapes: the shapes that can enter block 0..L-1, then those that can enter the heads: L + 1 tuples, of one shape
-            each unless widths are searched.
+            each unless widths are searched. Where a dict of tensors enters, a shape is a dict.
         largest: for every block and option, the (option, entering shape) whose module holds the weights of all that
             share them; numbers.
         largest_head: number of the entering shape whose head holds the weights of all, by task.
@@ -43,7 +43,7 @@ class DryRun:
     """
 
     input: InputShape
-    shapes: tuple[tuple[Shape, ...], ...]
+    shapes: tuple[tuple[InputShape, ...], ...]
     largest: tuple[tuple[tuple[int, int], ...], ...]
     largest_head: tuple[int, ...]
     outputs: tuple[Shape, ...]
@@ -66,7 +66,7 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2, *, sharing: bool 
     with torch.random.fork_rng(devices=[]), cpu_threads(1):
         one, samples = head_of(x, 1), min(batch_size, 2)
         stem = space.make_stem(input_shape(one))
-        entering, stem_costs = _try("the stem", stem, one, input_shape(one), samples)
+        entering, stem_costs = _try("the stem", stem, one, samples)
         values = [entering]
         shapes, tried = [_shapes(values)], []
         for block in space.blocks:
@@ -91,7 +91,7 @@ class _Block:
     costs: tuple[tuple[tuple[int, int], ...], ...]  # [entering shape][option]
     leads_to: tuple[tuple[int, ...], ...]
     largest: tuple[tuple[int, int], ...]
-    leaving: list[Tensor]
+    leaving: list[Input]
 
 
 @dataclass(frozen=True)
@@ -101,23 +101,24 @@ class _Head:
     output: Shape
 
 
-def _try_block(block: Block, values: list[Tensor], samples: int, check_sharing: bool) -> _Block:
+def _try_block(block: Block, values: list[Input], samples: int, check_sharing: bool) -> _Block:
     modules: dict[tuple[int, int], nn.Module] = {}
-    leaving: dict[Shape, Tensor] = {}
+    leaving: list[Input] = []
     costs, leads_to = [], []
     for number, value in enumerate(values):
-        shape, results = tuple(value.shape[1:]), {}
+        shape, results = input_shape(value), {}
         for index, option in enumerate(block.options):
             where = f"block '{block.name}', option '{option}'"
             module = _make(where, partial(block.options[option], shape), shape)
             modules[index, number] = module
-            results[option] = _try(where, module, value, shape, samples)
-        given = {option: tuple(output.shape[1:]) for option, (output, _) in results.items()}
+            results[option] = _try(where, module, value, samples)
+        given = {option: input_shape(output) for option, (output, _) in results.items()}
         _check_leaving(block, shape, given, several=len(values) > 1)
         for output, _ in results.values():
-            leaving.setdefault(tuple(output.shape[1:]), output)
+            if input_shape(output) not in _shapes(leaving):
+                leaving.append(output)
         costs.append(tuple(cost for _, cost in results.values()))
-        leads_to.append(tuple(list(leaving).index(tuple(output.shape[1:])) for output, _ in results.values()))
+        leads_to.append(tuple(_shapes(leaving).index(one) for one in given.values()))
     names, entering, largest = list(block.options), _shapes(values), []
     for index, name in enumerate(names):
         family = block.family(name)
@@ -131,50 +132,58 @@ def _try_block(block: Block, values: list[Tensor], samples: int, check_sharing: 
             check_slices(where, modules[largest[index]], modules[index, number])
         if family and index == sharing[0]:
             _check_smallest(block, names, family, values, members)
-    return _Block(tuple(costs), tuple(leads_to), tuple(largest), list(leaving.values()))
+    return _Block(tuple(costs), tuple(leads_to), tuple(largest), leaving)
 
 
 def _check_smallest(
-    block: Block, names: list[str], family: Family, values: list[Tensor], modules: dict[tuple[int, int], nn.Module]
+    block: Block, names: list[str], family: Family, values: list[Input], modules: dict[tuple[int, int], nn.Module]
 ) -> None:
     """That the smallest setting really computes with slices of the largest: `check_elastic` does it for all."""
     by_size = sorted(modules, key=lambda key: count_params(modules[key]))
     (option, number), largest = by_size[0], by_size[-1]
-    x = _repeated(values[number], 4)
-    assert isinstance(x, Tensor)
-    if x.is_floating_point():
-        x = x + torch.randn_like(x)  # batch norm needs samples that differ
-    where = f"block '{block.name}', option '{names[option]}', entered by {tuple(x.shape[1:])},"
+    # Batch norm needs samples that differ.
+    x = on_tensors(
+        lambda one: one + torch.randn_like(one) if one.is_floating_point() else one, _repeated(values[number], 4)
+    )
+    where = f"block '{block.name}', option '{names[option]}', entered by {input_shape(x)},"
     check_pair(where, modules[largest], modules[by_size[0]], family.slicing, x)
 
 
-def _check_leaving(block: Block, entering: Shape, leaving: Mapping[str, Shape], *, several: bool) -> None:
+def _check_leaving(block: Block, entering: InputShape, leaving: Mapping[str, InputShape], *, several: bool) -> None:
     """Options give one shape. Only elastic ones, and what lets any width pass, may differ, and in width only.
 
     Args:
         several: whether there are other shapes that may enter.
     """
-    elastic = {shape for option, shape in leaving.items() if block.family(option)}
-    passing = {entering} if elastic or several else set()
+    elastic = [shape for option, shape in leaving.items() if block.family(option)]
+    passing = [entering] if elastic or several else []
     fixed = [shape for shape in leaving.values() if shape not in passing]
-    expected = passing | (elastic or set(fixed[:1]))
+    expected = passing + (elastic or fixed[:1])
     first = next(option for option, shape in leaving.items() if shape in expected)
     for option, shape in leaving.items():
-        if shape not in expected or shape[1:] != leaving[first][1:] or len(shape) != len(leaving[first]):
+        if shape not in expected or not _same_but_width(shape, leaving[first]):
             raise SpaceError(
                 f"block '{block.name}', option '{option}' turns {entering} into {shape}, but option '{first}' gives"
                 f" {leaving[first]}; all options of a block must give the same shape, but for the width (the first"
-                " number) of elastic ones"
+                " number) of elastic ones that give a tensor, not a dict"
             )
 
 
-def _try_head(task: Task, values: list[Tensor], samples: int) -> _Head:
+def _same_but_width(one: InputShape, other: InputShape) -> bool:
+    if isinstance(one, dict) or isinstance(other, dict):
+        return one == other
+    return one[1:] == other[1:] and len(one) == len(other)
+
+
+def _try_head(task: Task, values: list[Input], samples: int) -> _Head:
     where = f"the head of task '{task.name}'"
     made, costs, outputs = [], [], []
     for value in values:
-        shape = tuple(value.shape[1:])
+        shape = input_shape(value)
         made.append(_make(where, partial(task.head, shape), shape))
-        output, cost = _try(where, made[-1], value, shape, samples)
+        output, cost = _try(where, made[-1], value, samples)
+        if not isinstance(output, Tensor):
+            raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
         costs.append(cost)
         outputs.append(tuple(output.shape[1:]))
     if len(set(outputs)) > 1:
@@ -183,28 +192,39 @@ def _try_head(task: Task, values: list[Tensor], samples: int) -> _Head:
         )
     largest = max(range(len(made)), key=lambda number: count_params(made[number]))
     for value, head in zip(values, made, strict=True):
-        check_slices(f"{where}, entered by {tuple(value.shape[1:])},", made[largest], head)
+        check_slices(f"{where}, entered by {input_shape(value)},", made[largest], head)
     return _Head(tuple(costs), largest, outputs[0])
 
 
-def _shapes(values: Sequence[Tensor]) -> tuple[Shape, ...]:
-    return tuple(tuple(value.shape[1:]) for value in values)
+def _shapes(values: Sequence[Input]) -> tuple[InputShape, ...]:
+    return tuple(input_shape(value) for value in values)
 
 
 def _make(where: str, factory: Callable[[], nn.Module], shape: InputShape) -> nn.Module:
     try:
         module = factory()
     except Exception as error:
-        raise SpaceError(f"{where} cannot be made for an input of shape {shape}: {_reason(error)}") from error
+        raise SpaceError(
+            f"{where} cannot be made for an input of shape {shape}: {_reason(error)}{_of_dicts(shape)}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise SpaceError(f"{where} must make a torch.nn.Module, but made a {type(module).__name__}")
     return module
 
 
-def _try(
-    where: str, module: nn.Module, x: Input, shape: InputShape, training_samples: int
-) -> tuple[Tensor, tuple[int, int]]:
+def _of_dicts(shape: InputShape) -> str:
+    """What may be missing where a dict of tensors enters."""
+    return (
+        "; a dict of tensors enters it: pick one by on_entry or from_entry of mtnas.space.operators, or join them in"
+        " the stem"
+        if isinstance(shape, dict)
+        else ""
+    )
+
+
+def _try(where: str, module: nn.Module, x: Input, training_samples: int) -> tuple[Input, tuple[int, int]]:
     """Output for one sample and costs; checks the module in evaluation and in training mode."""
+    shape = input_shape(x)
     lazy = next((part for part in module.modules() if any(map(is_lazy, part.parameters(recurse=False)))), None)
     if lazy is not None:
         raise SpaceError(
@@ -213,9 +233,7 @@ def _try(
         )
     try:
         _run_untouched(where, module.train(), _repeated(x, training_samples))
-        output = _run_untouched(where, module.eval(), x)
-        if not isinstance(output, Tensor):
-            raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
+        output = _checked(where, _run_untouched(where, module.eval(), x))
         return output, (count_params(module), count_macs(module, x))
     except SpaceError:
         raise
@@ -223,29 +241,50 @@ def _try(
         alone = (
             f" in training with batch_size = {training_samples}" if module.training and training_samples == 1 else ""
         )
-        double = any(tensor.dtype == torch.float64 for tensor in _tensors(x))
-        remedy = "; the input is float64, but weights are float32: give x.float()" if double else ""
+        double = any(tensor.dtype == torch.float64 for tensor in tensors_of(x))
+        remedy = "; the input is float64, but weights are float32: give x.float()" if double else _of_dicts(shape)
         raise SpaceError(f"{where} does not fit its input of shape {shape}{alone}: {_reason(error)}{remedy}") from error
 
 
+def _checked(where: str, output: object) -> Input:
+    """What a module returned, if a network can hand it on."""
+    if isinstance(output, Tensor):
+        return output
+    if not isinstance(output, Mapping):
+        raise SpaceError(f"{where} must return a tensor, or a dict of tensors, but returned a {type(output).__name__}")
+    for name, value in output.items():
+        if not isinstance(name, str):
+            raise SpaceError(f"{where} must name the tensors of its dict by texts, but names one {name!r}")
+        if not (isinstance(value, Tensor) and value.dim()):
+            what = "0-d tensor" if isinstance(value, Tensor) else type(value).__name__
+            raise SpaceError(
+                f"{where} must return a tensor, or a dict of tensors, the batch dimension first, but in its dict"
+                f" {name!r} is a {what}"
+            )
+    if not output:
+        raise SpaceError(f"{where} returned an empty dict; return a tensor, or a dict with at least one")
+    return output
+
+
 def _run_untouched(where: str, module: nn.Module, x: Input) -> object:
-    before = [tensor._version for tensor in _tensors(x)]
+    before = _state(x)
     with torch.no_grad():
         output: object = module(x)
-    if [tensor._version for tensor in _tensors(x)] != before:
-        raise SpaceError(f"{where} changes its input in place, which other branches read too; use inplace=False")
+    if _state(x) != before:
+        remedy = "return a new dict, and use inplace=False" if isinstance(x, Mapping) else "use inplace=False"
+        raise SpaceError(f"{where} changes its input in place, which other branches read too; {remedy}")
     return output
+
+
+def _state(x: Input) -> list[tuple[str, int, int]]:
+    """What changes with a batch that is changed: which tensors it has, and how often they were written to."""
+    named = x.items() if isinstance(x, Mapping) else [("", x)]
+    return [(name, id(tensor), tensor._version) for name, tensor in named]
 
 
 def _repeated(x: Input, samples: int) -> Input:
     """A batch of one sample, repeated."""
-    if isinstance(x, Mapping):
-        return {name: value.repeat(samples, *[1] * (value.dim() - 1)) for name, value in x.items()}
-    return x.repeat(samples, *[1] * (x.dim() - 1))
-
-
-def _tensors(x: Input) -> list[Tensor]:
-    return list(x.values()) if isinstance(x, Mapping) else [x]
+    return on_tensors(lambda value: value.repeat(samples, *[1] * (value.dim() - 1)), x)
 
 
 def _reason(error: Exception) -> str:

@@ -54,7 +54,17 @@ class SpaceFile:
         return self.widened
 
     def setting(self, name: str, default: Setting) -> Setting:
-        """The file's value of that name, of the default's type, or the default if it has none."""
+        """The file's value of that name, of the default's type, or the default if it has none.
+
+        Raises:
+            SpaceError: for a value of another type, or one of that type by another name only, which would be ignored.
+        """
+        others = [other for other, held in vars(self.module).items() if isinstance(held, type(default))]
+        if others and not hasattr(self.module, name):
+            raise SpaceError(
+                f"{self.path} has a {type(default).__name__} named {others[0]}, but only one that is named {name} is"
+                " read; rename it"
+            )
         value = getattr(self.module, name, default)
         if not isinstance(value, type(default)):
             raise SpaceError(f"{self.path}: {name} must be a {type(default).__name__}, but is a {type(value).__name__}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from mtnas.errors import SpaceError
 from mtnas.space.shapes import Shape
 
-Head = Callable[[Shape], nn.Module]
+Head = Callable[[Any], nn.Module]
+"""Makes a task's head for the shape that leaves the last block, or the dict of shapes."""
 
 
 class Squeeze(nn.Module):

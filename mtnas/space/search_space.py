@@ -15,11 +15,11 @@ from mtnas.errors import SpaceError, unknown_name
 from mtnas.space.block import Block
 from mtnas.space.dry_run import DryRun, dry_run
 from mtnas.space.elastic.slicing import leading
-from mtnas.space.shapes import Input, InputShape
+from mtnas.space.shapes import Input, InputShape, shape_json
 from mtnas.space.task import Task
 
 Stem = Callable[[InputShape], nn.Module]
-"""Makes the module that turns the data's input into the tensor that enters the first block."""
+"""Makes the module that turns the data's input into what enters the first block."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class SearchSpace:
         tasks: the tasks; their order fixes which copy of a block a group of tasks uses (the first one's).
         blocks: the encoder, first to last.
         stem: makes the module in front of the first block for the shape of the input (a dict of shapes when the input
-            is a dict of tensors). It is shared by all tasks in every candidate. None: the input goes to the first
-            block as it is, so that the fully split network is truly one network per task.
+            is a dict of tensors). It is shared by all tasks in every candidate. None: the input, tensor or dict, goes
+            to the first block as it is, so that the fully split network is truly one network per task.
         copies: most groups of tasks at a block, for many tasks: the supernetwork then has no more copies of a block's
             weights. None: as many as there are tasks, so that each can have a network of its own.
     """
@@ -68,13 +68,7 @@ class SearchSpace:
 
     def make_stem(self, shape: InputShape) -> nn.Module:
         """The stem for an input of that shape."""
-        if self.stem is not None:
-            return self.stem(shape)
-        if isinstance(shape, dict):
-            raise SpaceError(
-                f"the input is a dict of tensors {sorted(shape)}, so the space needs a stem that joins them"
-            )
-        return nn.Identity()
+        return nn.Identity() if self.stem is None else self.stem(shape)
 
     def dry_run(self, x: Input, batch_size: int = 2, *, sharing: bool = True) -> DryRun:
         """Run every operator once on a batch ``x``; all shapes and costs, or SpaceError where one does not fit."""
@@ -96,7 +90,7 @@ class SearchSpace:
             **({} if plain else {"slicing": slicings}),
             "architectures": self.architectures.to_json(),
             "costs": found.costs.to_json(),
-            "input": found.input if isinstance(found.input, dict) else list(found.input),
+            "input": shape_json(found.input),
             "stem": _text(self.make_stem(found.input)),
             "modules": modules,
             "shared_weights": shared,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,29 +12,49 @@ Shape = tuple[int, ...]
 """Shape of one sample's tensor, e.g. (channels, height, width)."""
 
 InputShape = Shape | dict[str, Shape]
-"""Shape of one sample's input: a tensor's, or those of a dict of tensors."""
+"""Shape of what one sample brings into a stem, a block or a head: a tensor's, or those of a dict of tensors."""
 
 Input = Tensor | Mapping[str, Tensor]
-"""A batch of inputs: a tensor or a dict of tensors, the batch dimension first."""
+"""A batch of what enters a stem, a block or a head: a tensor or a dict of tensors, the batch dimension first."""
+
+
+def tensors_of(x: Input) -> list[Tensor]:
+    """The tensors of a batch: the one, or those of the dict in its order."""
+    return list(x.values()) if isinstance(x, Mapping) else [x]
+
+
+def on_tensors(change: Callable[[Tensor], Tensor], x: Input) -> Input:
+    """A batch with every tensor changed."""
+    return {name: change(value) for name, value in x.items()} if isinstance(x, Mapping) else change(x)
 
 
 def input_shape(x: Input) -> InputShape:
-    """Shape of a batch of inputs without its batch dimension."""
+    """Shape of a batch without its batch dimension."""
     if isinstance(x, Mapping):
         return {name: tuple(value.shape[1:]) for name, value in x.items()}
     return tuple(x.shape[1:])
 
 
+def zeros(shape: InputShape) -> Input:
+    """A batch of one sample."""
+    if isinstance(shape, dict):
+        return {name: torch.zeros(1, *one) for name, one in shape.items()}
+    return torch.zeros(1, *shape)
+
+
+def shape_json(shape: InputShape) -> Any:
+    """A shape as JSON has it."""
+    return {name: list(one) for name, one in shape.items()} if isinstance(shape, dict) else list(shape)
+
+
 def batch_size(x: Input) -> int:
-    """Number of samples in a batch of inputs."""
-    return len(next(iter(x.values())) if isinstance(x, Mapping) else x)
+    """Number of samples in a batch."""
+    return len(tensors_of(x)[0])
 
 
 def head_of(x: Input, samples: int) -> Input:
     """The first ``samples`` samples of a batch."""
-    if isinstance(x, Mapping):
-        return {name: value[:samples] for name, value in x.items()}
-    return x[:samples]
+    return on_tensors(lambda value: value[:samples], x)
 
 
 def to_device(x: Any, device: torch.device) -> Any:

@@ -6,12 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mtnas.errors import DataError, SpaceError, unknown_name
-from mtnas.space.shapes import Shape
 
 
 class ErrorMeter(ABC):
@@ -32,7 +32,8 @@ class Task:
 
     Args:
         name: name in costs (``error/<name>``), tables and figures.
-        head: makes the head for the shape that leaves the last block, e.g. ``lambda shape: nn.Linear(shape[0], 10)``.
+        head: makes the head for the shape that leaves the last block, e.g. ``lambda shape: nn.Linear(shape[0], 10)``;
+            for a dict of shapes where a dict of tensors leaves it.
         loss: ``loss(output, label)``, a scalar tensor, the mean over the samples given. Samples without a label are
             taken out before it is called.
         error: makes an `ErrorMeter`; `on_all` makes one from a function of all outputs and labels.
@@ -51,7 +52,7 @@ class Task:
     """
 
     name: str
-    head: Callable[[Shape], nn.Module]
+    head: Callable[[Any], nn.Module]
     loss: Callable[[Tensor, Tensor], Tensor]
     error: Callable[[], ErrorMeter]
     label: str | None = None

@@ -75,9 +75,9 @@ class BranchedNetwork(nn.Module):
     def forward(self, x: Input) -> dict[str, Tensor]:
         return self.outputs(self.features(self.stem(x))[-1])
 
-    def features(self, stem: Tensor) -> list[dict[int, Tensor]]:
+    def features(self, stem: Input) -> list[dict[int, Input]]:
         """Output of the stem, then of all nodes, block by block, by leader (the lowest of the tasks computed)."""
-        values = [{parent: stem for _, _, parent, _ in self._plan[0]}]
+        values: list[dict[int, Input]] = [{parent: stem for _, _, parent, _ in self._plan[0]}]
         for steps in self._plan:
             above = values[-1]
             values.append(
@@ -85,12 +85,12 @@ class BranchedNetwork(nn.Module):
             )
         return values
 
-    def outputs(self, features: dict[int, Tensor]) -> dict[str, Tensor]:
+    def outputs(self, features: dict[int, Input]) -> dict[str, Tensor]:
         """Outputs of the heads for the last block's features, in the order of the tasks."""
         return {
             self._names[task]: self.heads[f"head/{self._names[task]}"](self._share(features[leader], share))
             for task, leader, share in self._outputs
         }
 
-    def _share(self, x: Tensor, share: float) -> Tensor:
+    def _share(self, x: Input, share: float) -> Input:
         return scale_gradient(x, share) if self.average_gradients else x

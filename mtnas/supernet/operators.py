@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from mtnas.space.block import Block
+from mtnas.space.block import Block, Operator
 from mtnas.space.elastic import Sliced, Slicing, leading
-from mtnas.space.shapes import Shape
+from mtnas.space.shapes import InputShape
 
 
 class Operators(nn.Module):
@@ -24,7 +24,7 @@ class Operators(nn.Module):
         largest: for every option, the (option, entering shape) that holds its weights; numbers.
     """
 
-    def __init__(self, block: Block, shapes: Sequence[Shape], largest: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, block: Block, shapes: Sequence[InputShape], largest: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         self._largest = tuple(largest)
         makes, names = list(block.options.values()), list(block.options)
@@ -55,7 +55,7 @@ class OfShapes(nn.Module):
         largest: number of the one whose head holds the weights.
     """
 
-    def __init__(self, make: Callable[[Shape], nn.Module], shapes: Sequence[Shape], largest: int) -> None:
+    def __init__(self, make: Operator, shapes: Sequence[InputShape], largest: int) -> None:
         super().__init__()
         self._largest = largest
         self.whole = make(shapes[largest])
@@ -72,6 +72,6 @@ class OfShapes(nn.Module):
         return self.whole if entering == self._largest else self.sliced[str(entering)]
 
 
-def _sliced(full: nn.Module, make: Callable[[Shape], nn.Module], shape: Shape, slicing: Slicing) -> Sliced:
+def _sliced(full: nn.Module, make: Operator, shape: InputShape, slicing: Slicing) -> Sliced:
     with torch.random.fork_rng(devices=[]):  # weights that are thrown away must not change those that are kept
         return Sliced(full, make(shape), slicing)

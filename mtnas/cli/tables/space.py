@@ -41,10 +41,10 @@ def space_json(checked: CheckedSpace) -> dict[str, Any]:
         "samples": checked.samples,
         "batch_size": checked.data.batch_size,
         "input": told["input"],
-        "stem": {"module": told["stem"], "leaves": list(found.shapes[0][0]), **_costs(found, costs.stem)},
+        "stem": {"module": told["stem"], "leaves": found.shapes[0][0], **_costs(found, costs.stem)},
         "blocks": [_block(space, found, number) for number in range(len(space.blocks))],
         "heads": [
-            {"task": task.name, "enters": list(shape), **_costs(found, amounts)}
+            {"task": task.name, "enters": shape, **_costs(found, amounts)}
             for shape, row in zip(found.shapes[-1], costs.heads, strict=True)
             for task, amounts in zip(space.tasks, row, strict=True)
         ],
@@ -99,8 +99,8 @@ def _block(space: SearchSpace, found: DryRun, number: int) -> dict[str, Any]:
         "options": [
             {
                 "name": name,
-                "enters": list(shape),
-                "leaves": list(leaving[table.leads_to[number][at][option]]),
+                "enters": shape,
+                "leaves": leaving[table.leads_to[number][at][option]],
                 **_costs(found, table.options[number][at][option]),
             }
             for at, shape in enumerate(entering)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,12 @@ from mtnas.space.counting import count_params
 from mtnas.space.elastic.options import Setting
 from mtnas.space.elastic.sliced import Sliced
 from mtnas.space.elastic.slicing import Slicing, check_slices, leading, parameters_by_owner
-from mtnas.space.shapes import Shape
+from mtnas.space.shapes import Input, InputShape, tensors_of
 
 
 def check_elastic(
-    options: Mapping[str, Callable[[Shape], nn.Module]],
-    shapes: Sequence[Shape],
+    options: Mapping[str, Callable[[Any], nn.Module]],
+    shapes: Sequence[InputShape],
     *,
     samples: int = 4,
     tolerance: float = 1e-5,
@@ -33,7 +34,7 @@ def check_elastic(
     Args:
         options: those of a block. Settings of one operator, as `elastic` gives them, are checked together; others
             alone, for whether they may follow a block whose width is searched.
-        shapes: of what may enter, without the batch dimension.
+        shapes: of what may enter, without the batch dimension; dicts of shapes where dicts of tensors do.
         samples: batch size of the random input.
         tolerance: largest difference that counts as equal, relative to the largest value.
         seed: of weights and input.
@@ -44,17 +45,23 @@ def check_elastic(
         for name, make in options.items():
             groups.setdefault(make.family if isinstance(make, Setting) else name, []).append(name)
         for names in groups.values():
-            made = {(name, shape): options[name](shape) for name in names for shape in shapes}
-            largest = max(made, key=lambda key: count_params(made[key]))
-            for (name, shape), small in made.items():
+            made = [(name, shape, options[name](shape)) for name in names for shape in shapes]
+            largest = max((module for _, _, module in made), key=count_params)
+            for name, shape, small in made:
                 make = options[name]
                 slicing = make.family.slicing if isinstance(make, Setting) else leading
                 where = f"option '{name}' for an input of shape {shape}"
-                check_pair(where, made[largest], small, slicing, torch.randn(samples, *shape), tolerance, seed)
+                check_pair(where, largest, small, slicing, _random(samples, shape), tolerance, seed)
+
+
+def _random(samples: int, shape: InputShape) -> Input:
+    if isinstance(shape, dict):
+        return {name: torch.randn(samples, *one) for name, one in shape.items()}
+    return torch.randn(samples, *shape)
 
 
 def check_pair(
-    where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Tensor, tolerance: float = 1e-5, seed: int = 0
+    where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Input, tolerance: float = 1e-5, seed: int = 0
 ) -> None:
     """The same for one smaller operator beside the largest, on a batch ``x`` of at least two samples.
 
@@ -69,7 +76,7 @@ def check_pair(
 
 
 def _check_equal(
-    where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Tensor, tolerance: float, seed: int
+    where: str, full: nn.Module, small: nn.Module, slicing: Slicing, x: Input, tolerance: float, seed: int
 ) -> None:
     reference = copy.deepcopy(small)  # with a copy of the slices in parameters of its own
     want = parameters_by_owner(reference)
@@ -115,14 +122,17 @@ def _backward(where: str, output: Tensor) -> None:
         ) from error
 
 
-def _output(where: str, module: nn.Module, x: Tensor, seed: int) -> Tensor:
+def _output(where: str, module: nn.Module, x: Input, seed: int) -> Tensor:
+    """What a module returns; the numbers of all tensors of a dict, one after the other."""
     torch.manual_seed(seed)
     try:
         output = module(x)
     except Exception as error:
         raise SpaceError(f"{where} fails with slices of the largest's weights: {error}") from error
+    if isinstance(output, Mapping):
+        return torch.cat([tensor.flatten() for tensor in tensors_of(output)])
     if not isinstance(output, Tensor):
-        raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
+        raise SpaceError(f"{where} must return a tensor or a dict of tensors, but returned a {type(output).__name__}")
     return output
 
 

@@ -12,13 +12,13 @@ from torch import nn
 
 from mtnas.errors import SpaceError
 from mtnas.space.elastic.slicing import Slicing, leading
-from mtnas.space.shapes import Shape
+from mtnas.space.shapes import InputShape
 
 
 class Family:
     """What settings of one elastic operator have in common; compared by identity."""
 
-    def __init__(self, operator: Callable[..., Callable[[Shape], nn.Module]], slicing: Slicing) -> None:
+    def __init__(self, operator: Callable[..., Callable[[Any], nn.Module]], slicing: Slicing) -> None:
         self.operator = operator
         self.slicing = slicing
 
@@ -35,12 +35,12 @@ class Setting:
     family: Family
     values: tuple[tuple[str, Any], ...]
 
-    def __call__(self, shape: Shape) -> nn.Module:
+    def __call__(self, shape: InputShape) -> nn.Module:
         return self.family.operator(**dict(self.values))(shape)
 
 
 def elastic(
-    operator: Callable[..., Callable[[Shape], nn.Module]], *, slicing: Slicing = leading, prefix: str = "", **sizes: Any
+    operator: Callable[..., Callable[[Any], nn.Module]], *, slicing: Slicing = leading, prefix: str = "", **sizes: Any
 ) -> Mapping[str, Setting]:
     """Options for a `Block` that share the weights of the largest by slicing: one for every combination of sizes.
 

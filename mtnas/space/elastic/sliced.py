@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.space.elastic.slicing import Slicing, check_slices, parameters_by_owner
+from mtnas.space.shapes import Input
 
 
 class Sliced(nn.Module):
@@ -43,7 +44,7 @@ class Sliced(nn.Module):
             part.put(torch.empty(parameter.shape, device="meta"))
             self._parts.append(part)
 
-    def forward(self, x: Tensor) -> Any:
+    def forward(self, x: Input) -> Any:
         placeholders = [part.put(part.slice()) for part in self._parts]
         try:
             return self.small(x)

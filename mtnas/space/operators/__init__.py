@@ -10,6 +10,7 @@ from mtnas.space.operators.conv import Conv, conv
 from mtnas.space.operators.dense import Dense, DenseResidual, dense, dense_residual, dense_skip
 from mtnas.space.operators.embedding import JoinColumns, join_columns
 from mtnas.space.operators.encoder import Encoder, encoder, token_skip
+from mtnas.space.operators.entries import FromEntry, OnEntry, from_entry, on_entry
 from mtnas.space.operators.inverted import InvertedResidual, inverted_residual
 from mtnas.space.operators.patches import PatchEmbedding, patch_embedding
 from mtnas.space.operators.repeated import repeated
@@ -23,8 +24,10 @@ __all__ = [
     "Dense",
     "DenseResidual",
     "Encoder",
+    "FromEntry",
     "InvertedResidual",
     "JoinColumns",
+    "OnEntry",
     "PatchEmbedding",
     "Project",
     "ResidualConv",
@@ -37,9 +40,11 @@ __all__ = [
     "dense_residual",
     "dense_skip",
     "encoder",
+    "from_entry",
     "half_and_full",
     "inverted_residual",
     "join_columns",
+    "on_entry",
     "patch_embedding",
     "repeated",
     "residual_conv",

@@ -7,6 +7,7 @@ from torch import nn
 
 from mtnas.space.block import Operator
 from mtnas.space.operators._arguments import check_positive
+from mtnas.space.shapes import InputShape, input_shape, zeros
 
 
 def repeated(operator: Operator, depth: int, *, first: Operator | None = None) -> Operator:
@@ -19,14 +20,14 @@ def repeated(operator: Operator, depth: int, *, first: Operator | None = None) -
     """
     check_positive(depth=depth)
 
-    def make(shape: tuple[int, ...]) -> nn.Module:
+    def make(shape: InputShape) -> nn.Module:
         layers = nn.Sequential()
         for number in range(depth):
             layer = (first if first is not None and number == 0 else operator)(shape)
             layers.append(layer)
             if number + 1 < depth:  # what leaves, found by trying: an operator does not tell
                 with torch.no_grad():
-                    shape = tuple(layer.eval()(torch.zeros(1, *shape)).shape[1:])
+                    shape = input_shape(layer.eval()(zeros(shape)))
                 layer.train()
         return layers
 
