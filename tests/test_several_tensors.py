@@ -23,6 +23,7 @@ from mtnas.evaluation import extract, task_errors
 from mtnas.evaluation.calibration import recalibrate
 from mtnas.evaluation.evaluator import InheritedErrors
 from mtnas.quantizing import fake_quantized, gather_ranges, joint_costs, network_bytes, wire
+from mtnas.refining.fresh import fresh_network
 from mtnas.runs import Run
 from mtnas.searching import SearchSettings, search
 from mtnas.space.block import Block
@@ -324,3 +325,58 @@ def test_the_simulation_rounds_what_passes_in_a_dict() -> None:
             rounded = network(x)
     assert not torch.equal(plain["spot"], rounded["spot"])
     assert (plain["spot"] - rounded["spot"]).abs().max() < 0.1 * plain["spot"].abs().max()
+
+
+def test_fresh_networks_have_the_shapes_of_those_cut_out() -> None:
+    fresh, cut = fresh_network(SPACE, PARTED, example(), seed=1), untrained().extract(PARTED)
+    shapes = [{name: p.shape for name, p in network.named_parameters()} for network in (fresh, cut)]
+    assert shapes[0] == shapes[1]
+    assert {name: y.shape for name, y in fresh(example()).items()} == {
+        name: y.shape for name, y in cut.eval()(example()).items()
+    }
+
+
+class Both(Dataset[tuple[Maps, dict[str, Tensor]]]):
+    """The same as two inputs: the picture, and where its middle is."""
+
+    def __init__(self, of: Spots) -> None:
+        self.of = of
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __getitem__(self, index: int) -> tuple[Maps, dict[str, Tensor]]:
+        x, labels = self.of[index]
+        return {"picture": x, "middle": x.mean((1, 2))}, labels
+
+
+class Join(nn.Module):
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], kernel: int) -> None:
+        super().__init__()
+        self.place = nn.Linear(shapes["middle"][0], 4)
+        self.conv = nn.Conv2d(shapes["picture"][0], 4, kernel, padding=kernel // 2)
+
+    def forward(self, x: Maps) -> Tensor:
+        return (self.conv(x["picture"]) + self.place(x["middle"])[:, :, None, None]).relu()
+
+
+def test_inputs_of_several_tensors_enter_the_first_block_where_there_is_no_stem(tmp_path: Path) -> None:
+    joins = {f"kernel{k}": (lambda shapes, k=k: Join(shapes, k)) for k in (1, 3)}
+    space = SearchSpace(SPACE.tasks, [Block("join", joins), *SPACE.blocks])
+    both = Data(Both(Spots(240, 0)), Both(Spots(60, 1)), Both(Spots(60, 2)), batch_size=30)
+    run, settings = Run(tmp_path / "run"), TrainingSettings(epochs=2, threads=1, device="cpu")
+    supernet = train(space, both, run, settings, show_progress=False)
+    searching = SearchSettings(8, objectives=("error/mean", "macs"), threads=1, device="cpu")
+    results = search(space, both, run, searching, supernet=supernet, show_progress=False)
+    best = results.best("error/mean")
+    network = extract(supernet, best.candidate, both)
+    found = task_errors(network, space.tasks, both.valid_batches())
+    assert found == pytest.approx({task.name: best.costs[f"error/{task.name}"] for task in space.tasks}, rel=1e-5)
+    pytest.importorskip("onnxruntime")
+    from mtnas.exporting import Origin, export
+
+    policy = QuantizationPolicy.of({(0, 0): INT8})
+    candidate = Candidate(best.candidate.architecture, policy)
+    origin = Origin("inherited", 0, dict(best.costs))
+    about = export(tmp_path / "out", network, candidate, space, both, results, origin).about
+    assert len(about["integer_operators"]) == 2 and about["checked_integer"]["mean_difference"] < 1e-2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mtnas.architecture import Architecture
 from mtnas.space.search_space import SearchSpace
@@ -32,12 +32,12 @@ def fresh_network(space: SearchSpace, architecture: Architecture, x: Input, seed
         torch.manual_seed(seed)
         one = head_of(x, 1)
         stem = space.make_stem(input_shape(one)).eval()
-        values: dict[int, Tensor] = dict.fromkeys(range(len(space.tasks)), stem(one))  # by task
+        values: dict[int, Input] = dict.fromkeys(range(len(space.tasks)), stem(one))  # by task
         nodes: dict[tuple[int, int], nn.Module] = {}
         for block, group, option in architecture.nodes():
             value = values[group[0]]
-            node = space.blocks[block].options[option](tuple(value.shape[1:])).eval()
+            node = space.blocks[block].options[option](input_shape(value)).eval()
             nodes[block, group[0]] = node
             values.update(dict.fromkeys(group, node(value)))
-        heads = {number: task.head(tuple(values[number].shape[1:])) for number, task in enumerate(space.tasks)}
+        heads = {number: task.head(input_shape(values[number])) for number, task in enumerate(space.tasks)}
     return BranchedNetwork(space, architecture, stem, nodes, heads).eval()
