@@ -16,9 +16,9 @@ from mtnas.architecture import FLOAT, INT8, Candidate, CostTable
 from mtnas.onnx_graphs import calibrate, convert, open_session, quantize
 from mtnas.quantizing import Ends, JointCosts, joint_costs
 from mtnas.searching import Parameters
-from mtnas.searching.conversions import COLUMNS, Conversions
+from mtnas.searching.conversions import COLUMNS, SIZED, Conversions
 from mtnas.searching.tree_genes import TreeGenes
-from mtnas.searching.work_features import WorkFeatures
+from mtnas.searching.work_features import Kind, WorkFeatures
 from mtnas.space.block import Block, Operator
 from mtnas.space.elastic import elastic
 from mtnas.space.operators import conv, encoder, inverted_residual, skip
@@ -191,4 +191,29 @@ def test_what_passes_through_converts_nothing() -> None:
     work = WorkFeatures(table, [np.array([(0, 0), (0, 1), (1, 0)])] * 3, 1)
     features = work(np.zeros((1, 3, 1), dtype=np.int64), np.array([[[1], [2], [1]]]))[0]
     assert len(features) == len(work.groups())
-    assert (features[-COLUMNS:] * np.sqrt(2)).round(9)[:2].tolist() == [1, 1]
+    assert features[-COLUMNS:][:2].tolist() == [1, 1]
+
+
+def test_conversions_of_large_tensors_count_for_more() -> None:
+    """float -> (int8, float), as above: what lies between the blocks is rounded and turned back, at its size."""
+    conversions = Conversions([[Ends(), Ends()]] * 2, [np.array([False, True])] * 2, [np.array([False, False])] * 2, 2)
+    genes = np.array([[[0, 0], [0, 1]]]), np.array([[[0, 0], [1, 0]]])
+    sizes = np.array([[1.0, 0.5, 0.0, 0.25, 0.125]])  # of what enters, and of both tasks' tensors in both blocks
+    found = conversions(*genes, sizes)[0]
+    assert len(found) == COLUMNS + SIZED
+    assert found[:COLUMNS].tolist() == conversions(*genes)[0].tolist()
+    assert found[COLUMNS : COLUMNS + 2].tolist() == [0.5, 0.5 + 0.25]
+
+
+def test_sizes_of_tensors_are_those_of_the_nodes_that_make_them() -> None:
+    """A block of two widths: int8 nodes behind the wide one convert more."""
+    first = (((1, 4), (1, 8)),)  # entered by one shape
+    second = ((1, 4), (1, 4)), ((1, 8), (1, 8))  # by two
+    table = CostTable((0, 0), (first, second), (((0, 1),), ((0, 0), (0, 0))), (((0, 0),),))
+    parts = [np.array([(0, 0), (1, 0)]), np.array([(0, 0), (0, 1)])]
+    work = WorkFeatures(table, parts, 1, elements=[[16], [8, 32], [4]])
+    narrow, wide = (work(np.zeros((1, 2, 1), dtype=np.int64), np.array([[[width], [1]]]))[0] for width in (0, 1))
+    sized = work.groups() == Kind.CONVERSIONS_BY_SIZE
+    assert len(narrow) == len(sized) and sized.sum() == SIZED
+    # To integers: what leaves the first block; back to float: what leaves the second, for the head. Shares of 32.
+    assert narrow[sized][:2].tolist() == [8 / 32, 4 / 32] and wide[sized][:2].tolist() == [1, 4 / 32]

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 from scipy.stats import kendalltau
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import BayesianRidge, Ridge
 
 from mtnas.predicting import (
     ChoiceProcess,
     DisturbedModel,
+    GroupedRidge,
     IndependentGenes,
     Model,
     PlanSettings,
     ProcessModel,
     RegressorModel,
-    RelativeRidge,
     Rows,
     Tuned,
 )
@@ -486,13 +486,13 @@ def test_rows_that_were_disturbed_are_left_out() -> None:
         fitted = model.tuned(X[:80], y[:80], groups)(X[:80], y[:80])
         return float(np.mean(np.abs(fitted.mean(X[80:]) / true[80:] - 1)))
 
-    plain = RegressorModel(RelativeRidge())
+    plain = RegressorModel(BayesianRidge())
     assert off(DisturbedModel(plain)) < 0.01 < off(plain) / 2
 
 
 def test_disturbed_rows_count_in_the_quality() -> None:
     X, true, y = _measured_with_disturbances(0.15)
-    fitted = DisturbedModel(RegressorModel(RelativeRidge())).tuned(X, y, np.arange(X.shape[1]))(X, y)
+    fitted = DisturbedModel(RegressorModel(BayesianRidge())).tuned(X, y, np.arange(X.shape[1]))(X, y)
     mean, low, high = fitted.held_out()
     assert len(mean) == len(low) == len(high) == len(y) and (low < high).all()
     assert np.allclose(mean, true, rtol=0.05)  # rows that were left out are predicted as if they had not been disturbed
@@ -500,7 +500,7 @@ def test_disturbed_rows_count_in_the_quality() -> None:
 
 
 def test_nothing_is_left_out_where_nothing_was_disturbed_or_too_little_is_known() -> None:
-    plain = RegressorModel(RelativeRidge())
+    plain = RegressorModel(BayesianRidge())
     for share, rows in ((0.0, 120), (0.15, 19)):
         X, _, y = (part[:rows] for part in _measured_with_disturbances(share))
         groups = np.arange(X.shape[1])
@@ -511,3 +511,81 @@ def test_nothing_is_left_out_where_nothing_was_disturbed_or_too_little_is_known(
     groups = np.arange(X.shape[1])
     found = DisturbedModel(plain).tuned(X, y, groups)(X, y)
     assert np.array_equal(found.mean(X), plain.tuned(X, y, groups)(X, y).mean(X))
+
+
+# Costs that add up --------------------------------------------------------------------------------------------------
+
+
+def _adding_up(rows: int, columns: int = 60, noise: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts of three kinds of things, of which the first two cost something, and what they cost together."""
+    rng = np.random.default_rng(2)
+    X = rng.integers(0, 3, (rows, columns)).astype(float)
+    groups = np.repeat([0, 1, 2], columns // 3)
+    slopes = np.array([1.0, 0.05, 0.0])[groups] * rng.random(columns)
+    return X, (3 + X @ slopes) * (1 + noise * rng.standard_normal(rows)), groups
+
+
+def test_a_cost_that_adds_up_is_known_from_fewer_rows_than_columns() -> None:
+    X, y, groups = _adding_up(150, noise=0.005)
+    fitted = GroupedRidge().tuned(X[:40], y[:40], groups)(X[:40], y[:40])
+    alike = GroupedRidge().tuned(X[:40], y[:40], np.zeros_like(groups))(X[:40], y[:40])
+    off, off_alike = (np.mean(np.abs(one.mean(X[40:]) / y[40:] - 1)) for one in (fitted, alike))
+    assert off < 0.02 and off < 0.7 * off_alike
+
+
+@pytest.mark.parametrize("rows", [40, 100])
+def test_leaving_rows_out_by_leverage_is_leaving_them_out(rows: int) -> None:
+    X, y, groups = _adding_up(rows, noise=0.02)
+    fit = GroupedRidge().tuned(X, y, groups)
+    mean, low, high = fit(X, y).held_out()
+    assert (low < mean).all() and (mean < high).all()
+    for row in range(5):
+        rest = np.arange(rows) != row
+        # Weights and units of the rows are those of all: only nearly the same.
+        without = fit(X[rest], y[rest])
+        assert mean[row] == pytest.approx(without.mean(X[[row]])[0], rel=2e-3)
+        assert high[row] - low[row] == pytest.approx(
+            float(np.diff(without.interval(X[[row]], 1.0), axis=0)[0, 0]), rel=0.1
+        )
+
+
+@pytest.mark.parametrize("rows", [40, 100])
+def test_its_intervals_hold_and_its_lines_spread_as_far(rows: int) -> None:
+    X, y, groups = _adding_up(rows + 200, noise=0.02)
+    fitted = GroupedRidge().tuned(X[:rows], y[:rows], groups)(X[:rows], y[:rows])
+    new, rng = X[rows:], np.random.default_rng(0)
+    low, high = fitted.interval(new, 1.645)
+    assert 0.7 <= np.mean((low <= y[rows:]) & (y[rows:] <= high)) <= 0.97
+    drawn = fitted.samples(new, 4000, rng)
+    assert drawn.shape == (4000, 200) and np.allclose(drawn.mean(0), fitted.mean(new))
+    # A measurement is off by the noise on top of the line.
+    assert (drawn.std(0) < (high - low) / 2 / 1.645).all()
+    assert fitted.samples(new, 3, rng).shape == (3, 200)
+
+
+def test_more_columns_than_rows_do_not_seem_to_be_without_noise() -> None:
+    X, y, groups = _adding_up(30, columns=120, noise=0.02)
+    fitted = GroupedRidge().tuned(X, y, groups)(X, y)
+    low, high = fitted.interval(X, 1.0)
+    assert np.median((high - low) / 2 / y) > 0.01
+
+
+@pytest.mark.parametrize("made", [np.zeros(12), np.full(12, 3.0), np.linspace(-1, 1, 12), np.linspace(0, 1, 12)])
+def test_any_costs_are_predicted_by_finite_numbers(made: np.ndarray) -> None:
+    X = np.random.default_rng(0).random((12, 5))
+    fitted = GroupedRidge().tuned(X, made, np.arange(5) // 2)(X, made)
+    for found in (
+        fitted.mean(X),
+        *fitted.interval(X, 1.0),
+        *fitted.held_out(),
+        fitted.samples(X, 2, np.random.default_rng(0)),
+    ):
+        assert np.isfinite(found).all()
+    assert np.allclose(fitted.mean(X), made, atol=0.75 * (np.ptp(made) or 1e-3))
+
+
+def test_variances_are_settled_on_some_of_many_rows_and_slopes_on_all() -> None:
+    X, y, groups = _adding_up(900, noise=0.01)
+    few = GroupedRidge(rows=100).tuned(X, y, groups)(X, y)
+    all_of_them = GroupedRidge(rows=900).tuned(X, y, groups)(X, y)
+    assert np.allclose(few.mean(X), all_of_them.mean(X), rtol=2e-3)

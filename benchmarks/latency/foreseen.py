@@ -80,6 +80,7 @@ class _Ways:
             {},
             parts=space.costs.space.parts,
             ends=space.costs.ends,
+            elements=space.costs.elements,
         )
         rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
         view = genes.view(LATENCY)

@@ -5,23 +5,23 @@ from mtnas.predicting.disturbed import DisturbedModel
 from mtnas.predicting.evolution import evolve
 from mtnas.predicting.gaussian_process import ChoiceProcess
 from mtnas.predicting.genetics import Exact, Genetics
+from mtnas.predicting.grouped_ridge import GroupedRidge
 from mtnas.predicting.independent_genes import IndependentGenes
-from mtnas.predicting.model import Fitted, MeanModel, Model, ProcessModel, RegressorModel
+from mtnas.predicting.model import Fitted, Model, ProcessModel, RegressorModel
 from mtnas.predicting.plan import Plan, PlanSettings, plan
 from mtnas.predicting.predictors import Predictors, Tuned
 from mtnas.predicting.quality import Quality
-from mtnas.predicting.relative_ridge import RelativeRidge
 from mtnas.predicting.rows import Rows
 
 __all__ = [
     "Advised",
     "ChoiceProcess",
     "DisturbedModel",
+    "GroupedRidge",
     "Exact",
     "Fitted",
     "Genetics",
     "IndependentGenes",
-    "MeanModel",
     "Model",
     "Plan",
     "PlanSettings",
@@ -29,7 +29,6 @@ __all__ = [
     "ProcessModel",
     "Quality",
     "RegressorModel",
-    "RelativeRidge",
     "Rows",
     "Tuned",
     "evolve",

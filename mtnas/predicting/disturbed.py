@@ -27,7 +27,7 @@ class DisturbedModel(Model):
         least_rows: with fewer, what is usual is not known yet, and none is left out.
     """
 
-    def __init__(self, model: Model, most: float = 4.0, least_rows: int = 20) -> None:
+    def __init__(self, model: Model, most: float = 5.0, least_rows: int = 20) -> None:
         self.model, self.most, self.least_rows = model, most, least_rows
         self.name = model.name
 

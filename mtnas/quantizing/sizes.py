@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,11 +27,14 @@ class JointCosts:
 
     Attributes:
         ends: of every operator, ``[block][operator]``; empty: not known, or of no interest, as where all is in float.
+        elements: of one sample's tensor that enters a block, or the heads behind the last, ``[block][entering shape]``.
+            Of a dict of tensors, all together.
     """
 
     space: JointSpace
     table: CostTable
     ends: tuple[tuple[Ends, ...], ...] = ()
+    elements: tuple[tuple[int, ...], ...] = ()
 
 
 def joint_costs(
@@ -82,7 +86,17 @@ def joint_costs(
             values = _ordered(leaving, following)
         heads = [[_kib(task.head(input_shape(v)).eval(), v, FLOAT) for task in space.tasks] for v in values]
     joint = JointSpace(space.architectures, tuple(precisions), tuple(able))
-    return JointCosts(joint, _joined(joint, found.costs, stem_kib, sizes, heads), tuple(map(tuple, ends)))
+    table = _joined(joint, found.costs, stem_kib, sizes, heads)
+    return JointCosts(joint, table, tuple(map(tuple, ends)), _elements_between(found))
+
+
+def _elements_between(found: DryRun) -> tuple[tuple[int, ...], ...]:
+    """`JointCosts.elements`."""
+    return tuple(tuple(_elements(shape) for shape in shapes) for shapes in found.shapes)
+
+
+def _elements(shape: InputShape) -> int:
+    return sum(map(math.prod, shape.values())) if isinstance(shape, dict) else math.prod(shape)
 
 
 def _joined(

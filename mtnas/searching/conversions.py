@@ -11,10 +11,14 @@ from mtnas.quantizing import Ends
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 COLUMNS = 9
 """To integers and back to float; to the order of float convolutions and back; for those in integers; sums in integers,
 sums in float of nodes in integers and in float, and what such sums of integers take to give integers again."""
+
+SIZED = 5
+"""Of these the first, which take the longer the larger the tensor is."""
 
 
 class Conversions:
@@ -45,8 +49,13 @@ class Conversions:
         self.ends_in_layer = [np.array([end.ends_in_layer for end in block]) for block in ends]
         self.ends_in_depthwise = [np.array([end.ends_in_depthwise for end in block]) for block in ends]
 
-    def __call__(self, leaders: Ints, options: Ints) -> Ints:
-        """(n, blocks, tasks) each -> (n, `COLUMNS`)"""
+    def __call__(self, leaders: Ints, options: Ints, sizes: Floats | None = None) -> Floats:
+        """(n, blocks, tasks) each -> (n, `COLUMNS`), with sizes (n, `COLUMNS` + `SIZED`).
+
+        Args:
+            sizes: of the tensors, (n, 1 + blocks * tasks): of what enters the first block, then of what leaves the
+                node that each task leads in each block. The first `SIZED` counts are then added up by them, too.
+        """
         seen = _Tensors(len(leaders), 1 + len(self.passes) * self.tasks)
         made_by = np.zeros((len(leaders), self.tasks), dtype=np.int64)  # number of the tensor that a task's node reads
         nodes = []
@@ -62,7 +71,7 @@ class Conversions:
         seen.plain += seen.of(made_by)  # by the heads
         for node in nodes:
             node.add(seen)
-        return seen.counts()
+        return seen.counts(sizes)
 
 
 class _Tensors:
@@ -85,7 +94,7 @@ class _Tensors:
         """Whether it is in integers somewhere."""
         return np.asarray(self.made_in_integers | (self.in_integers > 0))
 
-    def counts(self) -> Ints:
+    def counts(self, sizes: Floats | None) -> Floats:
         rounded = self.rounded()
         floats = self.blocked + self.plain
         others = floats + self.in_integers - self.last
@@ -95,8 +104,11 @@ class _Tensors:
         to_blocks[:, 0] = 0  # the few channels of an image need no blocks
         from_blocks = self.made_blocked & (rounded | (self.plain > 0))
         to_last = rounded & np.where(self.made_last, others > 0, self.last > 0)
-        counted = [column.sum(1) for column in (to_integers, to_float, to_blocks, from_blocks, to_last)]
-        return np.concatenate([np.stack(counted, axis=1), self.sums], axis=1)
+        counted = (to_integers, to_float, to_blocks, from_blocks, to_last)
+        columns = [*(one.sum(1) for one in counted), *self.sums.T]
+        if sizes is not None:
+            columns += [(one * sizes).sum(1) for one in counted]
+        return np.stack(columns, axis=1).astype(np.float64)
 
 
 class _Node:

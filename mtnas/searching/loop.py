@@ -160,6 +160,7 @@ class Loop:
             self.settings.budgets,
             parts=self.joint.space.parts,
             ends=self.joint.ends,
+            elements=self.joint.elements,
             affinities=None if self.branching is None else self.branching.affinities,
         )
         if self.branching is not None:

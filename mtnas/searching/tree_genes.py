@@ -15,11 +15,8 @@ from mtnas.predicting import (
     DisturbedModel,
     Exact,
     Genetics,
-    MeanModel,
+    GroupedRidge,
     Model,
-    ProcessModel,
-    RegressorModel,
-    RelativeRidge,
 )
 from mtnas.predicting.genetics import Floats, Genes
 from mtnas.quantizing import Ends
@@ -30,11 +27,8 @@ from mtnas.searching.work_features import WorkFeatures
 
 Ints = NDArray[np.int64]
 
-WORK_MODEL = DisturbedModel(
-    MeanModel(ProcessModel(False, iterations=20, spread=2.0), RegressorModel(RelativeRidge()), share=2 / 3)
-)
-"""How latency is predicted. A linear model is best where rows are many, a process where they are few; their mean is
-never far from the better one."""
+WORK_MODEL = DisturbedModel(GroupedRidge())
+"""How latency is predicted."""
 
 Prior = Callable[[int, np.random.Generator], Genes]
 """Draws genomes that are thought to be good, (count, genes)."""
@@ -59,6 +53,7 @@ class TreeGenes(Genetics):
             options have in common is then seen as such. None: options have nothing in common.
         ends: how every operator meets its neighbours, ``[block][operator]``, for those of latency; empty: as single
             layers do.
+        elements: of the tensors between the blocks, for those of latency, see `WorkFeatures`.
         affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
         prior_share: that part. Half drew too many networks of the same few trees (docs/branching.md).
         most_trees: so many genomes of trees are looked up in a table; where there are more, each is worked out.
@@ -74,6 +69,7 @@ class TreeGenes(Genetics):
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
         ends: Sequence[Sequence[Ends]] = (),
+        elements: Sequence[Sequence[int]] = (),
         affinities: Affinities | None = None,
         prior_share: float = 0.25,
         most_trees: int = 20_000,
@@ -106,7 +102,7 @@ class TreeGenes(Genetics):
         self._node = [_of_copies(block, space.most_groups) for block in self._coded]
         self._near = [_near(block) for block in self._parts]
         self._company = None if affinities is None else CompanyFeatures(affinities, self.tasks, self.blocks)
-        self._work = WorkFeatures(costs, self._parts, self.tasks, ends)
+        self._work = WorkFeatures(costs, self._parts, self.tasks, ends, elements)
         self._last: tuple[Genes, Ints, Ints] | None = None
         self._of_tree = np.array([one for one in (*self._parent, *self._depth) if one >= 0], dtype=np.int64)
         self._places = np.cumprod([1, *self.levels[self._of_tree]])[:-1]  # of these genes in the number of a tree

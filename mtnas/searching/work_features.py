@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,35 @@ from numpy.typing import NDArray
 from mtnas.architecture import CostTable
 from mtnas.predicting.genetics import Floats
 from mtnas.quantizing import Ends
-from mtnas.searching.conversions import COLUMNS, Conversions
+from mtnas.searching.conversions import COLUMNS, SIZED, Conversions
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
+class Kind(IntEnum):
+    """What a column tells of."""
+
+    NODES = 0
+    WORK = auto()
+    WORK_OF_OPERATOR = auto()
+    INTEGER_NODES = auto()
+    INTEGER_WORK = auto()
+    INTEGER_NODES_OF_OPERATOR = auto()
+    INTEGER_WORK_OF_OPERATOR = auto()
+    TOTALS = auto()
+    CONVERSIONS = auto()
+    CONVERSIONS_BY_SIZE = auto()
+
+
 class WorkFeatures:
     """Features of networks that add up over their nodes, whichever tasks these serve.
 
-    For every block: how many nodes have each operator, how many are in integers, and their MACs by bits. For the whole
-    network: how often tensors are converted, see `Conversions`. A network's latency is nearly linear in them: a layer
-    in integers between float ones pays for its own conversions, one among its like does not. What an operator gains by
-    integers beyond that is there, too, but counts for little until there are many rows.
+    For every block: how many nodes have each operator, their MACs, how many of each are in integers, and those of all
+    operators together. For the whole network: nodes and MACs, and how often tensors are converted, see `Conversions`.
+    A network's latency is nearly linear in them: a layer in integers between float ones pays for its own conversions,
+    one among its like does not, and an operator takes a time of its own for each node and each MAC. There are more of
+    them than there are rows at first; by the kinds of the columns `GroupedRidge` tells what matters.
 
     Args:
         costs: of the space, ``macs`` among them.
@@ -30,7 +47,8 @@ class WorkFeatures:
             number for integers. With one part all options are float.
         tasks: number of tasks.
         ends: of every operator, ``[block][operator]``; empty: all operators are single layers.
-        apart: by how much the columns count that tell operators in integers from each other.
+        elements: of the tensors that enter a block, or the heads behind the last, ``[block][entering shape]``; empty:
+            not known, and how large the tensors are that are converted makes no difference.
     """
 
     def __init__(
@@ -39,14 +57,17 @@ class WorkFeatures:
         parts: Sequence[Ints],
         tasks: int,
         ends: Sequence[Sequence[Ends]] = (),
-        apart: float = 0.1,
+        elements: Sequence[Sequence[int]] = (),
     ) -> None:
-        self.tasks, self.apart = tasks, apart
+        self.tasks = tasks
         self.operators = [block[:, 0] for block in parts]
+        self.counts = [int(block.max()) + 1 for block in self.operators]
         self.integer = [_integer(block) for block in parts]
-        self.kinds = 2 if any(block.any() for block in self.integer) else 1
+        self.any_integer = any(block.any() for block in self.integer)
         amounts = [np.array(block, dtype=np.float64) for block in costs.options]  # (entering, option, costs)
-        self.macs = [block[..., costs.names.index("macs")] for block in amounts]
+        macs = [block[..., costs.names.index("macs")] for block in amounts]
+        self.macs = [block / (block.max() or 1.0) for block in macs]  # (entering, option), at most 1
+        self.most_macs = np.array([block.max() for block in macs])
         self.leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
         # What has no weights and does no work hands on what enters, in the bits that it has.
         self.passes = [_without_work(block) for block in amounts]
@@ -55,34 +76,59 @@ class WorkFeatures:
             for number, block in enumerate(parts)
         ]
         self.conversions = Conversions(of_options, self.integer, self.passes, tasks)
+        largest = max((most for block in elements for most in block), default=1)
+        self.elements = [np.array(block) / largest for block in elements]
 
     def groups(self) -> Ints:
-        """For every column, the number of what it tells of, (features,)."""
-        widths = []
-        for operators in self.operators:
-            count = int(operators.max()) + 1
-            widths += [count, 1] if self.kinds == 1 else [count, 1, 1, 1, count]
-        if self.kinds > 1:
-            widths += [1] * COLUMNS
-        return np.repeat(np.arange(len(widths)), widths)
+        """The `Kind` of every column, (features,)."""
+        found: list[Kind] = []
+        for count in self.counts:
+            found += [*[Kind.NODES] * count, Kind.WORK, *[Kind.WORK_OF_OPERATOR] * count]
+            if self.any_integer:
+                found += [Kind.INTEGER_NODES, Kind.INTEGER_WORK]
+                found += [*[Kind.INTEGER_NODES_OF_OPERATOR] * count, *[Kind.INTEGER_WORK_OF_OPERATOR] * count]
+        found += [Kind.TOTALS] * (4 if self.any_integer else 2)
+        if self.any_integer:
+            found += [Kind.CONVERSIONS] * COLUMNS + [Kind.CONVERSIONS_BY_SIZE] * (SIZED if self.elements else 0)
+        return np.array(found, dtype=np.int64)
 
     def __call__(self, leaders: Ints, options: Ints) -> Floats:
         """(n, blocks, tasks) each -> (n, features)"""
         columns: list[Floats] = []
         entering = np.zeros((len(leaders), self.tasks), dtype=np.int64)
+        sizes = [self.elements[0][entering[:, :1]]] if self.elements else []
+        totals = np.zeros((len(leaders), 4))  # nodes, their MACs, and of both those in integers
+        share = self.most_macs / (self.most_macs.sum() or 1.0)
         for block, operators in enumerate(self.operators):
             chosen, led = options[:, block], leaders[:, block] == np.arange(self.tasks)
             own = led & self.integer[block][chosen]
-            nodes = np.eye(int(operators.max()) + 1)[operators[chosen]] / np.sqrt(2)  # (n, tasks, operators)
-            work = 2 * self.macs[block][entering, chosen] / (self.tasks * self.macs[block].max() or 1.0)
-            columns += [(nodes * led[..., None]).sum(1), (work * (led & ~own)).sum(1, keepdims=True)]
-            if self.kinds > 1:
-                columns += [own.sum(1, keepdims=True) / np.sqrt(2), (work * own).sum(1, keepdims=True)]
-                columns.append(self.apart * (nodes * own[..., None]).sum(1))
+            nodes = np.eye(self.counts[block])[operators[chosen]]  # (n, tasks, operators)
+            work = self.macs[block][entering, chosen]
+            seen = [one for which in (led, own) for one in _by_operator(nodes, work, which)]
+            count, of_work, own_count, own_work = (one.sum(1, keepdims=True) for one in seen)
+            shares = [1 / len(self.operators), share[block]] * 2
+            totals += np.concatenate([count, of_work, own_count, own_work], axis=1) * shares
+            columns += [seen[0], of_work, seen[1]]
+            if self.any_integer:
+                columns += [own_count, own_work, seen[2], seen[3]]
             entering = self.leads_to[block][entering, chosen]
-        if self.kinds > 1:
-            columns.append(self.conversions(leaders, options) / np.sqrt(2))
+            if self.elements:
+                sizes.append(self.elements[block + 1][entering])
+        columns.append(totals if self.any_integer else totals[:, :2])
+        if self.any_integer:
+            columns.append(self.conversions(leaders, options, np.concatenate(sizes, axis=1) if sizes else None))
         return np.concatenate(columns, axis=1)
+
+
+def _by_operator(nodes: Floats, work: Floats, which: Bools) -> tuple[Floats, Floats]:
+    """How many nodes have each operator, and their work, (n, operators) each.
+
+    Args:
+        nodes: (n, tasks, operators), one-hot.
+        work: (n, tasks).
+        which: the nodes that count, (n, tasks).
+    """
+    return np.einsum("nto,nt->no", nodes, which), np.einsum("nto,nt->no", nodes, which * work)
 
 
 def _integer(parts: Ints) -> Bools:
