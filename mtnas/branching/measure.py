@@ -90,6 +90,8 @@ class _Parted:
             if one.targets is None
         }
         """From the own node of every task that does not say how to read its labels to its outputs."""
+        nodes = [*self.shared, *self.own]
+        self.series = any(isinstance(part, nn.Conv1d) for node in nodes for part in node.modules())
         self.device = next(supernet.parameters()).device
 
     def read(self, data: Data, samples: int, grid: int) -> tuple[list[Samples], list[Samples]]:
@@ -117,11 +119,12 @@ class _Parted:
             shared = _through(self.shared, to_device(x, self.device))
             for task, node in enumerate(self.own):
                 found = node(shared)
-                features[task].append(as_rows(found, grid).cpu())
+                features[task].append(as_rows(found, grid, series=self.series).cpu())
                 if task in self.rest:
-                    targets[task].append(as_rows(_with_places(_through(self.rest[task], found)), grid).cpu())
+                    outputs = _with_places(_through(self.rest[task], found))
+                    targets[task].append(as_rows(outputs, grid, series=self.series).cpu())
                 else:
-                    targets[task].append(_label_rows(self.tasks[task], labels, grid))
+                    targets[task].append(_label_rows(self.tasks[task], labels, grid, series=self.series))
         return [torch.cat(parts) for parts in features], [torch.cat(parts) for parts in targets]
 
 
@@ -132,12 +135,12 @@ def _through(modules: Iterable[nn.Module], x: Any) -> Tensor:
     return found
 
 
-def _label_rows(task: Task, labels: Mapping[str, Tensor], grid: int) -> Tensor:
+def _label_rows(task: Task, labels: Mapping[str, Tensor], grid: int, *, series: bool) -> Tensor:
     """A task's labels as numbers, NaN where a sample has none."""
     assert task.targets is not None
     label = task.label_of(labels)
     labelled = task.labelled(label)
-    numbers = as_rows(_with_places(task.targets(label[labelled])), grid)
+    numbers = as_rows(_with_places(task.targets(label[labelled])), grid, series=series)
     rows = torch.full((len(label), numbers.shape[1]), torch.nan)
     rows[labelled.cpu()] = numbers.cpu()
     return rows

@@ -20,23 +20,30 @@ class Samples:
     judge: Tensor
 
 
-def as_rows(values: Input, grid: int) -> Tensor:
+def as_rows(values: Input, grid: int, *, series: bool = False) -> Tensor:
     """What leaves a node, as one row of numbers per sample, (N, D); the tensors of a dict side by side.
 
-    Maps (N, C, H, W) are averaged over ``grid`` x ``grid`` places at most, tokens (N, S, C) over ``grid``^2 at most:
-    where something is seen matters to tasks, exactly where does not.
+    Maps (N, C, H, W) are averaged over ``grid`` x ``grid`` places at most, those of videos and volumes (N, C, T, H, W)
+    over ``grid``^3, tokens (N, S, C) over ``grid``^2: where something is seen matters to tasks, exactly where does not.
+
+    Args:
+        grid: side of the places.
+        series: whether tensors of three dimensions are (N, C, L), as one-dimensional convolutions have them.
     """
-    return torch.cat([_rows(tensor, grid) for tensor in tensors_of(values)], dim=1)
+    return torch.cat([_rows(tensor.detach().float(), grid, series) for tensor in tensors_of(values)], dim=1)
 
 
-def _rows(values: Tensor, grid: int) -> Tensor:
-    values = values.detach().float()
-    if values.dim() == 4:
-        height, width = (min(grid, side) for side in values.shape[-2:])
+def _rows(values: Tensor, grid: int, series: bool) -> Tensor:
+    if values.dim() == 3:
+        values = values if series else values.transpose(1, 2)
+        values = functional.adaptive_avg_pool1d(values, min(grid * grid, values.shape[2]))
+    elif values.dim() == 4:
+        height, width = (min(grid, side) for side in values.shape[2:])
         values = functional.adaptive_avg_pool2d(values, (height, width))
-    elif values.dim() == 3:
-        places = min(grid * grid, values.shape[1])
-        values = functional.adaptive_avg_pool1d(values.transpose(1, 2), places)
+    elif values.dim() > 4:
+        values = values.flatten(4)
+        depth, height, width = (min(grid, side) for side in values.shape[2:])
+        values = functional.adaptive_avg_pool3d(values, (depth, height, width))
     return values.reshape(len(values), -1)
 
 
