@@ -42,7 +42,7 @@ from mtnas.branching import (
     measure_affinities,
 )
 from mtnas.branching.readouts import Samples as Sets
-from mtnas.branching.readouts import as_rows, readout_losses
+from mtnas.branching.readouts import as_rows, principal_axes, readout_losses
 from mtnas.branching.tree_arrays import as_trees, varied
 from mtnas.errors import ArchitectureError
 from mtnas.space.block import Block
@@ -533,6 +533,26 @@ def test_series_and_videos_become_rows_of_few_places() -> None:
     assert as_rows(torch.randn(2, 4, 5, 6, 3, 4), 3).shape == (2, 4 * 27)
     channels = as_rows(torch.arange(2.0).view(1, 2, 1).expand(1, 2, 50), 2, series=True)
     assert channels.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]
+
+
+def test_wide_maps_have_fewer_places_and_complex_ones_both_parts() -> None:
+    assert as_rows(torch.randn(2, 8, 9, 9), 3, most=40).shape == (2, 8 * 4)
+    assert as_rows(torch.randn(2, 8, 9, 9), 3, most=5).shape == (2, 8)
+    assert as_rows(torch.randn(2, 20, 8), 3, most=40).shape == (2, 8 * 5)
+    assert as_rows(torch.randn(2, 8, 4, 4, 4), 2, most=63).shape == (2, 8)
+    assert as_rows({"a": torch.randn(2, 8, 9, 9), "b": torch.randn(2, 8)}, 3, most=80).shape == (2, 8 * 4 + 8)
+    x = torch.complex(torch.ones(1, 2, 4, 4), torch.full((1, 2, 4, 4), 3.0))
+    assert as_rows(x, 1).tolist() == [[1, 1, 3, 3]]
+
+
+@pytest.mark.parametrize("rows", [30, 90])
+def test_principal_axes_are_found_by_samples_where_there_are_fewer_of_them(rows: int) -> None:
+    x = torch.randn(rows, 50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x -= x.mean(0)
+    values, axes = principal_axes(x)
+    assert axes.shape == (50, len(values)) and len(values) <= min(rows, 50)
+    assert torch.allclose(axes.T @ axes, torch.eye(len(values), dtype=torch.float64))
+    assert torch.allclose(axes * values @ axes.T, x.T @ x / rows)
 
 
 def test_affinities_of_series_keep_channels_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ class Samples:
     judge: Tensor
 
 
-def as_rows(values: Input, grid: int, *, series: bool = False) -> Tensor:
+def as_rows(values: Input, grid: int, *, series: bool = False, most: int = 5000) -> Tensor:
     """What leaves a node, as one row of numbers per sample, (N, D); the tensors of a dict side by side.
 
     Maps (N, C, H, W) are averaged over ``grid`` x ``grid`` places at most, those of videos and volumes (N, C, T, H, W)
@@ -29,22 +30,36 @@ def as_rows(values: Input, grid: int, *, series: bool = False) -> Tensor:
     Args:
         grid: side of the places.
         series: whether tensors of three dimensions are (N, C, L), as one-dimensional convolutions have them.
+        most: numbers; where there would be more, as in wide networks, there are fewer places.
     """
-    return torch.cat([_rows(tensor.detach().float(), grid, series) for tensor in tensors_of(values)], dim=1)
+    tensors = tensors_of(values)
+    return torch.cat([_rows(_real(one.detach()), grid, series, most // len(tensors)) for one in tensors], dim=1)
 
 
-def _rows(values: Tensor, grid: int, series: bool) -> Tensor:
+def _real(values: Tensor) -> Tensor:
+    """Of complex numbers both parts, as channels."""
+    return torch.cat([values.real, values.imag], dim=1).float() if values.is_complex() else values.float()
+
+
+def _rows(values: Tensor, grid: int, series: bool, most: int) -> Tensor:
     if values.dim() == 3:
         values = values if series else values.transpose(1, 2)
-        values = functional.adaptive_avg_pool1d(values, min(grid * grid, values.shape[2]))
+        places = min(grid * grid, max(1, most // values.shape[1]))
+        values = functional.adaptive_avg_pool1d(values, min(places, values.shape[2]))
     elif values.dim() == 4:
-        height, width = (min(grid, side) for side in values.shape[2:])
+        height, width = _sides(values, grid, most)
         values = functional.adaptive_avg_pool2d(values, (height, width))
     elif values.dim() > 4:
         values = values.flatten(4)
-        depth, height, width = (min(grid, side) for side in values.shape[2:])
+        depth, height, width = _sides(values, grid, most)
         values = functional.adaptive_avg_pool3d(values, (depth, height, width))
-    return values.reshape(len(values), -1)
+    return values.flatten(1) if values.dim() > 1 else values[:, None]
+
+
+def _sides(values: Tensor, grid: int, most: int) -> list[int]:
+    """Places along every dimension: at most ``grid``, and as many that there are no more than ``most`` numbers."""
+    found = [[min(side, length) for length in values.shape[2:]] for side in range(grid, 0, -1)]
+    return next((sides for sides in found if values.shape[1] * math.prod(sides) <= most), found[-1])
 
 
 def readout_losses(features: Samples, targets: Sequence[Samples], ridges: Sequence[float]) -> list[Tensor]:
@@ -74,10 +89,20 @@ def readout_losses(features: Samples, targets: Sequence[Samples], ridges: Sequen
             continue
         key = labelled.numpy(force=True).tobytes()
         if key not in solved:
-            rows = fit[labelled] - fit[labelled].mean(0)
-            solved[key] = torch.linalg.eigh(rows.T @ rows / max(1, len(rows)))
+            solved[key] = principal_axes(fit[labelled] - fit[labelled].mean(0))
         found.append(_losses(fit[labelled], target.fit[labelled].double(), judge, target.judge, solved[key], ridges))
     return found
+
+
+def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Variances along the principal axes of centred rows (n, D), and the axes (D, axes): no more than rows."""
+    if rows.shape[1] <= rows.shape[0]:
+        values, vectors = torch.linalg.eigh(rows.T @ rows / max(1, len(rows)))
+        return values, vectors
+    values, inner = torch.linalg.eigh(rows @ rows.T / len(rows))
+    there = values > 1e-10 * values[-1]
+    values = values[there]
+    return values, rows.T @ inner[:, there] / (len(rows) * values).sqrt()
 
 
 def _losses(
@@ -88,7 +113,7 @@ def _losses(
     along = vectors.T @ ((x - x_mean).T @ (y - y_mean) / max(1, len(x)))
     seen = (judge - x_mean) @ vectors
     variance = (y - y_mean).square().sum(1).mean().clamp_min(1e-12)
-    scale = values.clamp_min(0).mean()
+    scale = values.clamp_min(0).sum() / x.shape[1]
     best: Tensor | None = None
     for ridge in ridges:
         weights = along / (values.clamp_min(0) + ridge * scale + 1e-12)[:, None]
