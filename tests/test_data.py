@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,12 +13,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, SequentialSampler, default_collate
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
 from toys import linear, toy_space
 
 from mtnas.errors import DataError
 from mtnas.space.check import check
 from mtnas.space.data import Batch, Data
+from mtnas.space.parts import Part
 from mtnas.space.task import Task, on_all
 
 Sample = tuple[Any, dict[str, Any]]
@@ -191,6 +204,114 @@ def test_a_collate_function_is_used_for_every_split() -> None:
     for batches in (*sources, data.calibration_batches(), [data.example()]):
         for x, labels in batches:
             assert torch.equal(x[:, 0], 2.0 * labels["number"])
+
+
+# Loaders that choose ---------------------------------------------------------------------------------------------
+
+
+def test_a_sampler_of_some_samples_gives_only_those() -> None:
+    """Two loaders over one dataset, as it is often split."""
+    dataset, even, odd = Numbered(40), range(0, 40, 2), range(1, 40, 2)
+    one, two = (DataLoader(dataset, batch_size=4, sampler=SubsetRandomSampler(part)) for part in (even, odd))
+    data = Data(one, two, branch_fraction=0.3)
+    assert sorted(flat(data.train_batches(0)) + flat(data.branch_batches(0))) == list(even)
+    assert sorted(flat(data.valid_batches())) == list(odd)
+    sequence = BatchSampler(SubsetRandomSampler(even), 5, False)
+    batched = Data(DataLoader(dataset, batch_sampler=sequence), Numbered(4), branch=Numbered(4))
+    assert sorted(flat(batched.train_batches(0))) == list(even)
+
+
+@pytest.mark.parametrize("by_loader", [True, False])
+def test_weights_say_how_likely_samples_are_drawn(by_loader: bool) -> None:
+    weights = [8.0 if number % 10 == 0 else 1.0 if number % 2 else 0.0 for number in range(2000)]
+    dataset = Numbered(2000)
+    if by_loader:
+        sampler = WeightedRandomSampler(weights, len(weights))
+        data = Data(DataLoader(dataset, batch_size=50, sampler=sampler), Numbered(4))
+    else:
+        data = Data(dataset, Numbered(4), weights=weights, batch_size=50)
+    train, branch = (flat(batches) for batches in (data.train_batches(0), data.branch_batches(0)))
+    assert len(train) == 1600 and len(branch) == 400 and not set(train) & set(branch)
+    for drawn in (train, branch, flat(data.calibration_batches())):
+        assert all(number % 10 == 0 or number % 2 for number in drawn)
+        rare = sum(number % 10 == 0 for number in drawn) / len(drawn)
+        assert 8 / 13 - 0.12 < rare < 8 / 13 + 0.12  # 8 of 8 + 5
+    assert flat(data.train_batches(0)) == train != flat(data.train_batches(1))
+    parts = [flat(batch for batch in data.train_batches(0, Part(rank, 2)) if batch) for rank in (0, 1)]
+    assert sorted(parts[0] + parts[1]) == sorted(train)
+
+
+def test_weights_belong_to_what_the_data_is() -> None:
+    plain, one, other = (Data(Numbered(20), Numbered(4), weights=w) for w in (None, [1.0] * 20, [2.0] + [1.0] * 19))
+    prints = [data.fingerprint["train"] for data in (plain, one, other)]
+    assert len(set(prints)) == 3 and plain.fingerprint["valid"] == other.fingerprint["valid"]
+
+
+class Backwards(Sampler[int]):
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(19, -1, -1))
+
+
+class Pairs(Sampler[list[int]]):
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter([[0, 1], [2, 3]])
+
+
+@pytest.mark.parametrize(
+    ("how", "part"),
+    [
+        ({"sampler": Backwards()}, r"a sampler \(Backwards\) that would not be used.*Subset, or Data\(weights"),
+        ({"batch_sampler": Pairs()}, r"a batch sampler \(Pairs\) that would not be used"),
+        ({"sampler": RandomSampler(range(20), replacement=True)}, r"a sampler \(RandomSampler\)"),
+        ({"sampler": WeightedRandomSampler([1.0] * 20, 7)}, r"a sampler \(WeightedRandomSampler\)"),
+        ({"sampler": WeightedRandomSampler([1.0] * 7, 7)}, r"20 samples, but there are weights of shape \(7,\)"),
+    ],
+)
+def test_orders_that_would_be_lost_are_refused(how: dict[str, Any], part: str) -> None:
+    with pytest.raises(DataError, match=part):
+        Data(DataLoader(Numbered(20), **how), Numbered(4))
+
+
+def test_what_is_judged_is_read_once_each() -> None:
+    weighted = DataLoader(Numbered(8), sampler=WeightedRandomSampler([1.0] * 8, 8))
+    with pytest.raises(DataError, match="the loader of the valid data draws samples by weights"):
+        Data(Numbered(8), weighted)
+
+
+@pytest.mark.parametrize(
+    ("weights", "part"),
+    [
+        ([1.0] * 3, r"20 samples, but there are weights of shape \(3,\)"),
+        ([-1.0] + [1.0] * 19, "must be finite, not negative, and not all zero"),
+        ([math.nan] * 20, "must be finite"),
+        ([0.0] * 20, "not all zero"),
+    ],
+)
+def test_weights_that_are_none_are_refused(weights: list[float], part: str) -> None:
+    with pytest.raises(DataError, match=part):
+        Data(Numbered(20), Numbered(4), weights=weights)
+
+
+def test_weights_are_given_once_and_leave_something_for_each_split() -> None:
+    loader = DataLoader(Numbered(20), sampler=WeightedRandomSampler([1.0] * 20, 20))
+    with pytest.raises(DataError, match="has weights already"):
+        Data(loader, Numbered(4), weights=[1.0] * 20)
+    with pytest.raises(DataError, match="all samples that are kept for the branch split have a weight of zero"):
+        Data(Numbered(20), Numbered(4), weights=[1.0] + [0.0] * 19)
+    with pytest.raises(DataError, match="an unknown number of samples"):
+        Data(Stream(7), Numbered(4), branch=Numbered(4), weights=[1.0] * 7)
+
+
+def prepare(worker: int) -> None:
+    """Opens a file in every worker, say."""
+
+
+def test_a_loader_s_way_of_reading_is_kept() -> None:
+    how: dict[str, Any] = {"num_workers": 1, "worker_init_fn": prepare, "prefetch_factor": 5, "timeout": 60}
+    data = Data(DataLoader(Numbered(21), batch_size=4, drop_last=True, **how), Numbered(4), branch=Numbered(4))
+    batches = data.train_batches(0)
+    assert batches.worker_init_fn is prepare and batches.prefetch_factor == 5 and batches.timeout == 60
+    assert [len(batch) for batch in numbers(batches)] == [4] * 5
 
 
 # Streams ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,24 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import (
-    BatchSampler,
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    Subset,
-    default_collate,
-)
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
 from mtnas.errors import DataError
 from mtnas.space.parts import WHOLE, Part, PartOfBatches
 from mtnas.space.shapes import Input, batch_size
+from mtnas.space.split import Source, Split
 
 Batch = tuple[Input, Mapping[str, Tensor]]
 """A batch as data yields it: inputs, and a dict of one label tensor per key, the batch dimension first in all."""
-
-Source = Dataset[Any] | DataLoader[Any]
 
 _CHANGING = "changing"
 """Begins the digest of samples that differ each time they are read."""
@@ -44,9 +35,9 @@ class Data:
     x is a tensor or a dict of tensors. A label may be missing for a sample: NaN, or the task's ignore index.
 
     Args:
-        train: samples that train weights, or a DataLoader: then its dataset, collate function, batch size and workers
-            are used, and shuffling is ours, so that it follows the run's seed. A loader over an IterableDataset is
-            iterated as it is.
+        train: samples that train weights, or a DataLoader: all but its order is used, which follows the run's seed. A
+            SubsetRandomSampler says which samples there are, a WeightedRandomSampler how likely each is drawn; other
+            samplers are refused. A loader over an IterableDataset is iterated as it is.
         valid: samples that judge candidates during a search. Nothing is trained on them.
         test: samples for the final report of chosen networks. Nothing before that touches them.
         branch: samples that train the branch points. None: ``branch_fraction`` of ``train`` is kept apart for it.
@@ -62,6 +53,8 @@ class Data:
             left out.
         split_seed: seed of the split of ``train``; it belongs to the data, not to a run.
         preprocessing: what was done to raw inputs, in words: an exported network says that it wants this.
+        weights: how likely each sample of ``train`` is drawn, with replacement, as against rare classes; None: each
+            once in an epoch.
     """
 
     train: Source
@@ -77,7 +70,8 @@ class Data:
     channels_last: bool = False
     split_seed: int = 0
     preprocessing: str = ""
-    _splits: dict[str, Source] = field(init=False, repr=False, compare=False, default_factory=dict)
+    weights: Sequence[float] | Tensor | None = None
+    _splits: dict[str, Split] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.branch_fraction < 1:
@@ -86,31 +80,38 @@ class Data:
             if getattr(self, name) < 1:
                 raise DataError(f"{name} must be at least 1, but is {getattr(self, name)}")
         given = {"train": self.train, "valid": self.valid, "test": self.test, "branch": self.branch}
-        for name, source in given.items():
-            size = _size(source) if source is not None else None
-            if size == 0:
+        splits = {
+            name: Split.of(name, source, self.collate, self.workers)
+            for name, source in given.items()
+            if source is not None
+        }
+        for name, split in splits.items():
+            if split.size == 0:
                 raise DataError(f"the {name} data is empty; give it at least one sample")
+            if split.weights is not None and name in ("valid", "test"):
+                raise DataError(
+                    f"the loader of the {name} data draws samples by weights, but what is judged is read once each;"
+                    " give the dataset"
+                )
+        if self.weights is not None:
+            splits["train"] = splits["train"].weighted(self.weights)
         if self.branch is None:
-            given["train"], given["branch"] = self._split_train()
-        self._splits.update({name: source for name, source in given.items() if source is not None})
+            splits["train"], splits["branch"] = self._split_train(splits["train"])
+        self._splits.update(splits)
 
-    def _split_train(self) -> tuple[Source, Source]:
-        dataset = _dataset(self.train)
-        if isinstance(dataset, IterableDataset):
+    def _split_train(self, train: Split) -> tuple[Split, Split]:
+        if train.size is None:
             raise DataError(
                 "train is iterable-style data that cannot be split; give the branch points their own as branch="
             )
-        size = len(dataset)  # type: ignore[arg-type]
-        held = round(size * self.branch_fraction)
-        if held < 1 or held >= size:
+        held = round(train.size * self.branch_fraction)
+        if held < 1 or held >= train.size:
             raise DataError(
-                f"train has {size} samples, too few to keep {self.branch_fraction:.0%} apart for the branch points;"
-                " give more, or give branch= on its own"
+                f"train has {train.size} samples, too few to keep {self.branch_fraction:.0%} apart for the branch"
+                " points; give more, or give branch= on its own"
             )
-        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.split_seed)).tolist()
-        parts = sorted(order[held:]), sorted(order[:held])
-        one, two = (_with_dataset(self.train, Subset(dataset, part)) for part in parts)
-        return one, two
+        order = torch.randperm(train.size, generator=torch.Generator().manual_seed(self.split_seed)).tolist()
+        return train.part("train", sorted(order[held:])), train.part("branch", sorted(order[:held]))
 
     # Batches ---------------------------------------------------------------------------------------------------
 
@@ -171,39 +172,27 @@ class Data:
             return _checked(batch)
         raise DataError("the valid data is empty; give it at least one sample")
 
-    def _loader(self, split: str, size: int, seed: int | None, part: Part = WHOLE) -> DataLoader[Batch]:
-        source = self._splits[split]
-        dataset = _dataset(source)
-        if isinstance(dataset, IterableDataset):
+    def _loader(self, name: str, size: int, seed: int | None, part: Part = WHOLE) -> DataLoader[Batch]:
+        split = self._splits[name]
+        samples = split.size
+        if samples is None:
             if part != WHOLE:
                 raise DataError(
-                    f"the {split} data is iterable-style, which cannot be dealt out to {part.count} processes; give a"
+                    f"the {name} data is iterable-style, which cannot be dealt out to {part.count} processes; give a"
                     " dataset with a length, or train in one process"
                 )
-            return source if isinstance(source, DataLoader) else DataLoader(dataset, size, collate_fn=self.collate)
-        loader = source if isinstance(source, DataLoader) else None
-        if loader is not None and seed is not None and loader.batch_size:
-            size = min(loader.batch_size, len(dataset))  # type: ignore[arg-type]
-        samples = len(dataset)  # type: ignore[arg-type]
-        drop_last = seed is not None and samples > size and samples % size == 1
+            return DataLoader(split.dataset, size, collate_fn=self.collate) if split.loader is None else split.loader
+        if seed is not None and split.batch_size:
+            size = min(split.batch_size, samples)
+        drop_last = seed is not None and samples > size and (split.drop_last or samples % size == 1)
         generator = None if seed is None else torch.Generator().manual_seed(seed)
-        workers = loader.num_workers if loader is not None else self.workers
-        collate = _Collate(self._collate(source), self.channels_last)
+        how = {**split.reading, "generator": generator, "collate_fn": _Collate(split.collate, self.channels_last)}
+        order = None if generator is None else split.order(generator)
         if part != WHOLE:
-            order = BatchSampler(RandomSampler(range(samples), generator=generator), size, drop_last)
-            parts = PartOfBatches(order, part)
-            return DataLoader(
-                dataset, batch_sampler=parts, generator=generator, num_workers=workers, collate_fn=collate
-            )
-        return DataLoader(
-            dataset,
-            batch_size=size,
-            shuffle=seed is not None,
-            generator=generator,
-            drop_last=drop_last,
-            num_workers=workers,
-            collate_fn=collate,
-        )
+            assert order is not None
+            parts = PartOfBatches(BatchSampler(order, size, drop_last), part)
+            return DataLoader(split.dataset, batch_sampler=parts, **how)
+        return DataLoader(split.dataset, batch_size=size, sampler=order, drop_last=drop_last, **how)
 
     # Identity --------------------------------------------------------------------------------------------------
 
@@ -216,36 +205,37 @@ class Data:
         samples that change all the same, by generators of their own, only what does not change is told, the labels
         or at least shapes.
         """
-        return {name: self._digest(source) for name, source in sorted(self._splits.items())}
+        return {name: _digest(split) for name, split in sorted(self._splits.items())}
 
     @property
     def changing(self) -> tuple[str, ...]:
         """Splits whose samples are others each time that they are read, by chance that nothing here can fix."""
         return tuple(name for name, digest in self.fingerprint.items() if f":{_CHANGING} " in digest)
 
-    def _digest(self, source: Source) -> str:
-        dataset = _dataset(source)
-        size = "iterable" if isinstance(dataset, IterableDataset) else str(len(dataset))  # type: ignore[arg-type]
-        first, again = (self._looked_at(source, dataset) for _ in range(2))
-        if first["all"] == again["all"]:
-            return f"{size}:{first['all']}"
-        known = "labels" if first["labels"] == again["labels"] else "shapes"
-        return f"{size}:{_CHANGING} {known} {first[known]}"
 
-    def _looked_at(self, source: Source, dataset: Any, most: int = 64) -> dict[str, str]:
-        """Digests of some samples: of all that they are, of their labels and the shapes of all else, and of shapes."""
-        digests, collate = {name: hashlib.sha256() for name in ("all", "labels", "shapes")}, self._collate(source)
-        with _fixed_chance():
-            for sample in _spread(dataset, most):
-                batch = collate([sample])
-                _feed(digests["all"], batch)
-                _feed(digests["shapes"], _shapes(batch))
-                _feed(digests["labels"], (_shapes(batch), batch[1]))
-        return {name: digest.hexdigest()[:16] for name, digest in digests.items()}
+def _digest(split: Split) -> str:
+    size = "iterable" if split.size is None else str(split.size)
+    first, again = (_looked_at(split) for _ in range(2))
+    weights = hashlib.sha256()
+    if split.weights is not None:
+        _feed(weights, split.weights)
+        size += f":weights {weights.hexdigest()[:16]}"
+    if first["all"] == again["all"]:
+        return f"{size}:{first['all']}"
+    known = "labels" if first["labels"] == again["labels"] else "shapes"
+    return f"{size}:{_CHANGING} {known} {first[known]}"
 
-    def _collate(self, source: Source) -> Callable[[list[Any]], Any]:
-        given = source.collate_fn if isinstance(source, DataLoader) else self.collate
-        return given or default_collate
+
+def _looked_at(split: Split, most: int = 64) -> dict[str, str]:
+    """Digests of some samples: of all that they are, of their labels and the shapes of all else, and of shapes."""
+    digests = {name: hashlib.sha256() for name in ("all", "labels", "shapes")}
+    with _fixed_chance():
+        for sample in _spread(split.dataset, most):
+            batch = split.collate([sample])
+            _feed(digests["all"], batch)
+            _feed(digests["shapes"], _shapes(batch))
+            _feed(digests["labels"], (_shapes(batch), batch[1]))
+    return {name: digest.hexdigest()[:16] for name, digest in digests.items()}
 
 
 @dataclass(frozen=True)
@@ -276,24 +266,6 @@ class _Collate:
 def _laid_out(x: Any) -> Any:
     is_image = isinstance(x, Tensor) and x.dim() == 4
     return x.to(memory_format=torch.channels_last) if is_image else x
-
-
-def _dataset(source: Source) -> Dataset[Any]:
-    return source.dataset if isinstance(source, DataLoader) else source
-
-
-def _size(source: Source) -> int | None:
-    dataset = _dataset(source)
-    return None if isinstance(dataset, IterableDataset) else len(dataset)  # type: ignore[arg-type]
-
-
-def _with_dataset(source: Source, dataset: Dataset[Any]) -> Source:
-    """The same kind of source over another dataset."""
-    if not isinstance(source, DataLoader):
-        return dataset
-    return DataLoader(
-        dataset, batch_size=source.batch_size, num_workers=source.num_workers, collate_fn=source.collate_fn
-    )
 
 
 def _checked(batch: Any) -> Batch:

@@ -1,0 +1,144 @@
+"""One split of the data: its samples, how likely each is drawn, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
+
+from mtnas.errors import DataError
+
+Source = Dataset[Any] | DataLoader[Any]
+
+_READING = ("num_workers", "pin_memory", "worker_init_fn", "prefetch_factor", "timeout", "multiprocessing_context")
+"""What a DataLoader says of reading, by the names of its arguments and attributes."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples of one split. All but their order comes from what the user gave.
+
+    Attributes:
+        name: of the split.
+        dataset: the samples.
+        loader: what was given, if that was a loader.
+        collate: joins samples into a batch.
+        weights: how likely each sample is drawn, (samples,); None: each once in an epoch.
+        reading: arguments of a DataLoader that reads them.
+    """
+
+    name: str
+    dataset: Dataset[Any]
+    loader: DataLoader[Any] | None
+    collate: Callable[[list[Any]], Any]
+    weights: Tensor | None = None
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, source: Source, collate: Callable[[list[Any]], Any] | None, workers: int) -> Split:
+        """Args: what the user gave for a split; of a dataset, what joins samples and the processes that read them.
+
+        Raises:
+            DataError: for an order of a loader's own, which would be lost.
+        """
+        if not isinstance(source, DataLoader):
+            return cls(name, source, None, collate or default_collate, None, {"num_workers": workers})
+        reading = {argument: getattr(source, argument) for argument in _READING}
+        found = cls(name, source.dataset, source, source.collate_fn, None, reading)
+        return found if found.iterable else found._drawn_by(_sampler(name, source))
+
+    @property
+    def iterable(self) -> bool:
+        """Whether it is iterated as it is."""
+        return isinstance(self.dataset, IterableDataset)
+
+    @property
+    def size(self) -> int | None:
+        """Number of samples; None if nobody knows."""
+        return None if self.iterable else len(self.dataset)  # type: ignore[arg-type]
+
+    @property
+    def batch_size(self) -> int | None:
+        """That of the loader."""
+        return None if self.loader is None else self.loader.batch_size
+
+    @property
+    def drop_last(self) -> bool:
+        """Whether the loader leaves out a last batch of fewer samples."""
+        return self.loader is not None and self.loader.drop_last
+
+    def weighted(self, weights: Sequence[float] | Tensor) -> Split:
+        """The same with samples drawn by weights.
+
+        Raises:
+            DataError: if there are not as many weights as samples, or they are no weights.
+        """
+        if self.weights is not None:
+            raise DataError(f"the {self.name} data has weights already, those of its loader's sampler; give them once")
+        found = torch.as_tensor(weights, dtype=torch.float64)
+        if found.shape != (self.size,):
+            raise DataError(
+                f"the {self.name} data has {self.size or 'an unknown number of'} samples, but there are weights of"
+                f" shape {tuple(found.shape)}; give one for each sample"
+            )
+        if not (bool(found.isfinite().all()) and bool((found >= 0).all()) and bool(found.sum() > 0)):
+            raise DataError(f"weights of the {self.name} data must be finite, not negative, and not all zero")
+        return replace(self, weights=found)
+
+    def part(self, name: str, numbers: Sequence[int]) -> Split:
+        """Some of its samples as a split of that name."""
+        weights = None if self.weights is None else self.weights[list(numbers)]
+        if weights is not None and not bool(weights.sum() > 0):
+            raise DataError(
+                f"all samples that are kept for the {name} split have a weight of zero; give branch= yourself"
+            )
+        return replace(self, name=name, dataset=Subset(self.dataset, numbers), weights=weights)
+
+    def order(self, generator: torch.Generator) -> Sampler[int]:
+        """A shuffled order, or draws by the weights."""
+        if self.weights is None:
+            return RandomSampler(self.dataset, generator=generator)  # type: ignore[arg-type]
+        return WeightedRandomSampler(self.weights, len(self.weights), generator=generator)  # type: ignore[arg-type]
+
+    def _drawn_by(self, sampler: Any) -> Split:
+        """With the samples, and the weights, that a loader's sampler gives."""
+        if type(sampler) is SequentialSampler or (type(sampler) is RandomSampler and not sampler.replacement):
+            return self
+        if type(sampler) is SubsetRandomSampler:
+            return replace(self, dataset=Subset(self.dataset, [int(number) for number in sampler.indices]))
+        weighted = type(sampler) is WeightedRandomSampler and sampler.replacement
+        if weighted and sampler.num_samples == len(sampler.weights):
+            return self.weighted(sampler.weights)
+        raise DataError(
+            f"the loader of the {self.name} data has a sampler ({type(sampler).__name__}) that would not be used, for"
+            " the order is that of the run's seed; give the samples as a Subset, or Data(weights=...)"
+        )
+
+
+def _sampler(name: str, loader: DataLoader[Any]) -> Any:
+    """What decides about a loader's order."""
+    batches = loader.batch_sampler
+    if batches is None:
+        return loader.sampler
+    if type(batches) is BatchSampler:
+        return batches.sampler
+    raise DataError(
+        f"the loader of the {name} data has a batch sampler ({type(batches).__name__}) that would not be used, for the"
+        " order is that of the run's seed; give its dataset and collate function"
+    )
