@@ -176,6 +176,50 @@ def test_changing_what_is_its_own_is_fine(tmp_path: Path) -> None:
     train(space, toy_space.data(None), Run(tmp_path / "run"), TrainingSettings(epochs=1), show_progress=False)
 
 
+@pytest.mark.parametrize("part", ["stem", "option", "head"])
+def test_a_factory_that_hands_out_one_module_is_named(part: str, tmp_path: Path) -> None:
+    """Its copies would train the same weights."""
+    module = nn.Sequential(nn.Linear(12, 12), nn.BatchNorm1d(12))
+    base = toy_space.space
+    changed = {
+        "stem": lambda: replace(base, stem=lambda shape: module),
+        "option": lambda: replace(base, blocks=[Block("new", {"one": lambda shape: module}), *base.blocks]),
+        "head": lambda: replace(base, tasks=[replace(base.tasks[0], head=lambda shape: trained_head), *base.tasks[1:]]),
+    }
+    trained_head = base.tasks[0].head(base.dry_run(toy_space.data(None).example()[0]).shapes[-1][0])
+    where = {"stem": "the stem", "option": "block 'new', option 'one'", "head": f"task '{base.tasks[0].name}'"}
+    not_trained(SpaceError, tmp_path, where[part], "the same weights each time", "deepcopy", space=changed[part]())
+
+
+def test_two_options_with_weights_in_common_are_named(tmp_path: Path) -> None:
+    first = nn.Linear(12, 12)
+    made = iter(
+        [nn.Sequential(first), nn.Sequential(nn.Linear(12, 12)), nn.Sequential(first, nn.ReLU()), nn.Linear(12, 12)]
+    )
+    block = Block("new", {"one": lambda shape: next(made), "other": lambda shape: next(made)})
+    space = replace(toy_space.space, blocks=[block, *toy_space.space.blocks])
+    not_trained(SpaceError, tmp_path, "'other' has weights in common with block 'new', option 'one'", space=space)
+
+
+def test_frozen_weights_and_constants_may_be_shared(tmp_path: Path) -> None:
+    frozen = nn.Linear(12, 12).requires_grad_(False)
+    constant = torch.ones(12)
+
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("by", constant)
+            self.own = nn.Linear(12, 12)
+
+        def forward(self, x: Tensor) -> Tensor:
+            shifted: Tensor = self.own(x) + self.by
+            return shifted
+
+    block = Block("new", {"frozen": lambda shape: frozen, "shifted": lambda shape: Shifted()})
+    space = replace(toy_space.space, blocks=[block, *toy_space.space.blocks])
+    train(space, toy_space.data(None), Run(tmp_path / "run"), TrainingSettings(epochs=1), show_progress=False)
+
+
 def test_a_head_that_changes_its_input_is_named(tmp_path: Path) -> None:
     task = regression("total", head=lambda shape: nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 1), nn.Flatten(0)))
     space = replace(toy_space.space, tasks=[*toy_space.space.tasks[:2], task])

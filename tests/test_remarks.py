@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Subset, SubsetRandomSampler
 from toy_runs import TOY_FILE, call
 
 from mtnas.cli.checking import remarks_on_steps
@@ -40,7 +41,8 @@ class Table(Dataset[tuple[Tensor, dict[str, Tensor]]]):
 
 
 def told(table: Table, space: SearchSpace = SPACE) -> list[str]:
-    data = Data(train=table, valid=table, test=table)
+    apart = [copy.copy(table) for _ in range(3)]
+    data = Data(*apart)
     return remarks(space, data, check(space, data))
 
 
@@ -92,3 +94,19 @@ def test_a_short_training_is_remarked_on() -> None:
     told = call("check", TOY_FILE).out
     assert told.count("note:") == 1 and "note: the training has 12 steps in all" in told
     assert remarks_on_steps(10, 50) == remarks_on_steps(10, None) == [] != remarks_on_steps(10, 49)
+
+
+def test_splits_that_overlap_are_named() -> None:
+    table = Table(numbers(1, 1))
+    first, last = Subset(table, range(120)), Subset(Subset(table, range(50, 200)), range(49, 150))
+    data = Data(first, last, branch=copy.copy(table))
+    (text,) = remarks(SPACE, data, check(SPACE, data))
+    assert text.startswith("train and valid have 21 samples in common")  # 99 to 119
+    whole = Data(first, copy.copy(table), test=table)
+    told = remarks(SPACE, whole, check(SPACE, whole))
+    assert [text.split(":")[0] for text in told] == [
+        "train and test have 96 samples in common",
+        "test and branch have 24 samples in common",
+    ]
+    loaders = [DataLoader(table, sampler=SubsetRandomSampler(part)) for part in (range(100), range(99, 200))]
+    assert Data(*loaders, branch=copy.copy(table)).overlaps == {("train", "valid"): 1}

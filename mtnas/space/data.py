@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,13 @@ class Data:
     def changing(self) -> tuple[str, ...]:
         """Splits whose samples are others each time that they are read, by chance that nothing here can fix."""
         return tuple(name for name, digest in self.fingerprint.items() if f":{_CHANGING} " in digest)
+
+    @cached_property
+    def overlaps(self) -> dict[tuple[str, str], int]:
+        """Samples that two splits have in common, by their names, as far as both are parts of one dataset."""
+        pairs = combinations(self._splits.values(), 2)
+        found = {(one.name, other.name): one.in_common(other) for one, other in pairs}
+        return {names: count for names, count in found.items() if count}
 
 
 def _digest(split: Split) -> str:

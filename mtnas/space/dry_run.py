@@ -5,8 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from mtnas.space.counting import count_macs, count_params
 from mtnas.space.elastic.contract import check_pair
 from mtnas.space.elastic.options import Family
 from mtnas.space.elastic.slicing import check_slices
+from mtnas.space.own_weights import OwnWeights
 from mtnas.space.shapes import Input, InputShape, Shape, head_of, input_shape, on_tensors, tensors_of
 from mtnas.space.task import Task
 from mtnas.space.threads import cpu_threads
@@ -56,8 +56,8 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2, *, sharing: bool 
     Args:
         x: a batch of at least one sample.
         batch_size: samples per training step: batch norm cannot train on single ones.
-        sharing: whether it is seen, too, that options can share the weights of the largest of their family, which takes
-            most of the time and is of no matter to who only wants the costs.
+        sharing: whether it is seen, too, that options can share the weights of the largest of their family, and that
+            nothing else shares any, which takes most of the time and is of no matter to who only wants the costs.
 
     Raises:
         SpaceError: naming the block, the option and both shapes.
@@ -65,16 +65,17 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2, *, sharing: bool 
     # Single samples are so little work that a second thread only waits, for long where others want the cores.
     with torch.random.fork_rng(devices=[]), cpu_threads(1):
         one, samples = head_of(x, 1), min(batch_size, 2)
-        stem = space.make_stem(input_shape(one))
+        made = _Made(sharing)
+        stem = made("the stem", space.make_stem, input_shape(one))
         entering, stem_costs = _try("the stem", stem, one, samples)
         values = [entering]
         shapes, tried = [_shapes(values)], []
         for block in space.blocks:
-            found = _try_block(block, values, samples, sharing)
+            found = _try_block(block, values, samples, made)
             tried.append(found)
             values = found.leaving
             shapes.append(_shapes(values))
-        heads = [_try_head(task, values, samples) for task in space.tasks]
+        heads = [_try_head(task, values, samples, made) for task in space.tasks]
     table = CostTable(
         stem_costs,
         tuple(block.costs for block in tried),
@@ -101,7 +102,7 @@ class _Head:
     output: Shape
 
 
-def _try_block(block: Block, values: list[Input], samples: int, check_sharing: bool) -> _Block:
+def _try_block(block: Block, values: list[Input], samples: int, made: _Made) -> _Block:
     modules: dict[tuple[int, int], nn.Module] = {}
     leaving: list[Input] = []
     costs, leads_to = [], []
@@ -109,7 +110,7 @@ def _try_block(block: Block, values: list[Input], samples: int, check_sharing: b
         shape, results = input_shape(value), {}
         for index, option in enumerate(block.options):
             where = f"block '{block.name}', option '{option}'"
-            module = _make(where, partial(block.options[option], shape), shape)
+            module = made(where, block.options[option], shape)
             modules[index, number] = module
             results[option] = _try(where, module, value, samples)
         given = {option: input_shape(output) for option, (output, _) in results.items()}
@@ -125,7 +126,7 @@ def _try_block(block: Block, values: list[Input], samples: int, check_sharing: b
         sharing = [i for i, other in enumerate(names) if i == index or (family and block.family(other) is family)]
         members = {key: module for key, module in modules.items() if key[0] in sharing}
         largest.append(max(members, key=lambda key: count_params(modules[key])))
-        if not check_sharing:
+        if not made.sharing:
             continue
         for number, shape in enumerate(entering):
             where = f"block '{block.name}', option '{name}', entered by {shape},"
@@ -175,13 +176,13 @@ def _same_but_width(one: InputShape, other: InputShape) -> bool:
     return one[1:] == other[1:] and len(one) == len(other)
 
 
-def _try_head(task: Task, values: list[Input], samples: int) -> _Head:
+def _try_head(task: Task, values: list[Input], samples: int, made: _Made) -> _Head:
     where = f"the head of task '{task.name}'"
-    made, costs, outputs = [], [], []
+    modules, costs, outputs = [], [], []
     for value in values:
         shape = input_shape(value)
-        made.append(_make(where, partial(task.head, shape), shape))
-        output, cost = _try(where, made[-1], value, samples)
+        modules.append(made(where, task.head, shape))
+        output, cost = _try(where, modules[-1], value, samples)
         if not isinstance(output, Tensor):
             raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
         costs.append(cost)
@@ -190,9 +191,9 @@ def _try_head(task: Task, values: list[Input], samples: int) -> _Head:
         raise SpaceError(
             f"{where} gives {outputs[0]} for one width and {outputs[-1]} for another; give one shape for all"
         )
-    largest = max(range(len(made)), key=lambda number: count_params(made[number]))
-    for value, head in zip(values, made, strict=True):
-        check_slices(f"{where}, entered by {input_shape(value)},", made[largest], head)
+    largest = max(range(len(modules)), key=lambda number: count_params(modules[number]))
+    for value, head in zip(values, modules, strict=True):
+        check_slices(f"{where}, entered by {input_shape(value)},", modules[largest], head)
     return _Head(tuple(costs), largest, outputs[0])
 
 
@@ -200,9 +201,26 @@ def _shapes(values: Sequence[Input]) -> tuple[InputShape, ...]:
     return tuple(input_shape(value) for value in values)
 
 
-def _make(where: str, factory: Callable[[], nn.Module], shape: InputShape) -> nn.Module:
+class _Made:
+    """Makes the modules of a space.
+
+    Args:
+        sharing: whether to see that they share no weights.
+    """
+
+    def __init__(self, sharing: bool) -> None:
+        self.sharing, self._weights = sharing, OwnWeights()
+
+    def __call__(self, where: str, factory: Callable[[Any], nn.Module], shape: InputShape) -> nn.Module:
+        module = _make(where, factory, shape)
+        if self.sharing:
+            self._weights.add(where, module, _make(where, factory, shape))
+        return module
+
+
+def _make(where: str, factory: Callable[[Any], nn.Module], shape: InputShape) -> nn.Module:
     try:
-        module = factory()
+        module = factory(shape)
     except Exception as error:
         raise SpaceError(
             f"{where} cannot be made for an input of shape {shape}: {_reason(error)}{_of_dicts(shape)}"

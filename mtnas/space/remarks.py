@@ -1,4 +1,4 @@
-"""What fits, but will train badly, as inputs and labels that nobody brought to a common scale, or not repeat."""
+"""What fits, but will train badly, not repeat or mislead, as inputs and labels without a common scale."""
 
 from __future__ import annotations
 
@@ -47,7 +47,15 @@ def remarks(
             loss = task.loss_on(torch.zeros(len(label), *shape), label)
         if loss is not None and math.isfinite(value := task.weight * float(loss)):
             losses[task.name] = value
-    return [*told, *_on_losses(losses, largest_ratio), *_on_chance(data.changing)]
+    return [*told, *_on_losses(losses, largest_ratio), *_on_chance(data.changing), *_on_overlaps(data.overlaps)]
+
+
+def _on_overlaps(overlaps: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    for (one, other), count in overlaps.items():
+        yield (
+            f"{one} and {other} have {count:,} sample{'s' * (count > 1)} in common: what is told of one is not told by"
+            " samples that the other has not seen; give each samples of its own"
+        )
 
 
 def _on_chance(changing: Sequence[str]) -> Iterator[str]:

@@ -110,6 +110,14 @@ class Split:
             )
         return replace(self, name=name, dataset=Subset(self.dataset, numbers), weights=weights)
 
+    def in_common(self, other: Split) -> int:
+        """How many samples of the other split are samples of this one, as far as both are parts of one dataset."""
+        (one, numbers), (two, others) = _root(self.dataset), _root(other.dataset)
+        if one is not two or self.iterable:
+            return 0
+        every = range(len(one))
+        return len(set(every if numbers is None else numbers) & set(every if others is None else others))
+
     def order(self, generator: torch.Generator) -> Sampler[int]:
         """A shuffled order, or draws by the weights."""
         if self.weights is None:
@@ -129,6 +137,14 @@ class Split:
             f"the loader of the {self.name} data has a sampler ({type(sampler).__name__}) that would not be used, for"
             " the order is that of the run's seed; give the samples as a Subset, or Data(weights=...)"
         )
+
+
+def _root(dataset: Any) -> tuple[Any, list[int] | None]:
+    """The dataset that a part is of, and the numbers of its samples there; None: all."""
+    if type(dataset) is not Subset:
+        return dataset, None
+    root, numbers = _root(dataset.dataset)
+    return root, [int(number) if numbers is None else numbers[number] for number in dataset.indices]
 
 
 def _sampler(name: str, loader: DataLoader[Any]) -> Any:
