@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import toy_space
@@ -21,7 +22,7 @@ from toy_space import plain
 
 from mtnas.errors import DataError, MtnasError, RunError, SearchError, SpaceError, TrainingError, unknown_name
 from mtnas.runs import Run, load_checkpoint
-from mtnas.searching import SearchSettings, read_results
+from mtnas.searching import SearchSettings, read_results, search
 from mtnas.space.block import Block
 from mtnas.space.data import Data
 from mtnas.space.file import load_space_file
@@ -218,6 +219,56 @@ def test_frozen_weights_and_constants_may_be_shared(tmp_path: Path) -> None:
     block = Block("new", {"frozen": lambda shape: frozen, "shifted": lambda shape: Shifted()})
     space = replace(toy_space.space, blocks=[block, *toy_space.space.blocks])
     train(space, toy_space.data(None), Run(tmp_path / "run"), TrainingSettings(epochs=1), show_progress=False)
+
+
+class Auxiliary(nn.Module):
+    """Gives something else in training, as networks with auxiliary heads do."""
+
+    def __init__(self, width: int, more: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.own, self.more = nn.Linear(width, width), more
+
+    def forward(self, x: Tensor) -> object:
+        y = self.own(x)
+        return self.more(y) if self.training else y
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (lambda y: (y, y), "in training, must return a tensor, or a dict of tensors, but returned a tuple"),
+        (lambda y: y[:, :3], "returns (3,) in training, but (12,) else"),
+    ],
+)
+def test_what_gives_something_else_in_training_is_named(
+    more: Callable[[Tensor], object], part: str, tmp_path: Path
+) -> None:
+    block = Block("new", {"one": lambda shape: Auxiliary(shape[0], more)})
+    space = replace(toy_space.space, blocks=[block, *toy_space.space.blocks])
+    not_trained(SpaceError, tmp_path, "block 'new', option 'one'", part, space=space)
+
+
+def test_errors_may_be_counted_by_numpy_and_be_numbers_of_it(tmp_path: Path) -> None:
+    """An error is computed without gradients, and so it is when it is tried."""
+
+    class Spread(ErrorMeter):
+        def __init__(self) -> None:
+            self.off: list[Any] = []
+
+        def update(self, output: Tensor, label: Tensor) -> None:
+            self.off.append((output - label).numpy() ** 2)
+
+        def compute(self) -> float:
+            found: float = np.float32(np.sqrt(np.concatenate(self.off).mean()))
+            return found
+
+    meters = {"numpy": Spread, "torch": on_all(lambda output, label: (output - label).square().mean())}
+    for name, meter in meters.items():
+        tasks = [replace(task, error=meter) if task.name == "total" else task for task in toy_space.space.tasks]
+        space, data, run = replace(toy_space.space, tasks=tasks), toy_space.data(None), Run(tmp_path / name)
+        supernet = train(space, data, run, toy_space.training, show_progress=False)
+        found = search(space, data, run, toy_space.searching, supernet=supernet, show_progress=False)
+        assert all(type(row.costs["error/total"]) is float for row in found.rows)
 
 
 def test_a_head_that_changes_its_input_is_named(tmp_path: Path) -> None:

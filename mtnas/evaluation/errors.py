@@ -36,7 +36,7 @@ class _Judge:
             raise DataError(
                 f"task '{self.task.name}' has no labelled sample in the data that judges it; give it at least one"
             )
-        return self.meter.compute()
+        return float(self.meter.compute())  # numbers of numpy and torch are numbers, too
 
 
 def judge(task: Task, batches: Iterable[tuple[Tensor, Mapping[str, Tensor]]]) -> float:

@@ -46,7 +46,7 @@ def _check_task(task: Task, shape: tuple[int, ...], batch: Batch) -> None:
             loss = task.loss_on(output, label)
         if bool(labelled.any()):
             meter = task.error()
-            meter.update(output[labelled], label[labelled])
+            meter.update(output.detach()[labelled], label[labelled])  # as in judging: without gradients
     except Exception as error:
         reason = traceback.format_exception_only(error)[-1].strip()
         raise DataError(f"{what} do not fit its loss or error: {reason}") from error

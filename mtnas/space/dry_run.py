@@ -184,7 +184,10 @@ def _try_head(task: Task, values: list[Input], samples: int, made: _Made) -> _He
         modules.append(made(where, task.head, shape))
         output, cost = _try(where, modules[-1], value, samples)
         if not isinstance(output, Tensor):
-            raise SpaceError(f"{where} must return a tensor, but returned a {type(output).__name__}")
+            raise SpaceError(
+                f"{where} must return a tensor, but returned a {type(output).__name__}; put several outputs into one,"
+                " by torch.cat, and let loss and error take them apart"
+            )
         costs.append(cost)
         outputs.append(tuple(output.shape[1:]))
     if len(set(outputs)) > 1:
@@ -250,8 +253,13 @@ def _try(where: str, module: nn.Module, x: Input, training_samples: int) -> tupl
             f" make it for the shape that its factory is given, {shape}"
         )
     try:
-        _run_untouched(where, module.train(), _repeated(x, training_samples))
+        trained = _run_untouched(where, module.train(), _repeated(x, training_samples))
+        trained = _checked(f"{where}, in training,", trained)
         output = _checked(where, _run_untouched(where, module.eval(), x))
+        if input_shape(trained) != input_shape(output):
+            raise SpaceError(
+                f"{where} returns {input_shape(trained)} in training, but {input_shape(output)} else; return the same"
+            )
         return output, (count_params(module), count_macs(module, x))
     except SpaceError:
         raise
