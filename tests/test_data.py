@@ -306,6 +306,13 @@ def prepare(worker: int) -> None:
     """Opens a file in every worker, say."""
 
 
+def test_a_loader_s_batch_size_is_that_of_judging_unless_it_is_torch_s_default() -> None:
+    """Who reads large images by eights has no memory for more."""
+    eights, ones = (Data(Numbered(20), DataLoader(Numbered(20), **how)) for how in ({"batch_size": 8}, {}))
+    assert [len(batch) for batch in numbers(eights.valid_batches())] == [8, 8, 4]
+    assert [len(batch) for batch in numbers(ones.valid_batches())] == [20]
+
+
 def test_a_loader_s_way_of_reading_is_kept() -> None:
     how: dict[str, Any] = {"num_workers": 1, "worker_init_fn": prepare, "prefetch_factor": 5, "timeout": 60}
     data = Data(DataLoader(Numbered(21), batch_size=4, drop_last=True, **how), Numbered(4), branch=Numbered(4))

@@ -44,7 +44,8 @@ class Data:
         branch: samples that train the branch points. None: ``branch_fraction`` of ``train`` is kept apart for it.
         branch_fraction: share of ``train`` kept for the branch points.
         batch_size: samples per training step (and per step of the branch points).
-        eval_batch_size: samples per batch of evaluation and calibration.
+        eval_batch_size: samples per batch of evaluation and calibration; where a split is a DataLoader, its batch size
+            counts, as it does for ``batch_size``, but for one of 1.
         calibration_samples: training samples that recalibrate a network's batch-norm statistics before it is judged.
         workers: processes that load data; 0 loads in this one.
         collate: joins samples into a batch; None: torch's default.
@@ -183,8 +184,11 @@ class Data:
                     " dataset with a length, or train in one process"
                 )
             return DataLoader(split.dataset, size, collate_fn=self.collate) if split.loader is None else split.loader
-        if seed is not None and split.batch_size:
-            size = min(split.batch_size, samples)
+        given = split.batch_size
+        if given is not None and (
+            seed is not None or given > 1
+        ):  # 1 is torch's default, and would take long to judge by
+            size = min(given, samples)
         drop_last = seed is not None and samples > size and (split.drop_last or samples % size == 1)
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         how = {**split.reading, "generator": generator, "collate_fn": _Collate(split.collate, self.channels_last)}
