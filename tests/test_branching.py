@@ -528,7 +528,7 @@ def test_maps_and_tokens_become_rows_of_few_places() -> None:
 
 def test_series_and_videos_become_rows_of_few_places() -> None:
     assert as_rows(torch.randn(2, 5, 100), 3, series=True).shape == (2, 5 * 9)
-    assert as_rows(torch.randn(2, 5, 4), 3, series=True).shape == (2, 5 * 4)
+    assert as_rows(torch.randn(2, 5, 4), 3, series=True).shape == (2, 5 * 9)  # a batch of short ones beside others
     assert as_rows(torch.randn(2, 4, 2, 9, 9), 3).shape == (2, 4 * 2 * 3 * 3)
     assert as_rows(torch.randn(2, 4, 5, 6, 3, 4), 3).shape == (2, 4 * 27)
     channels = as_rows(torch.arange(2.0).view(1, 2, 1).expand(1, 2, 50), 2, series=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtnas.errors import SpaceError
-from mtnas.space.heads import linear_head, pixel_head
+from mtnas.space.heads import linear_head, pixel_head, step_head
 from mtnas.space.meters import LogLossError, RootMeanSquaredError
 from mtnas.space.task import Task
 from mtnas.space.task_types import (
@@ -22,6 +22,8 @@ from mtnas.space.task_types import (
     pixel_classification,
     pixel_regression,
     regression,
+    step_classification,
+    step_regression,
 )
 
 SHAPE = (4, 6, 6)
@@ -37,13 +39,15 @@ NUMBERS = regression("numbers", 2)
 PIXEL_CLASSES = pixel_classification("pixel_classes", 3, missing=255)
 DEPTH = pixel_regression("depth")
 DEPTH_ZERO = pixel_regression("depth_zero", missing=0.0)
+TAGS = step_classification("tags", 3, missing=-1)
+FORECAST = step_regression("forecast", 2, head=step_head(2, tokens=True))
 
 N = 6
 
 
 def label_of(task: Task, g: torch.Generator) -> Tensor:
     """A label without missing entries."""
-    floats = {NUMBER: (N,), NUMBERS: (N, 2), DEPTH: (N, 1, 6, 6), DEPTH_ZERO: (N, 1, 6, 6)}
+    floats = {NUMBER: (N,), NUMBERS: (N, 2), DEPTH: (N, 1, 6, 6), DEPTH_ZERO: (N, 1, 6, 6), FORECAST: (N, 2, 7)}
     if task in floats:
         return 1 + torch.rand(floats[task], generator=g)
     shape, classes, dtype = {
@@ -53,6 +57,7 @@ def label_of(task: Task, g: torch.Generator) -> Tensor:
         MULTILABEL: ((N, 3), 2, torch.float32),
         MULTILABEL_INTEGER: ((N, 3), 2, torch.int64),
         PIXEL_CLASSES: ((N, 6, 6), 3, torch.uint8),
+        TAGS: ((N, 7), 3, torch.int64),
     }[task]
     label = torch.randint(0, classes, shape, generator=g)
     label.view(-1)[:2] = torch.tensor([0, 1])
@@ -70,7 +75,18 @@ TASKS = [
     PIXEL_CLASSES,
     DEPTH,
     DEPTH_ZERO,
+    TAGS,
+    FORECAST,
 ]
+ENTERS = {TAGS: (4, 7), FORECAST: (7, 4)}
+"""What enters the heads of those that do not take images: channels by steps, and tokens by features."""
+
+
+def output_of(task: Task, g: torch.Generator | None = None) -> Tensor:
+    shape = ENTERS.get(task, SHAPE)
+    return task.head(shape)(torch.randn(N, *shape, generator=g))
+
+
 EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 
 
@@ -78,7 +94,7 @@ EVERY_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_head_loss_error_and_check_fit_one_another(task: Task) -> None:
     g = torch.Generator().manual_seed(0)
     label = label_of(task, g)
-    output = task.head(SHAPE)(torch.randn(N, *SHAPE, generator=g))
+    output = output_of(task, g)
     assert task.check is not None and task.check(output, label) is None
     loss = task.loss_on(output, label)
     assert loss is not None and loss.shape == () and bool(loss.isfinite())
@@ -97,7 +113,7 @@ def test_missing_entries_add_exactly_nothing(task: Task, seed: int) -> None:
     gone = torch.rand(label.shape, generator=g) < 0.5
     gone[0], gone[1] = True, False  # a sample without any label, and one that has all
     holed = torch.where(gone, torch.tensor(task.missing, dtype=label.dtype), label)
-    output = task.head(SHAPE)(torch.randn(N, *SHAPE, generator=g)).detach()
+    output = output_of(task, g).detach()
     at_entry = gone if output.shape == label.shape else gone.unsqueeze(1).expand_as(output)
 
     losses, gradients = [], []
@@ -123,7 +139,7 @@ def test_missing_entries_add_exactly_nothing(task: Task, seed: int) -> None:
 def test_a_batch_without_labels_has_no_loss(task: Task) -> None:
     label = label_of(task, torch.Generator().manual_seed(0))
     gone = torch.full_like(label, task.missing)
-    assert task.loss_on(task.head(SHAPE)(torch.randn(N, *SHAPE)), gone) is None
+    assert task.loss_on(output_of(task), gone) is None
 
 
 @EVERY_TASK
@@ -135,7 +151,7 @@ def test_the_default_meter_leaves_missing_entries_out(task: Task) -> None:
     gone = torch.zeros(label.shape, dtype=torch.bool)
     gone[2:, ..., 0] = True
     holed = torch.where(gone, torch.tensor(task.missing, dtype=label.dtype), label)
-    output = task.head(SHAPE)(torch.randn(N, *SHAPE, generator=g)).detach()
+    output = output_of(task, g).detach()
     at_entry = gone if output.shape == label.shape else gone.unsqueeze(1).expand_as(output)
     errors = []
     for entries in (output, torch.where(at_entry, -7 * output, output)):
@@ -186,6 +202,11 @@ WRONG = [
     (PIXEL_CLASSES, (N, 3, 6, 6), torch.zeros(N, 1, 6, 6).long(), r"needs the form \(N, H, W\); .* without a channel"),
     (PIXEL_CLASSES, (N, 3, 6, 6), torch.zeros(N, 9, 8).long(), r"use head=pixel_head\(3, size=\(9, 8\)\)"),
     (PIXEL_CLASSES, (N, 3, 6, 6), torch.full((N, 6, 6), -100), r"holds class -100, but .* 255 means missing"),
+    (TAGS, (N, 3, 7), torch.zeros(N, 1, 7).long(), r"needs the form \(N, L\); .* without a channel"),
+    (TAGS, (N, 7, 3), torch.zeros(N, 7).long(), r"needs \(6, 3, 7\); use head=step_head\(3, length=7\)"),
+    (TAGS, (N, 3, 7), torch.full((N, 7), -100), r"holds class -100, but .* -1 means missing"),
+    (FORECAST, (N, 2, 7), torch.zeros(N, 7), r"needs the form \(N, C, L\); .* label.unsqueeze\(1\)"),
+    (FORECAST, (N, 2, 7), torch.zeros(N, 2, 9), r"use head=step_head\(2, length=9\)"),
 ]
 
 
@@ -233,3 +254,18 @@ def test_heads_refuse_inputs_that_they_cannot_take() -> None:
     with pytest.raises(SpaceError, match="use linear_head"):
         pixel_head(2)((7,))
     assert pixel_head(2, size=(9, 5))((3, 4, 4))(torch.randn(2, 3, 4, 4)).shape == (2, 2, 9, 5)
+    with pytest.raises(SpaceError, match=r"needs an input of shape \(channels, steps\), but gets \(7,\)"):
+        step_head(2)((7,))
+    with pytest.raises(SpaceError, match=r"needs an input of shape \(steps, features\)"):
+        step_head(2, tokens=True)((3, 4, 4))
+    with pytest.raises(SpaceError, match="at least 1, but are 0"):
+        step_head(0)
+
+
+def test_step_heads_say_the_same_of_equal_steps() -> None:
+    x = torch.randn(2, 5, 1).expand(2, 5, 8)
+    for head, enters in ((step_head(3), x), (step_head(3, tokens=True), x.transpose(1, 2))):
+        y = head(tuple(enters.shape[1:]))(enters)
+        assert y.shape == (2, 3, 8) and torch.allclose(y, y[:, :, :1].expand_as(y), atol=1e-6)
+    assert step_head(3, length=20)((5, 8))(x).shape == (2, 3, 20)
+    assert step_head(3, length=20, tokens=True)((8, 5))(x.transpose(1, 2)).shape == (2, 3, 20)

@@ -124,7 +124,7 @@ class _Parted:
                     outputs = _with_places(_through(self.rest[task], found))
                     targets[task].append(as_rows(outputs, grid, series=self.series).cpu())
                 else:
-                    targets[task].append(_label_rows(self.tasks[task], labels, grid, series=self.series))
+                    targets[task].append(_label_rows(self.tasks[task], labels, grid))
         return [torch.cat(parts) for parts in features], [torch.cat(parts) for parts in targets]
 
 
@@ -135,12 +135,12 @@ def _through(modules: Iterable[nn.Module], x: Any) -> Tensor:
     return found
 
 
-def _label_rows(task: Task, labels: Mapping[str, Tensor], grid: int, *, series: bool) -> Tensor:
+def _label_rows(task: Task, labels: Mapping[str, Tensor], grid: int) -> Tensor:
     """A task's labels as numbers, NaN where a sample has none."""
     assert task.targets is not None
     label = task.label_of(labels)
     labelled = task.labelled(label)
-    numbers = as_rows(_with_places(task.targets(label[labelled])), grid, series=series)
+    numbers = as_rows(_with_places(task.targets(label[labelled])), grid, series=True)
     rows = torch.full((len(label), numbers.shape[1]), torch.nan)
     rows[labelled.cpu()] = numbers.cpu()
     return rows

@@ -44,8 +44,8 @@ def _real(values: Tensor) -> Tensor:
 def _rows(values: Tensor, grid: int, series: bool, most: int) -> Tensor:
     if values.dim() == 3:
         values = values if series else values.transpose(1, 2)
-        places = min(grid * grid, max(1, most // values.shape[1]))
-        values = functional.adaptive_avg_pool1d(values, min(places, values.shape[2]))
+        # As many places for short ones: batches may be of different lengths.
+        values = functional.adaptive_avg_pool1d(values, min(grid * grid, max(1, most // values.shape[1])))
     elif values.dim() == 4:
         height, width = _sides(values, grid, most)
         values = functional.adaptive_avg_pool2d(values, (height, width))

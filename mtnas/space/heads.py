@@ -73,6 +73,38 @@ def pixel_head(channels: int, *, size: tuple[int, int] | None = None) -> Head:
     return make
 
 
+class StepLinear(nn.Linear):
+    """Tokens (N, S, C) -> (N, outputs, S)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).transpose(1, 2)
+
+
+def step_head(outputs: int, *, length: int | None = None, tokens: bool = False) -> Head:
+    """The same linear map at every step of a series: outputs (N, outputs, steps).
+
+    Args:
+        length: steps of the output, by linear interpolation; None: as many as enter.
+        tokens: whether (steps, features) enters, as in transformers and recurrent networks; else (channels, steps), as
+            in one-dimensional convolutions.
+    """
+    if outputs < 1:
+        raise SpaceError(f"a head's outputs must be at least 1, but are {outputs}")
+
+    def make(shape: Shape) -> nn.Module:
+        if len(shape) != 2:
+            form = "(steps, features)" if tokens else "(channels, steps)"
+            raise SpaceError(f"a step head needs an input of shape {form}, but gets {shape}")
+        steps, layer = (
+            (shape[0], StepLinear(shape[1], outputs)) if tokens else (shape[1], nn.Conv1d(shape[0], outputs, 1))
+        )
+        if length in (None, steps):
+            return nn.Sequential(layer)
+        return nn.Sequential(layer, nn.Upsample(size=length, mode="linear", align_corners=False))
+
+    return make
+
+
 def _average(shape: Shape, pool: int) -> nn.Module:
     """Average pooling to exactly (pool, pool).
 

@@ -65,6 +65,26 @@ def check_pixel_numbers(output: Tensor, label: Tensor, *, channels: int, missing
     )
 
 
+def check_step_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
+    n, length = len(output), label.shape[-1] if label.dim() > 1 else 0
+    return (
+        _wrong_dims(label, 2, "(N, L)", "give one class number per step without a channel dimension")
+        or _wrong_output(output, (n, classes, length), f"step_head({classes}, length={length})")
+        or _wrong_label(label, (n, length), "give one label per input")
+        or _wrong_class(label, classes, missing)
+    )
+
+
+def check_step_numbers(output: Tensor, label: Tensor, *, outputs: int, missing: float) -> str | None:
+    n, length = len(output), label.shape[-1] if label.dim() > 1 else 0
+    return (
+        _wrong_dims(label, 3, "(N, C, L)", "add a dimension of numbers per step by label.unsqueeze(1)")
+        or _wrong_output(output, (n, outputs, length), f"step_head({outputs}, length={length})")
+        or _wrong_label(label, (n, outputs, length), "give one row per output, or set outputs=")
+        or _wrong_number(label, missing)
+    )
+
+
 def _wrong_output(output: Tensor, shape: tuple[int, ...], head: str) -> str | None:
     if tuple(output.shape) == shape:
         return None

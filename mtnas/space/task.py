@@ -45,9 +45,9 @@ class Task:
             hypervolume. None: 1.1 times the worst error among the corner networks, fixed when a search starts.
         distillation: ``distillation(output, teacher's output)``, a scalar tensor: what a small sub-network learns from
             the largest one during training. None: the task learns from its labels only.
-        targets: ``targets(label)``: labels as numbers (N, ...), such as one-hot classes, of labelled samples. How well
-            these can be read from what leaves a node tells which tasks can share it. None: what the task's own head
-            makes of the samples stands for them.
+        targets: ``targets(label)``: labels as numbers (N, numbers, ...), such as one-hot classes, of labelled
+            samples. How well these can be read from what leaves a node tells which tasks can share it. None: what the
+            task's own head makes of the samples stands for them.
         check: looks at an output and a label before training and returns what is wrong with them, or None.
     """
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from mtnas.errors import SpaceError
-from mtnas.space.heads import Head, linear_head, pixel_head
+from mtnas.space.heads import Head, linear_head, pixel_head, step_head
 from mtnas.space.label_checks import (
     check_binary,
     check_classes,
     check_numbers,
     check_pixel_classes,
     check_pixel_numbers,
+    check_step_classes,
+    check_step_numbers,
 )
 from mtnas.space.losses import (
     BinaryCrossEntropy,
@@ -271,6 +275,36 @@ def pixel_regression(
         targets=partial(as_numbers, missing=missing),
         check=partial(check_pixel_numbers, channels=channels, missing=missing),
     )
+
+
+def step_classification(name: str, classes: int, *, head: Head | None = None, missing: int = -100, **more: Any) -> Task:
+    """A class per step of a series: outputs (N, classes, L), integer labels (N, L); else as `pixel_classification`.
+
+    Args:
+        classes: number of classes; labels run from 0 to classes - 1.
+        head: None: `step_head` for what one-dimensional convolutions give; give ``step_head(classes, tokens=True)`` for
+            tokens, and ``length=L`` for labels of another length.
+        missing: class of steps that have none, such as those behind the end of a shorter series.
+        more: other arguments of `pixel_classification`.
+    """
+    task = pixel_classification(name, classes, head=head or step_head(classes), missing=missing, **more)
+    return replace(task, check=partial(check_step_classes, classes=classes, missing=missing))
+
+
+def step_regression(
+    name: str, outputs: int = 1, *, head: Head | None = None, missing: float = math.nan, **more: Any
+) -> Task:
+    """Numbers per step, e.g. a forecast: outputs and labels (N, outputs, L); else as `pixel_regression`.
+
+    Args:
+        outputs: numbers per step.
+        head: None: `step_head` for what one-dimensional convolutions give; give ``step_head(outputs, tokens=True)`` for
+            tokens, and ``length=L`` for labels of another length.
+        missing: value of steps that have none.
+        more: other arguments of `pixel_regression`.
+    """
+    task = pixel_regression(name, outputs, head=head or step_head(outputs), missing=missing, **more)
+    return replace(task, check=partial(check_step_numbers, outputs=outputs, missing=missing))
 
 
 def _at_least(task: str, what: str, value: int, least: int) -> None:
