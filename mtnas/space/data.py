@@ -185,9 +185,8 @@ class Data:
                 )
             return DataLoader(split.dataset, size, collate_fn=self.collate) if split.loader is None else split.loader
         given = split.batch_size
-        if given is not None and (
-            seed is not None or given > 1
-        ):  # 1 is torch's default, and would take long to judge by
+        # One of 1 is torch's default, and would take long to judge by.
+        if given is not None and (seed is not None or given > 1):
             size = min(given, samples)
         drop_last = seed is not None and samples > size and (split.drop_last or samples % size == 1)
         generator = None if seed is None else torch.Generator().manual_seed(seed)

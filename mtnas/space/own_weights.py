@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import ref
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -19,8 +20,8 @@ class OwnWeights:
     """
 
     def __init__(self) -> None:
-        # Tensors are held, or another may get the identity of one that is gone.
-        self._seen: dict[int, tuple[str, Tensor]] = {}
+        # What is made anew goes when it was tried; what somebody hands out again stays.
+        self._seen: dict[int, tuple[str, ref[Tensor]]] = {}
 
     def add(self, where: str, module: nn.Module, again: nn.Module) -> None:
         """Take what one factory made twice.
@@ -29,15 +30,16 @@ class OwnWeights:
             SpaceError: if the two have something in common, or one of them with what others made.
         """
         remedy = "make a new one in each call, for example by copy.deepcopy"
-        own = {id(tensor): (where, tensor) for tensor in _trained(module)}
+        own = {id(tensor): tensor for tensor in _trained(module)}
         if any(id(tensor) in own for tensor in _trained(again)):
             raise SpaceError(
                 f"{where} gives the same weights each time it is made, which branches would train together; {remedy}"
             )
-        for key in own:
-            if key in self._seen:
-                raise SpaceError(f"{where} has weights in common with {self._seen[key][0]}; {remedy}")
-        self._seen.update(own)
+        for key, tensor in own.items():
+            whose, seen = self._seen.get(key, ("", None))
+            if seen is not None and seen() is tensor:
+                raise SpaceError(f"{where} has weights in common with {whose}; {remedy}")
+        self._seen.update({key: (where, ref(tensor)) for key, tensor in own.items()})
 
 
 def _trained(module: nn.Module) -> Iterator[Tensor]:
