@@ -44,8 +44,15 @@ class GroupedRidge(Model):
     def tuned(self, X: Floats, y: Floats, groups: Ints) -> Callable[[Floats, Floats], Fitted]:
         """The groups are those of columns of one kind, (features,)."""
         some = evenly_spread(len(y), self.rows)
-        variances, noise = _settled(_Weighed(X[some], y[some]), groups, self)
-        return lambda X, y: _FittedRidge(_Weighed(X, y), variances[groups], noise)
+        rows = _Weighed(X[some], y[some])
+        variances, noise = _settled(rows, groups, self)
+
+        def fit(X: Floats, y: Floats) -> Fitted:
+            later = _Weighed(X, y)  # in units of its own
+            times = rows.scale / later.scale
+            return _FittedRidge(later, variances[groups] * times**2, noise * (times * later.unit / rows.unit) ** 2)
+
+        return fit
 
 
 class _Weighed:
@@ -62,6 +69,7 @@ class _Weighed:
         self.X: Floats = (X - self.x_mean) * self.weights[:, None]
         self.y: Floats = off / self.scale
         self.measured, self.level = y, float(np.mean(y))
+        self.unit = self.level if self.relative else 1.0  # of what a cost is off by
 
 
 def _settled(rows: _Weighed, groups: Ints, model: GroupedRidge) -> tuple[Floats, float]:
