@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.joint_search.arms import ARMS, BUDGETED, JOINT, SMALL, Measured, Setting, front_of
+from benchmarks.joint_search.arms import ARMS, BUDGETED, JOINT, Measured, Setting, front_of
 from benchmarks.report import Bar, Options, Report, main
 from mtnas.architecture import Candidate, notation
 from mtnas.errors import DataError
@@ -28,8 +28,8 @@ ABOUT = (
     "Objectives: mean error (validation samples, inherited weights; under a policy as the integer file computes"
     " it), latency_ms (onnxruntime, one thread, one sample, CPU time) and size_kib (weights). Arms, each with the"
     " same number of evaluations on the same trained supernetwork: architecture and bits together; the same with the"
-    " largest float network's error as a budget; latency and size alone within that budget; architectures in float;"
-    " the same for two thirds of the evaluations, then members of its front with all nodes in int8; policies"
+    " largest float network's error as a budget; architectures in float; the same for two thirds of the evaluations,"
+    " then members of its front with all nodes in int8; policies"
     " of the largest network (a network for each task, largest operators). Spaces are the shipped ones with their"
     " channels multiplied, for integers gain nothing on a handful of channels. At the end the fronts of all arms are"
     " measured again, interleaved; figures are of these latencies. hypervolume: share of the box up to the largest"
@@ -156,14 +156,14 @@ def measure(options: Options) -> Report:
         report.rows += rows + (means(rows) if len(options.seeds) > 1 and not options.quick else [])
         joint = [row for row in rows if row["arm"] == JOINT]
         for arm in ARMS:
-            if arm not in (JOINT, BUDGETED, SMALL):
+            if arm not in (JOINT, BUDGETED):
                 least = min(
                     one["hypervolume"] - other["hypervolume"]
                     for one, other in zip(joint, [row for row in rows if row["arm"] == arm], strict=True)
                 )
                 name = f"{case.name}: least lead of joint in hypervolume over {arm}"
                 report.bars.append(Bar.at_least(name, least, 0.0))
-        for arm in (JOINT, BUDGETED, SMALL):
+        for arm in (JOINT, BUDGETED):
             mine = [row for row in rows if row["arm"] == arm]
             for what, bar in (("x faster, float", 4.8), ("x smaller, float", 3.4)):
                 name = f"{case.name}, {arm}: mean {what.replace(', float', '')} than the largest in int8, at no loss"

@@ -30,7 +30,6 @@ from mtnas.targets import MeasureSettings, OnnxRuntime
 OBJECTIVES = (MEAN_ERROR, LATENCY, SIZE)
 
 JOINT, BUDGETED, FLOAT_ALONE = "joint", "joint, error as a budget", "architecture in float"
-SMALL = "joint, latency and size within that error"
 THEN_INT8, LARGEST = "architecture, then all int8", "policy of the largest network"
 
 
@@ -79,10 +78,6 @@ class Setting:
         """A network for each task, of the largest operators."""
         return corners(self.space.architectures, self.supernet.found.costs)["single-task, largest"]
 
-    def least_error(self) -> float:
-        """The mean error of the largest network in float: who wants no loss allows none above it."""
-        return mean_error(CandidateErrors(self.supernet, self.data)(Candidate(self.largest())))
-
     def latency(self, candidates: list[Candidate], settings: MeasureSettings) -> dict[Candidate, float]:
         example, _ = self.data.example()
         found = latencies(self.supernet, candidates, self.target, example, settings, anchor=self.anchor)
@@ -101,17 +96,13 @@ class Setting:
 
 
 def of_search(
-    setting: Setting,
-    name: str,
-    settings: SearchSettings,
-    budgets: Mapping[str, float] = MappingProxyType({}),
-    objectives: tuple[str, ...] = OBJECTIVES,
+    setting: Setting, name: str, settings: SearchSettings, budgets: Mapping[str, float] = MappingProxyType({})
 ) -> list[Measured]:
     """Rows of an mtnas search."""
     path = setting.folder / name.replace(" ", "-").replace(",", "")
     run = Run(path) if path.exists() else fork_run(setting.run, path)
     settings = replace(
-        settings, objectives=objectives, target=setting.target, measuring=setting.measuring, threads=1, budgets=budgets
+        settings, objectives=OBJECTIVES, target=setting.target, measuring=setting.measuring, threads=1, budgets=budgets
     )
     results = search(setting.space, setting.data, run, settings, supernet=setting.supernet)
     rows = results.rows[: settings.evaluations]
@@ -125,14 +116,9 @@ def joint(setting: Setting) -> list[Measured]:
 
 def budgeted(setting: Setting) -> list[Measured]:
     """Architecture and bits together, by one who wants no loss: no error above the largest network's in float."""
+    largest = mean_error(CandidateErrors(setting.supernet, setting.data)(Candidate(setting.largest())))
     settings = SearchSettings(setting.evaluations, precisions=setting.precisions)
-    return of_search(setting, BUDGETED, settings, {MEAN_ERROR: setting.least_error()})
-
-
-def small(setting: Setting) -> list[Measured]:
-    """The same by one who asks for nothing but small and fast networks within that error."""
-    settings = SearchSettings(setting.evaluations, precisions=setting.precisions)
-    return of_search(setting, SMALL, settings, {MEAN_ERROR: setting.least_error()}, (LATENCY, SIZE))
+    return of_search(setting, BUDGETED, settings, {MEAN_ERROR: largest})
 
 
 def float_alone(setting: Setting) -> list[Measured]:
@@ -185,7 +171,6 @@ def of_largest(setting: Setting) -> list[Measured]:
 ARMS: dict[str, Callable[[Setting], list[Measured]]] = {
     JOINT: joint,
     BUDGETED: budgeted,
-    SMALL: small,
     FLOAT_ALONE: float_alone,
     THEN_INT8: then_int8,
     LARGEST: of_largest,
