@@ -339,6 +339,23 @@ def test_a_loader_over_a_stream_is_iterated_as_it_is() -> None:
     assert numbers(data.train_batches(0)) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
+class Batches(IterableDataset[Sample]):
+    """A stream that gives whole batches, as those of large data sets do."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (default_collate([Numbered(12)[i] for i in range(start, start + 4)]) for start in (0, 4, 8))
+
+
+def test_a_stream_of_whole_batches_is_iterated_as_it_is() -> None:
+    loader = DataLoader(Batches(), batch_size=None)
+    data = Data(loader, loader, branch=loader)
+    assert numbers(data.train_batches(0)) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert len(data.example()[0]) == 4
+    assert data.fingerprint == Data(loader, loader, branch=loader).fingerprint and data.changing == ()
+    with pytest.raises(DataError, match="the loader of the train data has batch_size=None"):
+        Data(DataLoader(Numbered(8), batch_size=None), Numbered(4))
+
+
 def test_a_stream_cannot_be_split() -> None:
     with pytest.raises(DataError, match=r"cannot be split; give the branch points their own as branch="):
         Data(Stream(7), Numbered(4))

@@ -242,7 +242,7 @@ def _looked_at(split: Split, most: int = 64) -> dict[str, str]:
     digests = {name: hashlib.sha256() for name in ("all", "labels", "shapes")}
     with _fixed_chance():
         for sample in _spread(split.dataset, most):
-            batch = split.collate([sample])
+            batch = split.collated(sample)
             _feed(digests["all"], batch)
             _feed(digests["shapes"], _shapes(batch))
             _feed(digests["labels"], (_shapes(batch), batch[1]))

@@ -61,12 +61,28 @@ class Split:
             return cls(name, source, None, collate or default_collate, None, {"num_workers": workers})
         reading = {argument: getattr(source, argument) for argument in _READING}
         found = cls(name, source.dataset, source, source.collate_fn, None, reading)
-        return found if found.iterable else found._drawn_by(_sampler(name, source))
+        if found.iterable:
+            return found
+        if found.whole_batches:
+            raise DataError(
+                f"the loader of the {name} data has batch_size=None, by which its dataset gives whole batches, but"
+                " these are made anew by the run's seed; give a batch size, or an IterableDataset"
+            )
+        return found._drawn_by(_sampler(name, source))
 
     @property
     def iterable(self) -> bool:
         """Whether it is iterated as it is."""
         return isinstance(self.dataset, IterableDataset)
+
+    @property
+    def whole_batches(self) -> bool:
+        """Whether the dataset gives batches, which the loader hands on one by one."""
+        return self.loader is not None and self.loader.batch_sampler is None
+
+    def collated(self, sample: Any) -> Any:
+        """A sample as a batch."""
+        return self.collate(sample if self.whole_batches else [sample])
 
     @property
     def size(self) -> int | None:
