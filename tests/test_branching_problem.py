@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 import torch
 
+from benchmarks.branching import ours
 from benchmarks.branching.compute import Meter
 from benchmarks.branching.layers import draw_weights, nodes
 from benchmarks.branching.measures import exact, pair_accuracy, rank
@@ -253,3 +254,12 @@ def test_expected_cost_of_the_first_block_is_exact_and_of_later_ones_that_of_the
     assert by_block[1] - by_block[0] == pytest.approx(3.818, abs=1e-3)
     with pytest.raises(ValueError, match="at most 6 tasks"):
         ExpectedCost(7)
+
+
+def test_ours_finds_a_tree_and_says_what_it_cost() -> None:
+    """By the product's own training, on a stream of whole batches."""
+    problem = small(0, pairs())
+    found = ours.find(problem, 0, WIDTH, steps=50, finalists=2, trained_steps=3)
+    assert (found.tree.tasks, found.tree.blocks) == (problem.tasks, problem.blocks)
+    assert found.units > 0 and found.note == "2 trees trained" and found.ranking[0] == found.tree
+    assert all(tree.node_count <= problem.truth.node_count for tree in found.ranking)
