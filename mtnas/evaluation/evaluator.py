@@ -10,7 +10,7 @@ from mtnas.evaluation.errors import finite, judge, task_errors
 from mtnas.evaluation.memory import free_mib
 from mtnas.evaluation.prefixes import PrefixActivations
 from mtnas.space.data import Batch, Data
-from mtnas.space.shapes import to_device
+from mtnas.space.shapes import tensors_of, to_device
 from mtnas.supernet import SuperNetwork
 
 
@@ -95,8 +95,7 @@ def _kept(batches: Iterable[Batch], keep_mib: float) -> list[Batch] | None:
     held, size = [], 0
     for batch in batches:
         held.append(batch)
-        tensors = [*(batch[0].values() if isinstance(batch[0], Mapping) else [batch[0]]), *batch[1].values()]
-        size += sum(tensor.nbytes for tensor in tensors)
+        size += sum(tensor.nbytes for tensor in (*tensors_of(batch[0]), *batch[1].values()))
         if size > keep_mib * 2**20:
             return None
     return held

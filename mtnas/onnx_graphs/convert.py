@@ -17,7 +17,7 @@ from mtnas.errors import ExportError
 from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name
 from mtnas.onnx_graphs.packages import onnx
 from mtnas.quantizing import Leaf, folded, wire
-from mtnas.space.shapes import Input, to_device
+from mtnas.space.shapes import Input, tensors_of, to_device
 from mtnas.supernet import BranchedNetwork
 
 INPUT = "input"
@@ -46,9 +46,7 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     wrapped = _Flat(network, example)
     keys = tuple(example) if isinstance(example, Mapping) else (INPUT,)
     names = tuple(input_name(key, wrapped.outputs) for key in keys)
-    values = tuple(
-        tensor[:2].contiguous() for tensor in (example.values() if isinstance(example, Mapping) else [example])
-    )
+    values = tuple(tensor[:2].contiguous() for tensor in tensors_of(example))
     model = _exported(wrapped, values, names, wrapped.outputs, opset)
     _inline_identities(model)
     _give_names(model, network)

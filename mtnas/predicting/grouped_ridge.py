@@ -96,12 +96,17 @@ def _slopes(rows: _Weighed, variances: Floats, noise: float) -> tuple[Floats, Fl
     if X.shape[1] <= X.shape[0]:
         covariance = _covariance(rows, variances, noise)
         return covariance @ (X.T @ y) / noise, covariance.diagonal()
-    scaled = X * variances
-    kernel = scaled @ X.T
+    scaled, solved = _by_rows(rows, variances, noise)
+    spread = variances - np.einsum("nf,nf->f", scaled, solved)
+    return solved.T @ y, np.maximum(spread, 0)
+
+
+def _by_rows(rows: _Weighed, variances: Floats, noise: float) -> tuple[Floats, Floats]:
+    """Columns times their variances, and the same divided by the covariance of the rows, (rows, features) each."""
+    scaled = rows.X * variances
+    kernel = scaled @ rows.X.T
     kernel[np.diag_indices_from(kernel)] += noise
-    solved = cho_solve(cho_factor(kernel, lower=True), np.column_stack([y, scaled]))
-    spread = variances - np.einsum("nf,nf->f", scaled, solved[:, 1:])
-    return scaled.T @ solved[:, 0], np.maximum(spread, 0)
+    return scaled, cho_solve(cho_factor(kernel, lower=True), scaled)
 
 
 def _covariance(rows: _Weighed, variances: Floats, noise: float) -> Floats:
@@ -109,10 +114,8 @@ def _covariance(rows: _Weighed, variances: Floats, noise: float) -> Floats:
     X = rows.X
     if X.shape[1] <= X.shape[0]:
         return np.asarray(np.linalg.inv(X.T @ X / noise + np.diag(1 / variances)), dtype=np.float64)
-    scaled = X * variances
-    kernel = scaled @ X.T
-    kernel[np.diag_indices_from(kernel)] += noise
-    found: Floats = np.diag(variances) - scaled.T @ cho_solve(cho_factor(kernel, lower=True), scaled)
+    scaled, solved = _by_rows(rows, variances, noise)
+    found: Floats = np.diag(variances) - scaled.T @ solved
     return found
 
 

@@ -60,14 +60,16 @@ class WorkFeatures:
         elements: Sequence[Sequence[int]] = (),
     ) -> None:
         self.tasks = tasks
-        self.operators = [block[:, 0] for block in parts]
-        self.counts = [int(block.max()) + 1 for block in self.operators]
         self.integer = [_integer(block) for block in parts]
         self.any_integer = any(block.any() for block in self.integer)
         amounts = [np.array(block, dtype=np.float64) for block in costs.options]  # (entering, option, costs)
         macs = [block[..., costs.names.index("macs")] for block in amounts]
-        self.macs = [block / (block.max() or 1.0) for block in macs]  # (entering, option), at most 1
-        self.most_macs = np.array([block.max() for block in macs])
+        most = sum(block.max() for block in macs) or 1.0
+        self.counts = [int(block[:, 0].max()) + 1 for block in parts]  # of operators
+        self.nodes = [
+            self._of_nodes(np.eye(count)[block[:, 0]], integer[:, None], work[..., None], most)
+            for count, block, integer, work in zip(self.counts, parts, self.integer, macs, strict=True)
+        ]
         self.leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
         # What has no weights and does no work hands on what enters, in the bits that it has.
         self.passes = [_without_work(block) for block in amounts]
@@ -78,6 +80,27 @@ class WorkFeatures:
         self.conversions = Conversions(of_options, self.integer, self.passes, tasks)
         largest = max((most for block in elements for most in block), default=1)
         self.elements = [np.array(block) / largest for block in elements]
+
+    def _of_nodes(self, operators: Floats, integer: Bools, macs: Floats, most: float) -> Floats:
+        """What a node of each option brings into the columns of its block, and behind these into the totals.
+
+        Args:
+            operators: (option, operators), one-hot.
+            integer: (option, 1).
+            macs: (entering, option, 1).
+            most: MACs that count as one in the totals.
+
+        Returns:
+            (entering, option, columns).
+        """
+        one, work = np.ones_like(macs), macs / (macs.max() or 1.0)
+        columns = [one * operators, work, work * operators]
+        totals = [one / len(self.counts), macs / most]
+        if self.any_integer:
+            own, own_work = one * integer, work * integer
+            columns += [own, own_work, own * operators, own_work * operators]
+            totals += [total * integer for total in totals]
+        return np.concatenate([*columns, *totals], axis=-1)
 
     def groups(self) -> Ints:
         """The `Kind` of every column, (features,)."""
@@ -97,38 +120,20 @@ class WorkFeatures:
         columns: list[Floats] = []
         entering = np.zeros((len(leaders), self.tasks), dtype=np.int64)
         sizes = [self.elements[0][entering[:, :1]]] if self.elements else []
-        totals = np.zeros((len(leaders), 4))  # nodes, their MACs, and of both those in integers
-        share = self.most_macs / (self.most_macs.sum() or 1.0)
-        for block, operators in enumerate(self.operators):
+        own_totals = 4 if self.any_integer else 2
+        totals = np.zeros((len(leaders), own_totals))
+        for block, nodes in enumerate(self.nodes):
             chosen, led = options[:, block], leaders[:, block] == np.arange(self.tasks)
-            own = led & self.integer[block][chosen]
-            nodes = np.eye(self.counts[block])[operators[chosen]]  # (n, tasks, operators)
-            work = self.macs[block][entering, chosen]
-            seen = [one for which in (led, own) for one in _by_operator(nodes, work, which)]
-            count, of_work, own_count, own_work = (one.sum(1, keepdims=True) for one in seen)
-            shares = [1 / len(self.operators), share[block]] * 2
-            totals += np.concatenate([count, of_work, own_count, own_work], axis=1) * shares
-            columns += [seen[0], of_work, seen[1]]
-            if self.any_integer:
-                columns += [own_count, own_work, seen[2], seen[3]]
+            found = np.einsum("ntc,nt->nc", nodes[entering, chosen], led)
+            columns.append(found[:, :-own_totals])
+            totals += found[:, -own_totals:]
             entering = self.leads_to[block][entering, chosen]
             if self.elements:
                 sizes.append(self.elements[block + 1][entering])
-        columns.append(totals if self.any_integer else totals[:, :2])
+        columns.append(totals)
         if self.any_integer:
             columns.append(self.conversions(leaders, options, np.concatenate(sizes, axis=1) if sizes else None))
         return np.concatenate(columns, axis=1)
-
-
-def _by_operator(nodes: Floats, work: Floats, which: Bools) -> tuple[Floats, Floats]:
-    """How many nodes have each operator, and their work, (n, operators) each.
-
-    Args:
-        nodes: (n, tasks, operators), one-hot.
-        work: (n, tasks).
-        which: the nodes that count, (n, tasks).
-    """
-    return np.einsum("nto,nt->no", nodes, which), np.einsum("nto,nt->no", nodes, which * work)
 
 
 def _integer(parts: Ints) -> Bools:

@@ -15,7 +15,7 @@ from mtnas.errors import SpaceError, unknown_name
 from mtnas.space.block import Block
 from mtnas.space.dry_run import DryRun, dry_run
 from mtnas.space.elastic.slicing import leading
-from mtnas.space.shapes import Input, InputShape, shape_json
+from mtnas.space.shapes import Input, InputShape
 from mtnas.space.task import Task
 
 Stem = Callable[[InputShape], nn.Module]
@@ -90,7 +90,7 @@ class SearchSpace:
             **({} if plain else {"slicing": slicings}),
             "architectures": self.architectures.to_json(),
             "costs": found.costs.to_json(),
-            "input": shape_json(found.input),
+            "input": found.input if isinstance(found.input, dict) else list(found.input),
             "stem": _text(self.make_stem(found.input)),
             "modules": modules,
             "shared_weights": shared,

@@ -35,16 +35,11 @@ def input_shape(x: Input) -> InputShape:
     return tuple(x.shape[1:])
 
 
-def zeros(shape: InputShape) -> Input:
-    """A batch of one sample."""
+def batch_of(make: Callable[..., Tensor], shape: InputShape, samples: int = 1) -> Input:
+    """A batch of that shape, made by ``make(*sizes)``, such as `torch.zeros`."""
     if isinstance(shape, dict):
-        return {name: torch.zeros(1, *one) for name, one in shape.items()}
-    return torch.zeros(1, *shape)
-
-
-def shape_json(shape: InputShape) -> Any:
-    """A shape as JSON has it."""
-    return {name: list(one) for name, one in shape.items()} if isinstance(shape, dict) else list(shape)
+        return {name: make(samples, *one) for name, one in shape.items()}
+    return make(samples, *shape)
 
 
 def batch_size(x: Input) -> int:

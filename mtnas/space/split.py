@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
@@ -128,11 +130,9 @@ class Split:
 
     def in_common(self, other: Split) -> int:
         """How many samples of the other split are samples of this one, as far as both are parts of one dataset."""
-        (one, numbers), (two, others) = _root(self.dataset), _root(other.dataset)
-        if one is not two or self.iterable:
+        if self.iterable or _root(self.dataset) is not _root(other.dataset):
             return 0
-        every = range(len(one))
-        return len(set(every if numbers is None else numbers) & set(every if others is None else others))
+        return len(np.intersect1d(_numbers(self.dataset), _numbers(other.dataset)))
 
     def order(self, generator: torch.Generator) -> Sampler[int]:
         """A shuffled order, or draws by the weights."""
@@ -155,12 +155,16 @@ class Split:
         )
 
 
-def _root(dataset: Any) -> tuple[Any, list[int] | None]:
-    """The dataset that a part is of, and the numbers of its samples there; None: all."""
+def _root(dataset: Any) -> Any:
+    """The dataset that a part is of."""
+    return _root(dataset.dataset) if type(dataset) is Subset else dataset
+
+
+def _numbers(dataset: Any) -> NDArray[np.int64]:
+    """The numbers of its samples in its root."""
     if type(dataset) is not Subset:
-        return dataset, None
-    root, numbers = _root(dataset.dataset)
-    return root, [int(number) if numbers is None else numbers[number] for number in dataset.indices]
+        return np.arange(len(dataset))
+    return _numbers(dataset.dataset)[np.asarray(dataset.indices, dtype=np.int64)]
 
 
 def _sampler(name: str, loader: DataLoader[Any]) -> Any:

@@ -14,7 +14,7 @@ from mtnas.space.counting import count_params
 from mtnas.space.elastic.options import Setting
 from mtnas.space.elastic.sliced import Sliced
 from mtnas.space.elastic.slicing import Slicing, check_slices, leading, parameters_by_owner
-from mtnas.space.shapes import Input, InputShape, tensors_of
+from mtnas.space.shapes import Input, InputShape, batch_of, tensors_of
 
 
 def check_elastic(
@@ -51,13 +51,7 @@ def check_elastic(
                 make = options[name]
                 slicing = make.family.slicing if isinstance(make, Setting) else leading
                 where = f"option '{name}' for an input of shape {shape}"
-                check_pair(where, largest, small, slicing, _random(samples, shape), tolerance, seed)
-
-
-def _random(samples: int, shape: InputShape) -> Input:
-    if isinstance(shape, dict):
-        return {name: torch.randn(samples, *one) for name, one in shape.items()}
-    return torch.randn(samples, *shape)
+                check_pair(where, largest, small, slicing, batch_of(torch.randn, shape, samples), tolerance, seed)
 
 
 def check_pair(

@@ -7,7 +7,7 @@ from torch import nn
 
 from mtnas.space.block import Operator
 from mtnas.space.operators._arguments import check_positive
-from mtnas.space.shapes import InputShape, input_shape, zeros
+from mtnas.space.shapes import InputShape, batch_of, input_shape
 
 
 def repeated(operator: Operator, depth: int, *, first: Operator | None = None) -> Operator:
@@ -27,7 +27,7 @@ def repeated(operator: Operator, depth: int, *, first: Operator | None = None) -
             layers.append(layer)
             if number + 1 < depth:  # what leaves, found by trying: an operator does not tell
                 with torch.no_grad():
-                    shape = input_shape(layer.eval()(zeros(shape)))
+                    shape = input_shape(layer.eval()(batch_of(torch.zeros, shape)))
                 layer.train()
         return layers
 
