@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -17,13 +19,57 @@ def check_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) 
     )
 
 
-def check_pixel_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
-    n, (height, width) = len(output), (label.shape[-2:] if label.dim() > 2 else (0, 0))
+@dataclass(frozen=True)
+class Places:
+    """Where a label has an entry each, in the words of messages.
+
+    Attributes:
+        one: a place.
+        form: of their dimensions.
+        head: that gives outputs for them, with ``{outputs}`` and a ``{}`` for each dimension.
+        numbers: the dimension of numbers at a place, of which a label has a ``row`` for each output.
+        argument: of the task, for how many there are.
+    """
+
+    one: str
+    form: str
+    head: str
+    numbers: str
+    row: str
+    argument: str
+
+    def sizes(self, label: Tensor) -> tuple[int, ...]:
+        """Of the label's last dimensions; zeros if it has none to spare."""
+        count = self.form.count(",") + 1
+        return tuple(label.shape[-count:]) if label.dim() > count else (0,) * count
+
+
+PIXELS = Places("pixel", "H, W", "pixel_head({outputs}, size=({}, {}))", "a channel dimension", "channel", "channels")
+STEPS = Places("step", "L", "step_head({outputs}, length={})", "a dimension of numbers per step", "row", "outputs")
+
+
+def check_classes_at(output: Tensor, label: Tensor, *, places: Places, classes: int, missing: int) -> str | None:
+    n, sizes = len(output), places.sizes(label)
     return (
-        _wrong_dims(label, 3, "(N, H, W)", "give one class number per pixel without a channel dimension")
-        or _wrong_output(output, (n, classes, height, width), f"pixel_head({classes}, size=({height}, {width}))")
-        or _wrong_label(label, (n, height, width), "give one label per input")
+        _wrong_dims(
+            label,
+            1 + len(sizes),
+            f"(N, {places.form})",
+            f"give one class number per {places.one} without a channel dimension",
+        )
+        or _wrong_output(output, (n, classes, *sizes), places.head.format(*sizes, outputs=classes))
+        or _wrong_label(label, (n, *sizes), "give one label per input")
         or _wrong_class(label, classes, missing)
+    )
+
+
+def check_numbers_at(output: Tensor, label: Tensor, *, places: Places, outputs: int, missing: float) -> str | None:
+    n, sizes = len(output), places.sizes(label)
+    return (
+        _wrong_dims(label, 2 + len(sizes), f"(N, C, {places.form})", f"add {places.numbers} by label.unsqueeze(1)")
+        or _wrong_output(output, (n, outputs, *sizes), places.head.format(*sizes, outputs=outputs))
+        or _wrong_label(label, (n, outputs, *sizes), f"give one {places.row} per output, or set {places.argument}=")
+        or _wrong_number(label, missing)
     )
 
 
@@ -51,36 +97,6 @@ def check_numbers(output: Tensor, label: Tensor, *, trailing: tuple[int, ...], m
     return (
         _wrong_output(output, shape, f"linear_head({outputs})")
         or _wrong_label(label, shape, remedy)
-        or _wrong_number(label, missing)
-    )
-
-
-def check_pixel_numbers(output: Tensor, label: Tensor, *, channels: int, missing: float) -> str | None:
-    n, (height, width) = len(output), (label.shape[-2:] if label.dim() > 2 else (0, 0))
-    return (
-        _wrong_dims(label, 4, "(N, C, H, W)", "add a channel dimension by label.unsqueeze(1)")
-        or _wrong_output(output, (n, channels, height, width), f"pixel_head({channels}, size=({height}, {width}))")
-        or _wrong_label(label, (n, channels, height, width), "give one channel per output, or set channels=")
-        or _wrong_number(label, missing)
-    )
-
-
-def check_step_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:
-    n, length = len(output), label.shape[-1] if label.dim() > 1 else 0
-    return (
-        _wrong_dims(label, 2, "(N, L)", "give one class number per step without a channel dimension")
-        or _wrong_output(output, (n, classes, length), f"step_head({classes}, length={length})")
-        or _wrong_label(label, (n, length), "give one label per input")
-        or _wrong_class(label, classes, missing)
-    )
-
-
-def check_step_numbers(output: Tensor, label: Tensor, *, outputs: int, missing: float) -> str | None:
-    n, length = len(output), label.shape[-1] if label.dim() > 1 else 0
-    return (
-        _wrong_dims(label, 3, "(N, C, L)", "add a dimension of numbers per step by label.unsqueeze(1)")
-        or _wrong_output(output, (n, outputs, length), f"step_head({outputs}, length={length})")
-        or _wrong_label(label, (n, outputs, length), "give one row per output, or set outputs=")
         or _wrong_number(label, missing)
     )
 

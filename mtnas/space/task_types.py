@@ -15,13 +15,13 @@ from typing import Any
 from mtnas.errors import SpaceError
 from mtnas.space.heads import Head, linear_head, pixel_head, step_head
 from mtnas.space.label_checks import (
+    PIXELS,
+    STEPS,
     check_binary,
     check_classes,
+    check_classes_at,
     check_numbers,
-    check_pixel_classes,
-    check_pixel_numbers,
-    check_step_classes,
-    check_step_numbers,
+    check_numbers_at,
 )
 from mtnas.space.losses import (
     BinaryCrossEntropy,
@@ -234,7 +234,7 @@ def pixel_classification(
         weight=weight,
         reference_error=guessing if reference_error is None and error in (None, MeanIouError) else reference_error,
         targets=partial(one_hot, classes=classes, missing=missing),
-        check=partial(check_pixel_classes, classes=classes, missing=missing),
+        check=partial(check_classes_at, places=PIXELS, classes=classes, missing=missing),
     )
 
 
@@ -273,7 +273,7 @@ def pixel_regression(
         weight=weight,
         reference_error=reference_error,
         targets=partial(as_numbers, missing=missing),
-        check=partial(check_pixel_numbers, channels=channels, missing=missing),
+        check=partial(check_numbers_at, places=PIXELS, outputs=channels, missing=missing),
     )
 
 
@@ -288,7 +288,7 @@ def step_classification(name: str, classes: int, *, head: Head | None = None, mi
         more: other arguments of `pixel_classification`.
     """
     task = pixel_classification(name, classes, head=head or step_head(classes), missing=missing, **more)
-    return replace(task, check=partial(check_step_classes, classes=classes, missing=missing))
+    return replace(task, check=partial(check_classes_at, places=STEPS, classes=classes, missing=missing))
 
 
 def step_regression(
@@ -304,7 +304,7 @@ def step_regression(
         more: other arguments of `pixel_regression`.
     """
     task = pixel_regression(name, outputs, head=head or step_head(outputs), missing=missing, **more)
-    return replace(task, check=partial(check_step_numbers, outputs=outputs, missing=missing))
+    return replace(task, check=partial(check_numbers_at, places=STEPS, outputs=outputs, missing=missing))
 
 
 def _at_least(task: str, what: str, value: int, least: int) -> None:
