@@ -29,7 +29,7 @@ ABOUT = (
     " it), latency_ms (onnxruntime, one thread, one sample, CPU time) and size_kib (weights). Arms, each with the"
     " same number of evaluations on the same trained supernetwork: architecture and bits together; the same with the"
     " largest float network's error as a budget; architectures in float; the same for two thirds of the evaluations,"
-    " then members of its front with all nodes in int8; policies"
+    " then members of its front with all nodes in int8, or in W4A8 (packed weights of 4 bits); policies"
     " of the largest network (a network for each task, largest operators). Spaces are the shipped ones with their"
     " channels multiplied, for integers gain nothing on a handful of channels. At the end the fronts of all arms are"
     " measured again, interleaved; figures are of these latencies. hypervolume: share of the box up to the largest"

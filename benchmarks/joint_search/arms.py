@@ -12,7 +12,7 @@ from types import MappingProxyType
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from mtnas.architecture import FLOAT, SIZE, Architecture, Bits, Candidate, QuantizationPolicy
+from mtnas.architecture import FLOAT, SIZE, W4A8, Architecture, Bits, Candidate, QuantizationPolicy, notation
 from mtnas.atomic import write_text
 from mtnas.evaluation import CandidateErrors, latencies
 from mtnas.latency import LATENCY
@@ -30,7 +30,8 @@ from mtnas.targets import MeasureSettings, OnnxRuntime
 OBJECTIVES = (MEAN_ERROR, LATENCY, SIZE)
 
 JOINT, BUDGETED, FLOAT_ALONE = "joint", "joint, error as a budget", "architecture in float"
-THEN_INT8, LARGEST = "architecture, then all int8", "policy of the largest network"
+THEN_INT8, THEN_W4A8 = "architecture, then all int8", "architecture, then all W4A8"
+LARGEST = "policy of the largest network"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Setting:
 
     @property
     def precisions(self) -> tuple[Bits, ...]:
-        """Float, and the integers that run fastest here."""
-        return FLOAT, self.target.integers
+        """Float, the integers that run fastest here, and those with packed weights of 4 bits."""
+        return FLOAT, self.target.integers, W4A8
 
     @property
     def joint(self) -> JointCosts:
@@ -72,7 +73,11 @@ class Setting:
 
     def all_int8(self, architecture: Architecture) -> Candidate:
         """All nodes in integers."""
-        return Candidate.uniform(architecture, self.target.integers)
+        return self.all_in(architecture, self.target.integers)
+
+    def all_in(self, architecture: Architecture, bits: Bits) -> Candidate:
+        """All nodes in these bits."""
+        return Candidate.uniform(architecture, bits)
 
     def largest(self) -> Architecture:
         """A network for each task, of the largest operators."""
@@ -127,15 +132,24 @@ def float_alone(setting: Setting) -> list[Measured]:
 
 
 def then_int8(setting: Setting) -> list[Measured]:
-    """The same search for about two thirds of the evaluations, then members of its front with all nodes in integers."""
+    """The same search for about two thirds of the evaluations, then members of its front with all nodes in int8."""
+    return _then(setting, THEN_INT8, setting.target.integers)
+
+
+def then_w4a8(setting: Setting) -> list[Measured]:
+    """The same with weights of 4 bits."""
+    return _then(setting, THEN_W4A8, W4A8)
+
+
+def _then(setting: Setting, name: str, bits: Bits) -> list[Measured]:
     rows = float_alone(setting)
     front = sorted(front_of(rows[: 2 * setting.evaluations // 3]), key=lambda row: row.costs)
     count = min(len(front), setting.evaluations // 3)
     spread = [front[round(i * (len(front) - 1) / max(1, count - 1))] for i in range(count)]
-    rows, kept = rows[: setting.evaluations - count], _Kept(setting, THEN_INT8)
-    with progress(THEN_INT8, count) as advance:
+    rows, kept = rows[: setting.evaluations - count], _Kept(setting, name)
+    with progress(name, count) as advance:
         for row in spread:
-            rows.append(kept(setting.all_int8(row.candidate.architecture)))
+            rows.append(kept(setting.all_in(row.candidate.architecture, bits)))
             advance("")
     return rows
 
@@ -148,20 +162,21 @@ def of_largest(setting: Setting) -> list[Measured]:
         for block, group, option in architecture.nodes()
         if joint.space.quantizable[block][joint.space.base.blocks[block].options.index(option)]
     ]
+    bits_of = {notation(bits): bits for bits in setting.precisions}
     names: dict[str, BaseDistribution] = {
-        f"node {block} {leader}": CategoricalDistribution(["float", "int8"]) for block, leader in nodes
+        f"node {block} {leader}": CategoricalDistribution(list(bits_of)) for block, leader in nodes
     }
     rows: list[Measured] = []
     with _quiet(), progress(LARGEST, setting.evaluations) as advance:
         study = optuna.create_study(
             directions=["minimize"] * 3, sampler=PredictorSampler(seed=derive_seed(setting.run.seed, "policies"))
         )
-        for plain in ("float", "int8"):
+        for plain in bits_of:
             study.enqueue_trial(dict.fromkeys(names, plain))
-        for _ in range(min(setting.evaluations, 2 ** len(nodes))):
+        for _ in range(min(setting.evaluations, len(bits_of) ** len(nodes))):
             trial = study.ask(names)
-            chosen = [node for node, name in zip(nodes, names, strict=True) if trial.params[name] == "int8"]
-            row = kept(Candidate(architecture, QuantizationPolicy.uniform(chosen, *setting.target.integers)))
+            policy = {node: bits_of[trial.params[name]] for node, name in zip(nodes, names, strict=True)}
+            row = kept(Candidate(architecture, QuantizationPolicy.of(policy)))
             study.tell(trial, row.costs)
             rows.append(row)
             advance("")
@@ -173,6 +188,7 @@ ARMS: dict[str, Callable[[Setting], list[Measured]]] = {
     BUDGETED: budgeted,
     FLOAT_ALONE: float_alone,
     THEN_INT8: then_int8,
+    THEN_W4A8: then_w4a8,
     LARGEST: of_largest,
 }
 

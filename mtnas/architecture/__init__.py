@@ -10,7 +10,7 @@ from mtnas.architecture.genome import Genome, crossover, decode, encode, mutate
 from mtnas.architecture.graph import to_graph
 from mtnas.architecture.joint import JointSpace
 from mtnas.architecture.limits import copies, copies_of, limited
-from mtnas.architecture.policy import FLOAT, FLOAT_BITS, INT8, W7A8, Bits, QuantizationPolicy, notation
+from mtnas.architecture.policy import FLOAT, FLOAT_BITS, INT8, W4A8, W7A8, Bits, QuantizationPolicy, notation
 from mtnas.architecture.space import ArchitectureSpace, BlockChoices
 from mtnas.architecture.tree import Group, Tree
 
@@ -34,6 +34,7 @@ __all__ = [
     "QuantizationPolicy",
     "Step",
     "Tree",
+    "W4A8",
     "W7A8",
     "copies",
     "copies_of",

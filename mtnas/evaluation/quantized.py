@@ -8,7 +8,7 @@ from mtnas.architecture import Candidate
 from mtnas.evaluation.errors import finite, task_errors
 from mtnas.evaluation.evaluator import InheritedErrors
 from mtnas.evaluation.extraction import extract
-from mtnas.quantizing import fake_quantized, gather_ranges
+from mtnas.quantizing import fake_quantized, gather_ranges, settle_weights
 from mtnas.space.data import Data
 from mtnas.supernet import SuperNetwork
 
@@ -17,7 +17,8 @@ class CandidateErrors:
     """Judges candidates: float ones by `InheritedErrors`, others as their integer files would compute.
 
     A network under a policy is cut out, its batch-norm statistics are recalibrated, the ranges of its activations are
-    those of samples that trained no weights, and the roundings of the file are made in torch (`fake_quantized`). Such
+    those of samples that trained no weights, as are weights of few bits (`settle_weights`), and the roundings of the
+    file are made in torch (`fake_quantized`). Such
     errors are not kept by task and path: a tensor is rounded once for all that read it, so that a task's error also
     depends on the bits of the branches beside its own.
 
@@ -42,6 +43,7 @@ class CandidateErrors:
         if not candidate.policy.nodes:
             return self._inherited(candidate.architecture)
         network = extract(self.supernet, candidate.architecture, self.data)
+        settle_weights(network, candidate.policy, self.data.range_batches())
         ranges = gather_ranges(network, self.data.range_batches())
         with fake_quantized(network, candidate.policy, ranges):
             return finite(task_errors(network, self.supernet.space.tasks, self.data.valid_batches()))

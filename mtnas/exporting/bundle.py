@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from mtnas.exporting.card import card
 from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.plotting import plot_tree, save_figure
-from mtnas.quantizing import fake_quantized, gather_ranges
+from mtnas.quantizing import fake_quantized, gather_ranges, settle_weights
 from mtnas.results import Results
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -78,7 +79,8 @@ def export(
 ) -> Bundle:
     """Write a network under its policy, and check that the file does what the network does.
 
-    The ranges of integers are those of samples that trained no weights; errors are of the validation samples.
+    The ranges of integers are those of samples that trained no weights, by which weights of few bits are settled, too
+    (`settle_weights`); errors are of the validation samples.
 
     Args:
         directory: new, or holding an export of the same candidate, which is replaced.
@@ -95,6 +97,8 @@ def export(
     """
     _check_free(directory, candidate)
     example, _ = data.example()
+    network = copy.deepcopy(network)
+    settle_weights(network, candidate.policy, data.range_batches())
     graph = convert(network, example)
     seen = agreement(SessionNetwork(graph, open_session(graph.content)), network, data.valid_batches())
     if seen.largest > tolerance:

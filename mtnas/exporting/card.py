@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtnas.exporting.snippet import SNIPPET
+from mtnas.architecture import W4A8
+from mtnas.exporting.snippet import SNIPPET, WHY
 
 
 def card(about: Mapping[str, Any]) -> str:
@@ -37,6 +38,7 @@ def card(about: Mapping[str, Any]) -> str:
         "## Running it",
         "It needs neither mtnas nor torch: `pip install onnxruntime numpy`, then",
         f"```python\n{SNIPPET.rstrip()}\n```",
+        WHY,
         f"Made by mtnas {about['versions']['mtnas']}, seed {about['seed']}. `model.json` tells it to programs.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -57,12 +59,17 @@ def _precision(about: Mapping[str, Any]) -> list[str]:
         return ["All of it runs in 32-bit floats."]
     count, runtime = len(about["integer_operators"]), about["versions"]["onnxruntime"]
     return [
-        f"{count} operators run in 8-bit integers: what onnxruntime {runtime} runs was compared with this policy.",
+        f"{count} operators run in {_integers(about)}: what onnxruntime {runtime} runs was compared with this policy.",
         "\n".join(
             f"- {one['node']}: weights {one['weights']} bits, activations {one['activations']}"
             for one in about["policy"]
         ),
     ]
+
+
+def _integers(about: Mapping[str, Any]) -> str:
+    packed = any(one["weights"] == W4A8[0] for one in about["policy"])
+    return "8-bit integers" + (", weights of 4 bits being two in a byte of the file" if packed else "")
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mtnas.architecture import FLOAT, INT8, W7A8, Candidate
+from mtnas.architecture import FLOAT, INT8, W4A8, W7A8, Bits, Candidate, notation
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.calibrate import Ranges
 from mtnas.onnx_graphs.convert import with_shapes
 from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, QuantizedGraph
 from mtnas.onnx_graphs.packages import onnx, onnxruntime
+from mtnas.onnx_graphs.packing import channel_axis, for_packing, own_scales, pack
+
+RUNNING = (INT8, W7A8, W4A8)
+"""Bits, beside float, of nodes that a file can hold and onnxruntime runs in integers."""
 
 
 def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwise: bool = False) -> QuantizedGraph:
     """The network with the operators of the policy's nodes in integers.
 
-    Weights have a scale for each output channel, activations no sign.
+    Weights have a scale for each output channel, activations no sign. Those of 4 bits are rounded to the nearest step
+    as any others are: `mtnas.quantizing.settle_weights` makes that the best one.
 
     Args:
         graph: of the candidate's architecture.
-        candidate: its policy's bits are 8 for weights and activations, or 7 and 8, or 32.
+        candidate: its policy's bits are among `RUNNING`, or 32.
         ranges: that `calibrate` gathered for this graph.
         depthwise: whether depthwise convolutions are quantized too. They run slower in integers on a CPU.
 
@@ -36,17 +41,18 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
     if ranges.digest != graph.digest:
         raise ExportError("the ranges were gathered for another network; calibrate this one")
     for node, bits in candidate.policy.entries:
-        if bits not in (INT8, W7A8):
-            raise ExportError(
-                f"node {node} is given bits {bits}, but the file format runs {INT8}, {W7A8} or {FLOAT} only"
-            )
+        if bits not in RUNNING:
+            runs = ", ".join(map(notation, (*RUNNING, FLOAT)))
+            raise ExportError(f"node {node} is given bits {bits}, but the file format runs {runs} only")
     integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
     integer = {node: names for node, names in integer.items() if names}
     wanted = {name for names in integer.values() for name in names}
     if not wanted:
         return QuantizedGraph(candidate, graph.content, {})
+    bits_of = {name: candidate.policy.bits(*node) for node, names in integer.items() for name in names}
     model = onnx().load_from_string(graph.content)
-    reduced = {name for node, names in integer.items() if candidate.policy.bits(*node) == W7A8 for name in names}
+    packed = {name for name, bits in bits_of.items() if bits == W4A8}
+    model = for_packing(model) if packed else model
     with _quietly():
         quantizer = QDQQuantizer(
             model,
@@ -58,24 +64,26 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
             nodes_to_quantize=[*wanted, *_followers(graph, wanted)],
             nodes_to_exclude=[],
             op_types_to_quantize=[*LINEAR, *FOLLOWERS],
-            extra_options={"TensorQuantOverrides": _in_seven_bits(model, reduced)},
+            extra_options={"TensorQuantOverrides": _overrides(model, bits_of)},
         )
         quantizer.quantize_model()
     quantizer.model.topological_sort()
     model = quantizer.model.model
     _drop_unused(model)
+    pack(model, packed)
     model = with_shapes(model)
     return QuantizedGraph(candidate, bytes(model.SerializeToString()), integer)
 
 
-def _in_seven_bits(model: Any, operators: set[str]) -> dict[str, list[dict[str, Any]]]:
+def _overrides(model: Any, bits_of: Mapping[str, Bits]) -> dict[str, list[dict[str, Any]]]:
     """What `QDQQuantizer` is told of the weights of these operators, by the weight's name."""
-    told = {}
+    told: dict[str, list[dict[str, Any]]] = {}
     for operator in model.graph.node:
-        if operator.name in operators:
-            transposed = any(attribute.name == "transB" and attribute.i for attribute in operator.attribute)
-            axis = 0 if operator.op_type == "Conv" or transposed else 1  # of the output channels
-            told[operator.input[1]] = [{"axis": axis, "reduce_range": True}]
+        bits = bits_of.get(operator.name)
+        if bits == W7A8:
+            told[operator.input[1]] = [{"axis": channel_axis(operator), "reduce_range": True}]
+        elif bits == W4A8:
+            told[operator.input[1]] = own_scales(model, operator, bits[0])
     return told
 
 

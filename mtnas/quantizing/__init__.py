@@ -7,6 +7,7 @@ from mtnas.quantizing.fake import fake_quantized
 from mtnas.quantizing.folding import folded
 from mtnas.quantizing.ranges import Ranges, gather_ranges
 from mtnas.quantizing.scheme import Affine, activation_affine, check_bits, weight_limits, weight_scales
+from mtnas.quantizing.settling import settle_weights, snap_weights
 from mtnas.quantizing.sizes import JointCosts, joint_costs
 from mtnas.quantizing.wiring import Call, Leaf, Place, wire
 
@@ -27,6 +28,8 @@ __all__ = [
     "joint_costs",
     "network_bytes",
     "operator_bytes",
+    "settle_weights",
+    "snap_weights",
     "weight_limits",
     "weight_scales",
     "wire",

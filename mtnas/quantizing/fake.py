@@ -17,6 +17,7 @@ from mtnas.quantizing.scheme import (
     INT32,
     Affine,
     activation_affine,
+    are_few,
     check_bits,
     scales_for_bias,
     weight_limits,
@@ -43,7 +44,8 @@ def fake_quantized(
 
     Args:
         network: its batch-norm statistics are those of the ranges. Left as it was, also by an exception.
-        policy: 2 to 8 bits, or 32, for weights and activations. Fewer than 8 are a simulation: no runtime has them.
+        policy: 2 to 8 bits, or 32, for weights and activations. Files have weights of 4, 7 and 8 and activations of
+            8; others are a simulation. Weights of fewer than 7 bits take their scales from the first pass.
         ranges: that `gather_ranges` found for this network.
         depthwise: whether depthwise convolutions are quantized too. They run slower in integers on a CPU.
 
@@ -58,7 +60,7 @@ def fake_quantized(
     for leaf, (weight_bits, activation_bits) in bits.items():
         # A product without bias, or with float inputs, is not added up with a bias of integers.
         integer = activation_bits != FLOAT_BITS and not leaf.bias_apart
-        weights[leaf] = partial(_weights, weight_bits, affine[leaf.reads[0]].scale if integer else None)
+        weights[leaf] = _Rounded(weight_bits, affine[leaf.reads[0]].scale if integer else None)
     changes: dict[Place, Change] = {place: partial(_rounded, found) for place, found in affine.items()}
     with rewired(network, weights, changes):
         yield network
@@ -101,22 +103,34 @@ def _rounded(affine: Affine, x: Tensor) -> Tensor:
     return fake_quantize(x, affine.scale, *affine.steps)
 
 
-def _weights(bits: int, input_scale: float | None, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+class _Rounded:
     """Rounded weight and bias of a layer.
 
     Args:
-        bits: of the weight.
+        bits: of the weight. Where they are few, the scales of the first weights stay: they take long to find.
         input_scale: of what the layer reads; None: the bias stays float.
-        weight: (C, ...).
-        bias: (C,).
     """
-    if bits == FLOAT_BITS:
-        return weight, bias
-    scales = weight_scales(weight, bits)  # (C,)
-    if bias is not None and input_scale is not None:
-        scales = scales_for_bias(scales, bias, input_scale)
-        # In float64: a bias may have more steps than float32 can count.
-        exact = fake_quantize_weights(bias.double(), (scales * input_scale).double(), *INT32)
-        bias = exact.to(bias.dtype)
-    shape = (-1, *[1] * (weight.dim() - 1))
-    return fake_quantize_weights(weight, scales.reshape(shape), *weight_limits(bits)), bias
+
+    def __init__(self, bits: int, input_scale: float | None) -> None:
+        self.bits, self.input_scale = bits, input_scale
+        self._scales: Tensor | None = None
+
+    def __call__(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """weight (C, ...), bias (C,)"""
+        if self.bits == FLOAT_BITS:
+            return weight, bias
+        scales = self._scales_of(weight)  # (C,)
+        if bias is not None and self.input_scale is not None:
+            scales = scales_for_bias(scales, bias, self.input_scale)
+            # In float64: a bias may have more steps than float32 can count.
+            exact = fake_quantize_weights(bias.double(), (scales * self.input_scale).double(), *INT32)
+            bias = exact.to(bias.dtype)
+        shape = (-1, *[1] * (weight.dim() - 1))
+        return fake_quantize_weights(weight, scales.reshape(shape), *weight_limits(self.bits)), bias
+
+    def _scales_of(self, weight: Tensor) -> Tensor:
+        if not are_few(self.bits):
+            return weight_scales(weight, self.bits)
+        if self._scales is None:
+            self._scales = weight_scales(weight, self.bits)
+        return self._scales

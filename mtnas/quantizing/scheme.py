@@ -2,7 +2,7 @@
 
 A real number r is held as an integer q: r = scale * (q - zero point), arXiv 1712.05877, eq. 1. Activations are
 unsigned and asymmetric; weights are signed and symmetric, each output channel with a scale of its own (arXiv
-1806.08342, sec. 2).
+1806.08342, sec. 2). Scales of weights with fewer than 7 bits are our own.
 All arithmetic keeps to the precision in which onnxruntime's Python tools compute, so that nothing but the order of sums
 tells a simulation from a quantized file.
 """
@@ -97,13 +97,45 @@ def activation_affine(lowest: float, highest: float, bits: int) -> Affine:
     return Affine(float(np.float32(scale)), round(low - lowest / scale), low, high)
 
 
-def weight_scales(weight: Tensor, bits: int) -> Tensor:
-    """Scale of every output channel: (C, ...) -> (C,), no gradient."""
+def are_few(bits: int) -> bool:
+    """Whether weights have so few bits that their scales are chosen for the least error, see `weight_scales`."""
+    return bits < REDUCED_BITS
+
+
+def weight_scales(weight: Tensor, bits: int, importance: Tensor | None = None) -> Tensor:
+    """Scale of every output channel: (C, ...) -> (C,), no gradient.
+
+    With 7 and 8 bits the largest weight has the last step. With fewer that leaves too few steps for all the others:
+    the scale is then the one of some, down to half of that, whose roundings err least in the mean square. Weights that
+    are on such a grid already keep it, since the largest one's number of steps is among those that are tried.
+
+    Args:
+        bits: 2 to 8.
+        importance: (...), weighs the squared errors of a channel's weights; None: all alike. Fewer than 7 bits only.
+    """
     check_bits(bits, "a weight")
     low, high = weight_limits(bits)
-    largest = weight.detach().flatten(1).abs().amax(1)  # (C,)
+    flat = weight.detach().flatten(1)  # (C, K)
+    largest = flat.abs().amax(1)  # (C,)
     scales = 2 * largest / (high - low)
+    if are_few(bits):
+        scales = _of_least_error(flat, largest, (low, high), None if importance is None else importance.flatten())
     return torch.where(scales < _TINY, torch.ones_like(scales), scales)
+
+
+def _of_least_error(weight: Tensor, largest: Tensor, limits: tuple[int, int], importance: Tensor | None) -> Tensor:
+    """weight (C, K), largest (C,), importance (K,) -> scales (C,)"""
+    low, high = limits
+    half = (high - low) / 2
+    steps = [*range(1, -low + 1), *(half * (1 + share / 20) for share in range(21))]  # of the largest weight
+    best, least = torch.ones_like(largest), torch.full_like(largest, torch.inf)
+    for count in steps:
+        scale = (largest / count).clamp_min(_TINY)
+        error = (weight / scale[:, None]).round_().clamp_(low, high).mul_(scale[:, None]).sub_(weight).square_()
+        total = error.sum(1) if importance is None else error @ importance
+        better = total < least
+        best, least = torch.where(better, scale, best), torch.where(better, total, least)
+    return best
 
 
 def scales_for_bias(scales: Tensor, bias: Tensor, input_scale: float) -> Tensor:

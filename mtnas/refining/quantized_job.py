@@ -10,8 +10,9 @@ import torch
 
 from mtnas.architecture import Candidate
 from mtnas.evaluation import task_errors
-from mtnas.quantizing import fake_quantized, gather_ranges
+from mtnas.quantizing import fake_quantized, gather_ranges, settle_weights, snap_weights
 from mtnas.refining.candidate_job import CandidateJob
+from mtnas.refining.state import TrainingState
 from mtnas.runs import load_checkpoint
 from mtnas.space.data import Batch
 from mtnas.supernet import BranchedNetwork
@@ -22,8 +23,8 @@ class QuantizedJob(CandidateJob):
 
     Weights, activations and errors are those that the integer file would have; gradients pass straight through the
     roundings. Ranges are gathered anew before every epoch and every judgement, from samples that train no weights;
-    batch norms that fold into the layer before them keep their statistics. The network as it was refined in float is
-    epoch 0, and stays if no epoch is better on the validation split.
+    batch norms that fold into the layer before them keep their statistics. The network as it was refined in float, its
+    weights of few bits settled (`settle_weights`), is epoch 0, and stays if no epoch is better on the validation split.
     """
 
     @property
@@ -43,7 +44,13 @@ class QuantizedJob(CandidateJob):
         in_float = Candidate(self.candidate.architecture)
         tensors, _ = load_checkpoint(self.folder_of(in_float) / "network.safetensors")
         network.load_state_dict(tensors)
-        return network.eval()
+        settle_weights(network.eval(), self.candidate.policy, self.data.range_batches())
+        return network
+
+    def _finish(self, network: BranchedNetwork, state: TrainingState) -> None:
+        # What the roundings make of the weights is what is kept: nothing later is to choose other roundings for them.
+        snap_weights(network, self.candidate.policy, self.data.example())
+        super()._finish(network, state)
 
     def _train_epoch(self, network: BranchedNetwork, optimizer: torch.optim.Optimizer, epoch: int) -> None:
         with self._rounded(network.eval()):

@@ -17,6 +17,7 @@ from mtnas.limits import check_number
 from mtnas.onnx_graphs import FloatGraph, Ranges, audit, calibrate, convert, open_session, quantize, saturates
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.onnx_graphs.packages import onnxruntime
+from mtnas.onnx_graphs.quantize import RUNNING
 from mtnas.onnx_graphs.session import CPU
 from mtnas.space.shapes import Input
 from mtnas.supernet import BranchedNetwork
@@ -31,7 +32,8 @@ _Converted = tuple[FloatGraph, Ranges]
 class OnnxRuntime(Target):
     """onnxruntime, in float and in 8-bit integers. What is measured was audited: int8 means that it ran in int8.
 
-    Weights may have 7 bits instead, which run faster on x86 CPUs without VNNI, see `W7A8`.
+    Weights may have 7 bits instead, which run faster on x86 CPUs without VNNI, see `W7A8`, or 4, which take half the
+    room, see `W4A8`.
 
     Weights and ranges make no difference to latency, so that a network is converted once and its policies are made of
     that: a second one takes hundredths of a second.
@@ -78,10 +80,11 @@ class OnnxRuntime(Target):
             "threads": self.threads,
             "batch": self.batch,
             "depthwise": self.depthwise,
+            "saturates": device == "cpu" and saturates(),  # sessions then take another way
         }
 
     def can_run(self, bits: Bits) -> bool:
-        return bits in (INT8, W7A8, FLOAT)
+        return bits in (*RUNNING, FLOAT)
 
     @property
     def integers(self) -> Bits:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mtnas.atomic import write_bytes
 from mtnas.cli.options import parse_budgets
 from mtnas.cli.output import remark, volume
-from mtnas.cli.steps.precision import check_weight_bits, integers
+from mtnas.cli.steps.precision import check_weight_bits, precisions
 from mtnas.errors import MtnasError, RunError
 
 if TYPE_CHECKING:
@@ -87,14 +87,15 @@ class Work:
         time_limit: float | None = None,
         plateau: int | None = None,
         int8: bool | None = None,
-        weight_bits: int | None = None,
+        weight_bits: Sequence[int] | None = None,
         thorough: bool | None = None,
     ) -> SearchSettings:
         """The space file's search settings, with what the command line changes.
 
         Args:
             int8: whether nodes may be in 8-bit integers; None: as the run or the space file has it.
-            weight_bits: of these, 7 or 8; None: as the run has it, else those that the target runs fastest.
+            weight_bits: of these, 8, 7 or 4, or several; none: as the run has it, else those that the target runs
+                fastest.
             keep: whether objectives and budgets that are not given stay as the run has them, rather than as the space
                 file says.
             time_limit: minutes in place of the space file's `TimeLimit`; 0: no such rule.
@@ -104,7 +105,7 @@ class Work:
         from mtnas.architecture import FLOAT
         from mtnas.searching import SearchSettings
 
-        check_weight_bits(int8, weight_bits)
+        check_weight_bits(int8, weight_bits or [])
         settings = self.file.setting("searching", SearchSettings())
         known = self.run.manifest.read()
         if keep and "study" in known:
@@ -120,8 +121,8 @@ class Work:
         if int8:
             begun = known.get("search", {}).get("precisions", [FLOAT])  # whatever is fastest on this machine
             there = next((found for found in (begun, settings.precisions) if len(found) > 1), None)
-            if weight_bits is not None or there is None:
-                there = (FLOAT, integers(settings.target, weight_bits))
+            if weight_bits or there is None:
+                there = precisions(settings.target, weight_bits or [])
             settings = replace(settings, precisions=there)
         elif int8 is False:
             settings = replace(settings, precisions=(FLOAT,))

@@ -1,0 +1,72 @@
+"""Rounding in which the weights that are left make up for the error of those that are rounded.
+
+GPTQ, arXiv 2210.17323, alg. 1, which is Optimal Brain Quantization (arXiv 2208.11580) in one order for all channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mtnas.quantizing.moments import Moments
+from mtnas.quantizing.scheme import weight_limits, weight_scales
+
+_BLOCK = 128
+"""Columns after which those further on are brought up to date."""
+
+
+def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) -> tuple[Tensor, Tensor]:
+    """A layer's weight on a grid of few bits, so that its products differ least, and how much less these are in mean.
+
+    Steps are chosen one input after the other, the strongest first; those that follow take up the error. In the end
+    every channel's scale is the one that brings its products nearest to those before, by least squares.
+
+    Args:
+        weight: (C, ...), batch norm folded in.
+        moments: of what the layer reads.
+        bits: fewer than 7.
+        damping: what is added to the mean squares of the inputs, as a share of their mean.
+
+    Returns:
+        The weight, like the given one, and the mean of the products that it takes away: (C,).
+    """
+    wanted = moments.split(weight.detach().double().cpu())  # (g, p, C / g, K)
+    products = moments.products
+    strength = products.diagonal(dim1=-2, dim2=-1)  # (g, p, K)
+    steps, scales = torch.empty_like(wanted), []
+    for group in range(len(wanted)):
+        of_group = wanted[group].transpose(0, 1).flatten(1)  # (C / g, p K)
+        scale = weight_scales(of_group, bits, strength[group].flatten())
+        for part in range(wanted.shape[1]):
+            steps[group, part] = _steps(wanted[group, part], products[group, part], scale, bits, damping)
+        scales.append(scale)
+    scale = torch.stack(scales)  # (g, C / g)
+    toward = (wanted @ products * steps).sum((1, 3))
+    square = (steps @ products * steps).sum((1, 3))
+    scale = torch.where((toward > 0) & (square > 0), toward / square, scale)
+    rounded = steps * scale[:, None, :, None]
+    lost = ((wanted - rounded) @ moments.means[..., None]).squeeze(-1).sum(1).flatten()  # (C,)
+    return Moments.joined(rounded, weight).to(weight), lost.to(weight)
+
+
+def _steps(weight: Tensor, products: Tensor, scale: Tensor, bits: int, damping: float) -> Tensor:
+    """weight (C, K), products (K, K), scale (C,) -> whole numbers (C, K)"""
+    low, high = weight_limits(bits)
+    products = products.clone()
+    strength = products.diagonal()
+    strength[strength == 0] = strength.mean() or 1.0  # what is always 0 needs nothing of the others
+    strength += damping * strength.mean()
+    order = strength.argsort(descending=True, stable=True)
+    factor = torch.linalg.cholesky(torch.linalg.inv(products[order][:, order]), upper=True)
+    left, found = weight[:, order].clone(), torch.empty_like(weight)
+    count = weight.shape[1]
+    for begin in range(0, count, _BLOCK):
+        end = min(begin + _BLOCK, count)
+        errors = torch.empty(len(weight), end - begin, dtype=weight.dtype)
+        for column in range(begin, end):
+            found[:, column] = (left[:, column] / scale).round().clamp(low, high)
+            error = (left[:, column] - found[:, column] * scale) / factor[column, column]
+            left[:, column + 1 : end] -= error[:, None] * factor[column, column + 1 : end]
+            errors[:, column - begin] = error
+        left[:, end:] -= errors @ factor[begin:end, end:]
+    return found[:, order.argsort()]
