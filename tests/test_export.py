@@ -42,10 +42,10 @@ def pieces(run: Run) -> tuple[BranchedNetwork, Candidate]:
     return extract(load_supernetwork(toy_space.space, DATA, run, "cpu"), row.candidate, DATA), row.candidate
 
 
-def written(run: Run, out: Path, int8: bool, **more: Any) -> dict[str, Any]:
+def written(run: Run, out: Path, int8: bool, *, weight_bits: int = 8, **more: Any) -> dict[str, Any]:
     network, candidate = pieces(run)
     if int8:
-        policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (8, 8)))
+        policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (weight_bits, 8)))
         candidate = Candidate(candidate.architecture, policy)
     costs = {"error/a": 0.5, "params": 12.0}
     return export(
@@ -117,10 +117,10 @@ def bare_python() -> str | None:
     return str(folder / "bin" / "python")
 
 
-@pytest.mark.parametrize("int8", [False, True])
-def test_the_cards_snippet_runs_without_torch(run: Run, tmp_path: Path, int8: bool) -> None:
+@pytest.mark.parametrize("weight_bits", [None, 8, 4])
+def test_the_cards_snippet_runs_without_torch(run: Run, tmp_path: Path, weight_bits: int | None) -> None:
     out = tmp_path / "out"
-    about = written(run, out, int8)
+    about = written(run, out, weight_bits is not None, weight_bits=weight_bits or 8)
     shown = re.search(r"```python\n(.*?)```", (out / "README.md").read_text(), re.DOTALL)
     assert shown is not None and shown[1] == SNIPPET
     assert len([line for line in SNIPPET.splitlines() if line.strip()]) <= 15
@@ -147,11 +147,16 @@ def test_the_command_takes_refined_weights_where_there_are_any(run: Run, tmp_pat
     about = json.loads((tmp_path / "two" / "model.json").read_text())
     assert about["weights"] == "fine-tuned" and about["policy"] and about["test_errors"]
     assert {one["weights"] for one in about["policy"]} == {OnnxRuntime().integers[0]}
-    for bits in (7, 8):
+    for bits in (4, 7, 8):
         out = tmp_path / f"weights of {bits} bits"
         call("export", run.path, "--candidate", row.id, "--out", out, "--int8", "--weight-bits", str(bits))
         about = json.loads((out / "model.json").read_text())
         assert {(one["weights"], one["activations"]) for one in about["policy"]} == {(bits, 8)}
+        assert ("weights of 4 bits being two in a byte" in (out / "README.md").read_text()) == (bits == 4)
+    refused(
+        call("export", run.path, "-c", row.id, "--out", tmp_path / "no", "--int8", "--weight-bits", "5"),
+        "--weight-bits 5: weights in integers have 8, 7, 4 bits",
+    )
     call("export", run.path, "--candidate", row.id, "--out", tmp_path / "three", "--weights", "inherited")
     assert json.loads((tmp_path / "three" / "model.json").read_text())["weights"].startswith("inherited")
 

@@ -13,7 +13,7 @@ import pytest
 import toy_space
 from toy_runs import call, refused, supernet, trained_run
 
-from mtnas.architecture import FLOAT, INT8, SIZE, W7A8, Candidate
+from mtnas.architecture import FLOAT, INT8, SIZE, W4A8, W7A8, Candidate
 from mtnas.errors import RunError, SearchError
 from mtnas.evaluation import CandidateErrors, extract, task_errors
 from mtnas.latency import LATENCY, Latency
@@ -282,6 +282,34 @@ def test_the_command_line_goes_on_with_the_bits_that_it_began_with(tmp_path: Pat
         again = call("search", str(run.path), *more, "-n", "9")
         assert again.code == 0, again.err
         assert run.manifest.section("search")["precisions"] == [[32, 32], list(other)]
+
+
+def test_the_command_line_lets_every_node_have_weights_of_8_or_4_bits(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "run")
+    refused(call("search", str(run.path), "--int8", "--weight-bits", "6", "-n", "8"), "have 8, 7, 4 bits")
+    both = [
+        "--int8",
+        "--weight-bits",
+        "8",
+        "--weight-bits",
+        "4",
+        "-o",
+        "error/mean",
+        "-o",
+        "latency_ms",
+        "-o",
+        "size_kib",
+    ]
+    done = call("search", str(run.path), *both, "-n", "12")
+    assert done.code == 0, done.err
+    assert run.manifest.section("search")["precisions"] == [[32, 32], [8, 8], [4, 8]]
+    rows = read_results(run).rows
+    assert {bits for row in rows for _, bits in row.candidate.policy.entries} == {INT8, W4A8}
+    judge = CandidateErrors(supernet(), DATA)
+    row = max(rows, key=lambda row: sum(bits == W4A8 for _, bits in row.candidate.policy.entries))
+    assert judge(row.candidate) == {task.name: row.costs[f"error/{task.name}"] for task in toy_space.space.tasks}
+    again = call("search", str(run.path), "-n", "13")
+    assert again.code == 0, again.err
 
 
 def test_pick_takes_budgets_on_size_and_latency(once: Run) -> None:

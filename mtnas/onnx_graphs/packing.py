@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,28 @@ def for_packing(model: Any) -> Any:
         ExportError: for an operator that has no such form.
     """
     try:
-        return importlib.import_module("onnx.version_converter").convert_version(model, OPSET)
+        model = importlib.import_module("onnx.version_converter").convert_version(model, OPSET)
     except Exception as error:  # a C++ library that raises of all kinds
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ExportError(
             f"weights of {BITS} bits need version {OPSET} of the ONNX operators, which this network does not have"
             f" ({reason}); give it 8 bits"
         ) from error
+    _name_new(model.graph)
+    return model
+
+
+def _name_new(graph: Any) -> None:
+    """Name constants that the conversion makes of attributes, and their tensors, after who reads them."""
+    taken = {operator.name for operator in graph.node}
+    for constant in [operator for operator in graph.node if not operator.name]:
+        readers = [operator for operator in graph.node if constant.output[0] in operator.input]
+        stem = f"{readers[0].name}_{constant.op_type}" if readers else constant.op_type
+        name = next(name for name in chain([stem], (f"{stem}_{n}" for n in count(1))) if name not in taken)
+        taken.add(name)
+        for reader in readers:
+            reader.input[:] = [name if one == constant.output[0] else one for one in reader.input]
+        constant.name, constant.output[0] = name, name
 
 
 def channel_axis(operator: Any) -> int:

@@ -127,11 +127,12 @@ def _of_least_error(weight: Tensor, largest: Tensor, limits: tuple[int, int], im
     """weight (C, K), largest (C,), importance (K,) -> scales (C,)"""
     low, high = limits
     half = (high - low) / 2
-    steps = [*range(1, -low + 1), *(half * (1 + share / 20) for share in range(21))]  # of the largest weight
-    best, least = torch.ones_like(largest), torch.full_like(largest, torch.inf)
-    for count in steps:
-        scale = (largest / count).clamp_min(_TINY)
-        error = (weight / scale[:, None]).round_().clamp_(low, high).mul_(scale[:, None]).sub_(weight).square_()
+    counts = [*range(1, -low + 1), *(half * (1 + share / 20) for share in range(21))]  # of the largest weight's steps
+    best, least = torch.zeros_like(largest), torch.full_like(largest, torch.inf)
+    for count in counts:
+        scale = largest / count
+        steps = (weight / scale.clamp_min(_TINY)[:, None]).round_().clamp_(low, high)
+        error = steps.mul_(scale[:, None]).sub_(weight).square_()
         total = error.sum(1) if importance is None else error @ importance
         better = total < least
         best, least = torch.where(better, scale, best), torch.where(better, total, least)

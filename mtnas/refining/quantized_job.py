@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -57,7 +58,10 @@ class QuantizedJob(CandidateJob):
             super()._train_epoch(network, optimizer, epoch)
 
     def _judged(self, network: BranchedNetwork, batches: Iterable[Batch]) -> dict[str, float]:
-        with self._rounded(network.eval()):
+        # What is kept in the end is judged: weights of few bits on their grid, and ranges as these make them.
+        network = copy.deepcopy(network.eval())
+        snap_weights(network, self.candidate.policy, self.data.example())
+        with self._rounded(network):
             return task_errors(network, self.tasks, batches)
 
     def _rounded(self, network: BranchedNetwork) -> AbstractContextManager[BranchedNetwork]:

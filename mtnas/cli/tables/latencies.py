@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from mtnas.architecture import FLOAT, notation
 from mtnas.cli.tables.console import console
 from mtnas.cli.tables.error_text import error_text
 from mtnas.results import MEAN_ERROR, Row
@@ -48,7 +50,8 @@ def print_latencies(told: dict[str, Any]) -> None:
     for heading in ("id", "precision", "mean error (float)", "params", "latency", "noise"):
         table.add_column(heading, justify="left" if heading in ("id", "precision") else "right")
     for one in lines:
-        precision = f"{one['integer_nodes']} nodes int8" if one["integer_nodes"] else "float"
+        kinds = Counter(notation((node["weights"], node["activations"])) for node in one["candidate"].get("policy", []))
+        precision = ", ".join(f"{count} nodes {bits}" for bits, count in kinds.items()) or notation(FLOAT)
         error, params = error_text(one[MEAN_ERROR]), f"{one['params']:,.0f}"
         table.add_row(one["id"], precision, error, params, f"{one['ms']:#.3g} ms", f"{100 * one['noise']:.1f} %")
     to = console()
