@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.report import Bar, Options, Report, main
-from mtnas.architecture import FLOAT, INT8, W7A8, Architecture, Candidate, Tree, notation
+from mtnas.architecture import FLOAT, INT8, W4A8, W7A8, Architecture, Candidate, Tree, notation
 from mtnas.evaluation import recalibrate
 from mtnas.exporting.agreement import agreement
 from mtnas.onnx_graphs import SessionNetwork, calibrate, convert, open_session, quantize, saturates
@@ -30,13 +30,14 @@ from mtnas.targets.onnx_runtime import OpenFile
 ABOUT = (
     "Networks of equal layers with batch norm and ReLU, random weights, audited files run by onnxruntime on one thread,"
     " CPU time, interleaved rounds. Baseline: the float file of the same network. W8A8: weights and activations of 8"
-    " bits; W7A8: weights of 7 bits in bytes. plain: 8 bits without session.x64quantprecision, which is not exact where"
-    " the CPU adds products up in 16 bits. times: as fast as float. off: mean difference of a file's outputs from their"
+    " bits; W7A8: weights of 7 bits in bytes; W4A8: of 4, packed. plain: 8 bits without session.x64quantprecision,"
+    " which is not exact where the CPU adds products up in 16 bits; wide: with it, which mtnas does only there. times:"
+    " as fast as float. off: mean difference of a file's outputs from their"
     " simulation in torch, as a share of the largest output; bars: those of what is used, at most 0.01, as exports ask."
 )
 
 LAYERS = 4
-PLAIN = "plain W8A8"
+PLAIN, WIDE = "plain W8A8", "wide W8A8"
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,20 @@ def rows_of(case: Case, batches: tuple[int, ...], seed: int, settings: MeasureSe
     graph = convert(network, held_out)
     file_ranges, ranges = calibrate(graph, [held_out]), gather_ranges(network, [(held_out, {})])
     contents, off = {notation(FLOAT): graph.content}, {}
-    for bits in (INT8, W7A8):
+    for bits in (INT8, W7A8, W4A8):
         candidate = Candidate.uniform(network.architecture, bits)
         contents[notation(bits)] = content = quantize(graph, candidate, file_ranges).content
         with fake_quantized(network, candidate.policy, ranges):
             test: list[Batch] = [(case.inputs(64, seed + 2), {})]
-            for name, exact in ((notation(bits), True), *([(PLAIN, False)] if bits == INT8 else [])):
+            ways = {notation(bits): None, **({PLAIN: False, WIDE: True} if bits == INT8 else {})}
+            for name, exact in ways.items():
                 off[name] = agreement(SessionNetwork(graph, open_session(content, exact=exact)), network, test).mean
     for batch in batches:
         x = case.inputs(batch, seed)
         sessions = {name: open_session(content) for name, content in contents.items()}
-        sessions[PLAIN] = open_session(contents[notation(INT8)], exact=False)
+        sessions |= {
+            name: open_session(contents[notation(INT8)], exact=exact) for name, exact in ((PLAIN, False), (WIDE, True))
+        }
         runs = {name: OpenFile(session, graph.outputs, feeds_of(graph, x)) for name, session in sessions.items()}
         found = measure(runs, None, settings, OnnxRuntime().clock())
         ms = {name: latency.ms for name, latency in found.items()}
@@ -109,7 +113,7 @@ def measure_all(options: Options) -> Report:
             for seed in options.seeds:
                 report.rows += rows_of(case, batches, seed, settings)
                 advance(case.name)
-    for name in (notation(INT8), notation(W7A8)):
+    for name in map(notation, (INT8, W7A8, W4A8)):
         most = max(row[f"{name}, off"] for row in report.rows)
         report.bars.append(Bar.at_most(f"largest difference of {name} from its simulation", most, 0.01))
     return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 from collections.abc import Iterator
@@ -14,23 +15,25 @@ import torch
 from scipy.stats import kendalltau
 
 from benchmarks.report import Bar, Options, Report, main
-from mtnas.architecture import INT8, W7A8, Architecture, Bits, Candidate, QuantizationPolicy
+from mtnas.architecture import INT8, W4A8, W7A8, Architecture, Bits, Candidate, QuantizationPolicy
 from mtnas.errors import DataError
 from mtnas.evaluation import extract, task_errors
-from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
+from mtnas.onnx_graphs import FloatGraph, SessionNetwork, audit, calibrate, convert, open_session, quantize
+from mtnas.onnx_graphs import Ranges as FileRanges
 from mtnas.progress import progress
-from mtnas.quantizing import fake_quantized, gather_ranges
+from mtnas.quantizing import Ranges, fake_quantized, gather_ranges, settle_weights
 from mtnas.results import mean_error
 from mtnas.runs import Run
 from mtnas.space.data import Batch, Data
 from mtnas.space.file import SpaceFile, load_space_file
-from mtnas.supernet import SuperNetwork
+from mtnas.supernet import BranchedNetwork, SuperNetwork
 from mtnas.training import TrainingSettings, train
 
 ABOUT = (
     "Architectures: uniform draws from a trained supernetwork's space, inherited weights, batch-norm statistics of"
     " their own; policies: every node of the tree in integers with the same chance, drawn anew for each policy, one"
-    " in four all in integers; all of them with weights of 8 bits, and of 7. Each file was audited: exactly the"
+    " in four all in integers; all of them with weights of 8 bits, of 7, of 4 settled by samples that train no weights,"
+    " and of 4 rounded to the nearest step. Each file was audited: exactly the"
     " policy's operators ran in integers. Errors: mean over the tasks, on the validation samples, in points."
     " difference: absolute, fake less file; tau: Kendall's tau-b of the errors over all policies; tau of changes: of"
     " error less that of the float network, where single samples count. Seconds: of one policy, the float network's"
@@ -52,10 +55,25 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Bits of the weights of one policy, mean errors in points, and seconds."""
+class Way:
+    """Bits of the nodes in integers, and whether weights of few bits are settled."""
 
-    weight_bits: int
+    bits: Bits
+    settled: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.bits[0]}" if self.settled else f"{self.bits[0]}, nearest"
+
+
+WAYS = (Way(INT8), Way(W7A8), Way(W4A8), Way(W4A8, settled=False))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Mean errors of one policy in points, and seconds."""
+
+    way: Way
     floating: float
     fake: float
     file: float
@@ -71,21 +89,34 @@ def compare(case: Case, supernet: SuperNetwork, seed: int) -> Iterator[Compared]
     for _ in range(case.architectures):
         architecture = case.file.space.architectures.draw(rng)
         network = extract(supernet, architecture, case.data)
-        graph = convert(network, batches[0][0])
-        file_ranges = calibrate(graph, (x for x, _ in held_out))
-        ranges = gather_ranges(network, held_out)
         floating = _points(case, network, batches)
+        plain = _prepared(network, held_out)
         drawn = list(_policies(architecture, case.policies, rng))
-        for policy in (_with_bits(one, bits) for bits in (INT8, W7A8) for one in drawn):
+        for way, policy in ((way, _with_bits(one, way.bits)) for way in WAYS for one in drawn):
             start = time.process_time()
-            with fake_quantized(network, policy, ranges):
-                fake = _points(case, network, batches)
+            if way.settled and way.bits == W4A8:
+                settled = copy.deepcopy(network)
+                settle_weights(settled, policy, held_out)
+                middle = time.process_time()
+                network_of, ranges, graph, file_ranges = _prepared(settled, held_out)
+                start += time.process_time() - middle
+            else:
+                network_of, ranges, graph, file_ranges = plain
+            with fake_quantized(network_of, policy, ranges):
+                fake = _points(case, network_of, batches)
             middle = time.process_time()
             quantized = quantize(graph, Candidate(architecture, policy), file_ranges)
             audit(graph, quantized)
             file = _points(case, SessionNetwork(graph, open_session(quantized.content)), batches)
-            bits = policy.entries[0][1][0]
-            yield Compared(bits, floating, fake, file, middle - start, time.process_time() - middle)
+            yield Compared(way, floating, fake, file, middle - start, time.process_time() - middle)
+
+
+def _prepared(
+    network: BranchedNetwork, held_out: list[Batch]
+) -> tuple[BranchedNetwork, Ranges, FloatGraph, FileRanges]:
+    """What all policies of a network have in common."""
+    graph = convert(network, held_out[0][0])
+    return network, gather_ranges(network, held_out), graph, calibrate(graph, (x for x, _ in held_out))
 
 
 def _policies(architecture: Architecture, count: int, rng: random.Random) -> Iterator[QuantizationPolicy]:
@@ -103,8 +134,8 @@ def _points(case: Case, network: torch.nn.Module, batches: list[Batch]) -> float
     return 100 * mean_error(task_errors(network, case.file.space.tasks, batches))
 
 
-def row_of(case: Case, seed: int, weight_bits: int, found: list[Compared]) -> dict[str, Any]:
-    """One row, of policies with these bits."""
+def row_of(case: Case, seed: int, way: Way, found: list[Compared]) -> dict[str, Any]:
+    """One row."""
     names = ("floating", "fake", "file", "fake_seconds", "file_seconds")
     columns = {name: np.array([getattr(one, name) for one in found]) for name in names}
     floating, fake, file = columns["floating"], columns["fake"], columns["file"]
@@ -112,7 +143,7 @@ def row_of(case: Case, seed: int, weight_bits: int, found: list[Compared]) -> di
     return {
         "data": case.name,
         "seed": seed,
-        "weight bits": weight_bits,
+        "weight bits": way.name,
         "policies": len(found),
         "difference": float(off.mean()),
         "largest": float(off.max()),
@@ -152,14 +183,14 @@ def measure(options: Options) -> Report:
             run = Run(options.work_dir / "ranking" / case.name / f"as-shipped-{seed}", seed)
             supernet = train(case.file.space, case.data, run, case.training)
             found = []
-            with progress(f"policies on {case.name}", case.architectures * case.policies * 2) as advance:
+            with progress(f"policies on {case.name}", case.architectures * case.policies * len(WAYS)) as advance:
                 for one in compare(case, supernet, seed):
                     found.append(one)
                     advance(f"fake {one.fake:.2f}, file {one.file:.2f} points")
-            for bits, _ in (INT8, W7A8):
-                line = row_of(case, seed, bits, [one for one in found if one.weight_bits == bits])
+            for way in WAYS:
+                line = row_of(case, seed, way, [one for one in found if one.way == way])
                 report.rows.append(line)
-                name = f"{case.name}, seed {seed}, weights of {bits} bits"
+                name = f"{case.name}, seed {seed}, weights of {way.name} bits"
                 report.bars.append(Bar.at_most(f"{name}: mean absolute difference in points", line["difference"], 0.3))
                 report.bars.append(Bar.at_least(f"{name}: tau of fake and file", line["tau"], 0.9))
     return report
