@@ -69,7 +69,9 @@ def _precision(about: Mapping[str, Any]) -> list[str]:
 
 def _integers(about: Mapping[str, Any]) -> str:
     packed = any(one["weights"] == W4A8[0] for one in about["policy"])
-    return "8-bit integers" + (", weights of 4 bits being two in a byte of the file" if packed else "")
+    return "8-bit integers" + (
+        ", weights of 4 bits being two in a byte of the file, which needs onnxruntime 1.23 or newer" if packed else ""
+    )
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

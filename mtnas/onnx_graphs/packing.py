@@ -21,6 +21,10 @@ OPSET = 21
 """The first version of the ONNX operators in which Cast takes integers of 4 bits."""
 
 
+IR_VERSION = 10
+"""The first version of the ONNX format that has integers of 4 bits."""
+
+
 def for_packing(model: Any) -> Any:
     """The model in operators that know integers of 4 bits.
 
@@ -35,6 +39,7 @@ def for_packing(model: Any) -> Any:
             f"weights of {BITS} bits need version {OPSET} of the ONNX operators, which this network does not have"
             f" ({reason}); give it 8 bits"
         ) from error
+    model.ir_version = max(model.ir_version, IR_VERSION)
     _name_new(model.graph)
     return model
 
