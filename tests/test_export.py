@@ -72,6 +72,17 @@ def test_a_folder_tells_of_its_file(run: Run, tmp_path: Path, int8: bool) -> Non
     assert (out / "tree.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("in_integers", "words"), [(False, "by the float network"), (True, "with the roundings of its")]
+)
+def test_the_card_says_whose_the_test_errors_are(run: Run, tmp_path: Path, in_integers: bool, words: str) -> None:
+    network, candidate = pieces(run)
+    origin = Origin("fine-tuned", 0, test_errors={"quadrant": 0.25}, tested_in_integers=in_integers)
+    export(tmp_path / "out", network, candidate, toy_space.space, DATA, read_results(run), origin)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"measured once, {words}" in card and "| quadrant | 0.25 |" in card
+
+
 def test_a_difference_from_torch_is_an_error_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"outputs differ from torch's by .* more than 0;"):
         written(run, tmp_path / "out", False, tolerance=0.0)
@@ -146,6 +157,7 @@ def test_the_command_takes_refined_weights_where_there_are_any(run: Run, tmp_pat
     call("export", run.path, "--candidate", row.id, "--out", tmp_path / "two", "--int8", "--space", TOY_FILE)
     about = json.loads((tmp_path / "two" / "model.json").read_text())
     assert about["weights"] == "fine-tuned" and about["policy"] and about["test_errors"]
+    assert not about["tested_in_integers"] and "by the float network" in (tmp_path / "two" / "README.md").read_text()
     assert {one["weights"] for one in about["policy"]} == {OnnxRuntime().integers[0]}
     for bits in (4, 7, 8):
         out = tmp_path / f"weights of {bits} bits"

@@ -259,7 +259,7 @@ def test_the_command_line_searches_bits(tmp_path: Path) -> None:
     objectives = [text for name in OBJECTIVES for text in ("-o", name)]
     done = call("search", str(run.path), "--int8", *objectives, "-n", "8")
     assert done.code == 0, done.err
-    assert "latency ms" in done.out and "size KiB" in done.out and "integer nodes" in done.out
+    assert "latency ms" in done.out and "size KiB" in done.out and "weight bits" in done.out
     known = run.manifest.section("search")
     assert (
         known["precisions"] == [[32, 32], list(OnnxRuntime().integers)] and known["target"]["runtime"] == "onnxruntime"

@@ -328,7 +328,7 @@ def test_bits_of_quantized_nodes_are_shown() -> None:
     policy = QuantizationPolicy.of({(0, 0): (8, 8), (1, 0): (4, 8)})
     ax = plot_tree(space, make_table(space), architecture, policy=policy, cost="macs")
     shown = [text.get_text() for text in ax.texts]
-    assert sum(text.endswith(", 8 bit") for text in shown) == sum(text.endswith(", w4a8") for text in shown) == 1
+    assert sum(text.endswith(", 8 bit") for text in shown) == sum(text.endswith(", W4A8") for text in shown) == 1
 
 
 def test_an_unknown_tree_cost_is_named() -> None:

@@ -42,13 +42,15 @@ class Origin:
         weights: in words: inherited from the supernetwork, fine-tuned, ...
         seed: of the run.
         costs: by name; its errors are left out, since the file has errors of its own.
-        test_errors: by task, of the float network; empty if it was not tested.
+        test_errors: by task; empty if it was not tested.
+        tested_in_integers: whether they were measured with the roundings of a policy.
     """
 
     weights: str
     seed: int
     costs: Mapping[str, float] = field(default_factory=dict)
     test_errors: Mapping[str, float] = field(default_factory=dict)
+    tested_in_integers: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ def export(
         "budgets": dict(results.budgets),
         "errors": errors,
         "test_errors": dict(origin.test_errors),
+        "tested_in_integers": origin.tested_in_integers,
         "policy": [
             {"node": places[node], "weights": bits[0], "activations": bits[1]}
             for node, bits in candidate.policy.entries

@@ -27,7 +27,8 @@ def card(about: Mapping[str, Any]) -> str:
         _table(("task", "error"), about["errors"].items()),
     ]
     if about["test_errors"]:
-        parts.append("On the test data, measured once, by the float network:")
+        how = "with the roundings of its integers" if about["tested_in_integers"] else "by the float network"
+        parts.append(f"On the test data, measured once, {how}:")
         parts.append(_table(("task", "error"), about["test_errors"].items()))
     parts += [
         "## Precision",

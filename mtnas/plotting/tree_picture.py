@@ -18,6 +18,7 @@ from mtnas.architecture import (
     ArchitectureSpace,
     CostTable,
     QuantizationPolicy,
+    notation,
     to_graph,
 )
 from mtnas.plotting.layout import tree_layout
@@ -211,4 +212,4 @@ def _bits(weights: int, activations: int) -> str:
     """Bits of a node, nothing if it is float."""
     if weights == activations:
         return "" if weights == FLOAT_BITS else f", {weights} bit"
-    return f", w{weights}a{activations}"
+    return f", {notation((weights, activations))}"

@@ -48,7 +48,7 @@ def export_step(
         origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
     else:
         network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
-        origin = Origin(refined.how, work.run.seed, row.costs, refined.test)
+        origin = Origin(refined.how, work.run.seed, row.costs, refined.test, bool(refined.candidate.policy.nodes))
     candidate = row.candidate if bits is None else everywhere(network, example, bits)
     targets = [OnnxRuntime()] if latency else []
     return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)

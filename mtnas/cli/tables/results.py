@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from mtnas.architecture import SIZE, Candidate
+from mtnas.architecture import FLOAT_BITS, SIZE, Candidate
 from mtnas.cli.choosing import by_mean_error, spread
 from mtnas.cli.tables.console import console, print_fitting
 from mtnas.cli.tables.error_text import error_text
@@ -128,7 +128,7 @@ def _table(title: str, results: Results, rows: Sequence[Row], names: Sequence[st
         table.add_column(name, justify="right")
     bits = any(row.candidate.policy.nodes for row in results.rows)
     if bits:
-        table.add_column("integer nodes", justify="right")
+        table.add_column("weight bits", justify="right")
     for index, row in enumerate(rows):
         tree = row.candidate.architecture.tree
         over = "" if _within(results, row) else " (over budget)"
@@ -158,12 +158,11 @@ def _reference(results: Results) -> str:
 
 
 def _policy(candidate: Candidate) -> str:
-    """The nodes that are not float, each told by its lowest task, block after block: ``0.2|-|0`` are three."""
-    blocks = [
-        ".".join(str(leader) for block, leader in candidate.policy.nodes if block == number) or "-"
-        for number in range(candidate.architecture.tree.blocks)
-    ]
-    return "|".join(blocks) if candidate.policy.nodes else "none"
+    """Bits of every node's weights, block after block, in the order of the tree's groups: ``-|8|8.4``; -: float."""
+    tree, policy = candidate.architecture.tree, candidate.policy
+    bits = [[policy.bits(block, group[0])[0] for group in tree.groups(block)] for block in range(tree.blocks)]
+    blocks = [".".join("-" if one == FLOAT_BITS else str(one) for one in row) for row in bits]
+    return "|".join(blocks) if policy.nodes else "float"
 
 
 def _heading(cost: str) -> str:
