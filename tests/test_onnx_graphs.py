@@ -280,6 +280,52 @@ def test_what_runs_in_integers_is_what_the_policy_says(seed: int, weights: int) 
         assert every - wanted <= found.floating
 
 
+class Nested(nn.Module):
+    """Layers in containers of all kinds, in each other; one is called twice, one is shared, one is parametrized."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 1)
+        self.inner = nn.Sequential(nn.Sequential(nn.Conv2d(channels, channels, 1), nn.ReLU()), self.first)
+        self.listed = nn.ModuleList([nn.Conv2d(channels, channels, 1), nn.Sequential(nn.Conv2d(channels, channels, 1))])
+        self.named = nn.ModuleDict({"key": nn.Conv2d(channels, channels, 3, padding=1)})
+        self.normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(channels, channels, 1))
+        self.linear = nn.ModuleDict({"tokens": nn.Sequential(nn.Sequential(nn.Linear(8, 8)))})
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.inner(x)
+        for layer in self.listed:
+            x = layer(x)
+        return self.normed(self.linear["tokens"](self.named["key"](x)))
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_layers_are_found_in_containers_of_all_kinds(deep: bool) -> None:
+    def make(shape: tuple[int, ...]) -> nn.Module:
+        nested = Nested(shape[0])
+        return nn.Sequential(nn.Sequential(nn.Sequential(nested), nn.Conv2d(shape[0], 4, 1))) if deep else nested
+
+    space = SearchSpace([classification("left", 3), classification("right", 2)], [Block("only", {"only": make})])
+    network = SuperNetwork(space, images(4)).extract(Architecture(Tree(((0, 1),)), (("only", "only"),))).eval()
+    graph = convert(network, images(4))
+    assert graph.lost == {}
+    for node in network.places.values():
+        assert len(graph.linear(node, depthwise=False)) == 7 + deep
+    candidate = everywhere(network, images(4), (8, 8))
+    quantized = quantize(graph, candidate, calibrate(graph, [images(32, 3)]))
+    assert len(audit(graph, quantized).integer) == 2 * (7 + deep)
+
+
+def test_a_node_with_a_layer_that_is_not_in_the_graph_has_no_bits() -> None:
+    architecture, _, graph = pieces(0)
+    candidate = Candidate(architecture, QuantizationPolicy.of({(0, 0): (8, 8)}))
+    lost = replace(graph, lost={(0, 0): "nodes.edges/left+right.0"})
+    with pytest.raises(
+        ExportError, match=r"nodes.edges/left\+right.0 of node \(0, 0\) cannot be found in the exported graph"
+    ):
+        quantize(lost, candidate, calibrate(lost, [images(8)]))
+
+
 def test_integers_give_nearly_the_outputs_of_floats_but_not_the_same() -> None:
     architecture, network, graph = pieces(0)
     policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), (8, 8)))

@@ -6,8 +6,9 @@ import copy
 import importlib
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name
+from mtnas.onnx_graphs.layers import operators_of_layers
 from mtnas.onnx_graphs.packages import onnx
 from mtnas.quantizing import Leaf, folded, wire
 from mtnas.space.shapes import Input, tensors_of, to_device
@@ -51,8 +53,9 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     _inline_identities(model)
     _give_names(model, network)
     model = with_shapes(model)
-    layers = _layers(model, wrapped.leaves)
-    return FloatGraph(model, names, wrapped.outputs, _operators(model, network), layers)
+    found = operators_of_layers(model, wrapped.network, wrapped.leaves)
+    layers, lost = frozenset(chain.from_iterable(found.values())), _lost(wrapped.leaves, found)
+    return FloatGraph(model, names, wrapped.outputs, _operators(model, network), layers, lost)
 
 
 def with_shapes(model: Any) -> Any:
@@ -216,14 +219,14 @@ def _give_names(model: Any, network: nn.Module) -> None:
 
 
 def _readable(name: str, parts: Sequence[str]) -> str:
-    """``/network/edges/a+b/edges/a+b.0/Conv`` -> ``edges/a+b/0/Conv``: children of a sequence repeat its name.
+    """``/network/edges/a+b/edges/a+b.0/Conv`` -> ``edges/a+b/0/Conv``: children of sequences repeat all of its name.
 
     Args:
         parts: names of the network's nodes and heads, long ones first; they may hold slashes.
     """
     name = name.removeprefix("/").removeprefix(f"{_ROOT}/")
     part = next((part for part in parts if name.startswith(f"{part}/")), "")
-    rest = name.removeprefix(f"{part}/").removeprefix(f"{part}.").split("/")
+    rest = f"/{name.removeprefix(f'{part}/')}".replace(f"/{part}.", "/").removeprefix("/").split("/")
     steps = [step for step, after in zip(rest, [*rest[1:], ""], strict=True) if not after.startswith(f"{step}.")]
     return "/".join([part, *steps] if part else steps)
 
@@ -236,11 +239,9 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _layers(model: Any, leaves: Sequence[Leaf]) -> frozenset[str]:
-    """Names of the operators within nodes that are layers: ``edges/a+b/0/Conv`` is one of ``nodes.edges/a+b.0``."""
-    modules = {leaf.call.module.removeprefix("nodes.").replace("/", ".") for leaf in leaves if leaf.node is not None}
-    names = (operator.name for operator in model.graph.node)
-    return frozenset(name for name in names if name.rpartition("/")[0].replace("/", ".") in modules)
+def _lost(leaves: Sequence[Leaf], found: Collection[str]) -> dict[NodeKey, str]:
+    """A layer of each node that has one without an operator."""
+    return {leaf.node: leaf.call.module for leaf in leaves if leaf.node is not None and leaf.call.module not in found}
 
 
 def _operators(model: Any, network: nn.Module) -> dict[NodeKey, tuple[str, ...]]:

@@ -31,6 +31,7 @@ class FloatGraph:
         operators: names of the operators of every node of the tree by (block, leader), in the order of the graph.
         layers: names of those that are a layer of torch's. Functions of torch on somebody's own weights, such as the
             projections within `nn.MultiheadAttention`, are none, and stay in float: nothing else knows of their bits.
+        lost: the name of a layer for each node that has one of which no operator is known: such nodes have no bits.
     """
 
     model: Any
@@ -38,6 +39,7 @@ class FloatGraph:
     outputs: tuple[str, ...]
     operators: Mapping[NodeKey, tuple[str, ...]]
     layers: frozenset[str]
+    lost: Mapping[NodeKey, str]
 
     @cached_property
     def content(self) -> bytes:

@@ -44,6 +44,11 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
         if bits not in RUNNING:
             runs = ", ".join(map(notation, (*RUNNING, FLOAT)))
             raise ExportError(f"node {node} is given bits {bits}, but the file format runs {runs} only")
+        if node in graph.lost:
+            raise ExportError(
+                f"the layer {graph.lost[node]} of node {node} cannot be found in the exported graph, so that"
+                " it cannot be given bits; leave that node in float"
+            )
     integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
     integer = {node: names for node, names in integer.items() if names}
     wanted = {name for names in integer.values() for name in names}
