@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from toy_runs import call
 
-from mtnas.architecture import FLOAT, INT8, Architecture, Candidate, QuantizationPolicy, Tree
+from mtnas.architecture import FLOAT, INT8, W4A8, Architecture, Candidate, QuantizationPolicy, Tree
 from mtnas.branching.readouts import as_rows
 from mtnas.errors import SpaceError
 from mtnas.evaluation import extract, task_errors
@@ -307,7 +307,9 @@ def test_they_are_trained_searched_and_exported(tmp_path: Path) -> None:
     from mtnas.exporting import Origin, export
 
     network = extract(supernet, PARTED, data())
-    policy = QuantizationPolicy.of(dict.fromkeys(network.places.values(), INT8))
+    policy = QuantizationPolicy.of(
+        {node: W4A8 if number % 2 else INT8 for number, node in enumerate(network.places.values())}
+    )
     errors = task_errors(network, SPACE.tasks, data().valid_batches())
     costs = {f"error/{task}": error for task, error in errors.items()}
     origin = Origin("inherited", 0, {**costs, "error/mean": sum(errors.values()) / 2})

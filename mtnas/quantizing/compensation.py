@@ -31,7 +31,7 @@ def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) 
         The weight, like the given one, and the mean of the products that it takes away: (C,).
     """
     wanted = moments.split(weight.detach().double().cpu())  # (g, p, C / g, K)
-    products = moments.products
+    products, means = moments.products.double(), moments.means.double()
     strength = products.diagonal(dim1=-2, dim2=-1)  # (g, p, K)
     steps, scales = torch.empty_like(wanted), []
     for group in range(len(wanted)):
@@ -45,7 +45,7 @@ def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) 
     square = (steps @ products * steps).sum((1, 3))
     scale = torch.where((toward > 0) & (square > 0), toward / square, scale)
     rounded = steps * scale[:, None, :, None]
-    lost = ((wanted - rounded) @ moments.means[..., None]).squeeze(-1).sum(1).flatten()  # (C,)
+    lost = ((wanted - rounded) @ means[..., None]).squeeze(-1).sum(1).flatten()  # (C,)
     return Moments.joined(rounded, weight).to(weight), lost.to(weight)
 
 

@@ -103,9 +103,8 @@ class _Sums:
         patches = self._rows(x) if isinstance(self.layer, nn.Linear) else self._patches(self.layer, x)
         patches = patches.reshape(len(patches), self.groups, self.parts, -1).permute(1, 2, 3, 0)  # (g, p, K, n)
         self.count += patches.shape[-1]
-        # Summed over batches in float64, on the CPU: the same network gives the same roundings wherever it runs.
-        self.products = self.products + (patches @ patches.transpose(-1, -2)).double().cpu()
-        self.means = self.means + patches.sum(-1).double().cpu()
+        self.products = self.products + (patches @ patches.transpose(-1, -2)).cpu()
+        self.means = self.means + patches.sum(-1).cpu()
 
     def moments(self) -> Moments:
         assert isinstance(self.products, Tensor) and isinstance(self.means, Tensor)

@@ -228,7 +228,7 @@
     const full = (amounts) => space.costs.names.map((name) => `${costs[name] ?? name}: ${human(amounts[name])}`).join(", ");
     put(spot(all, 0), stem[cost] ? "stem" : "input", stem[cost] ? told(stem[cost]) : "", full(stem));
     for (const node of nodes) {
-      const bits = node.bits && node.bits.some((count) => count !== 32) ? ` · ${node.bits[0] === node.bits[1] ? `${node.bits[0]} bit` : `w${node.bits[0]}a${node.bits[1]}`}` : "";
+      const bits = node.bits && node.bits.some((count) => count !== 32) ? ` · ${node.bits[0] === node.bits[1] ? `${node.bits[0]} bit` : `W${node.bits[0]}A${node.bits[1]}`}` : "";
       const who = node.group.map((task) => space.tasks[task]).join(", ");
       put(spot(node.group, node.block + 1), node.option, told(node.amounts[cost]) + bits, `${space.blocks[node.block].name}, ${node.option}, for ${who}; ${full(node.amounts)}${bits}`);
     }
