@@ -57,7 +57,8 @@ def _steps(weight: Tensor, products: Tensor, scale: Tensor, bits: int, damping: 
     strength[strength == 0] = strength.mean() or 1.0  # what is always 0 needs nothing of the others
     strength += damping * strength.mean()
     order = strength.argsort(descending=True, stable=True)
-    factor = torch.linalg.cholesky(torch.linalg.inv(products[order][:, order]), upper=True)
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(products[order][:, order]))
+    factor = torch.linalg.cholesky(inverse, upper=True)
     left, found = weight[:, order].clone(), torch.empty_like(weight)
     count = weight.shape[1]
     for begin in range(0, count, _BLOCK):

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtnas.errors import QuantizationError
 from mtnas.quantizing.tracing import evaluating
 from mtnas.space.data import Batch
 from mtnas.space.elastic import device_of
@@ -57,6 +58,9 @@ def gather_moments(
         positions: places of a convolution's output, or tokens, that are drawn from each sample.
         columns: most numbers of a part.
         seed: of the places.
+
+    Raises:
+        QuantizationError: if what a layer reads is not finite.
     """
     modules = dict(network.named_modules())
     sums = {name: _Sums(_layer(modules[name]), positions, columns, seed) for name in layers}
@@ -67,7 +71,7 @@ def gather_moments(
             undo.callback(modules[name].register_forward_pre_hook(_looking(seen), with_kwargs=True).remove)
         for x, _ in batches:
             network(to_device(x, device))
-    return {name: seen.moments() for name, seen in sums.items() if seen.count}
+    return {name: seen.moments(name) for name, seen in sums.items() if seen.count}
 
 
 def _layer(module: nn.Module) -> Layer:
@@ -101,13 +105,18 @@ class _Sums:
 
     def add(self, x: Tensor) -> None:
         patches = self._rows(x) if isinstance(self.layer, nn.Linear) else self._patches(self.layer, x)
-        patches = patches.reshape(len(patches), self.groups, self.parts, -1).permute(1, 2, 3, 0)  # (g, p, K, n)
-        self.count += patches.shape[-1]
-        self.products = self.products + (patches @ patches.transpose(-1, -2)).cpu()
-        self.means = self.means + patches.sum(-1).cpu()
+        patches = patches.reshape(len(patches), self.groups, self.parts, -1).permute(1, 2, 0, 3)  # (g, p, n, K)
+        self.count += patches.shape[2]
+        self.products = self.products + (patches.transpose(-1, -2) @ patches).cpu()
+        self.means = self.means + patches.sum(2).cpu()
 
-    def moments(self) -> Moments:
+    def moments(self, name: str) -> Moments:
         assert isinstance(self.products, Tensor) and isinstance(self.means, Tensor)
+        if not bool(torch.isfinite(self.products).all()):
+            raise QuantizationError(
+                f"what the layer {name} reads is not finite on the calibration samples, or too large to be squared; train"
+                " the network anew with a lower learning rate, or look for such numbers in its inputs"
+            )
         return Moments(self.products / self.count, self.means / self.count)
 
     def _rows(self, x: Tensor) -> Tensor:
