@@ -263,9 +263,7 @@ def test_nothing_to_settle_by_is_refused() -> None:
 def test_numbers_that_are_not_finite_are_named() -> None:
     network = copy.deepcopy(vector_network())
     broken = [(torch.full_like(x, torch.inf), labels) for x, labels in batches(vectors)]
-    with pytest.raises(
-        QuantizationError, match=r"what the layer nodes\..* reads is not finite on the calibration samples"
-    ):
+    with pytest.raises(QuantizationError, match=r"what the layer nodes\..* reads is not finite"):
         settle_weights(network, policy_of(nodes_of(network), W4A8), broken)
 
 

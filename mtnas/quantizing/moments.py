@@ -114,8 +114,8 @@ class _Sums:
         assert isinstance(self.products, Tensor) and isinstance(self.means, Tensor)
         if not bool(torch.isfinite(self.products).all()):
             raise QuantizationError(
-                f"what the layer {name} reads is not finite on the calibration samples, or too large to be squared; train"
-                " the network anew with a lower learning rate, or look for such numbers in its inputs"
+                f"what the layer {name} reads is not finite on the calibration samples, or too large to be squared;"
+                " train the network anew with a lower learning rate, or look for such numbers in its inputs"
             )
         return Moments(self.products / self.count, self.means / self.count)
 
