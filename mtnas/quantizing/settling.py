@@ -69,6 +69,8 @@ def settle_weights(
             "there are no batches to settle weights of few bits by; give at least one of data.range_batches()"
         )
     leaves = _with_few_bits(network, policy, first, depthwise=depthwise)
+    if not leaves:
+        return
     names = [leaf.call.module for leaf, _ in leaves]
     every = chain([first], batches)
     moments = gather_moments(network, names, every, positions=positions, columns=columns, seed=seed)
