@@ -18,7 +18,7 @@ EXACT = ("session.x64quantprecision", "1")
 """An entry of onnxruntime's session configuration, without which x86 CPUs that lack VNNI saturate.
 
 They add two products of an unsigned and a signed byte up in 16 bits, which 2 * 255 * 127 exceeds. With it onnxruntime
-runs weights of 8 bits by a slower way, on CPUs with VNNI as well, which gain nothing by it and then take up to 1.5
+runs weights of 8 bits by a slower way, on CPUs with VNNI as well, which gain nothing by it and then take up to 2.6
 times as long. It makes no difference to weights of 7 bits and fewer.
 """
 

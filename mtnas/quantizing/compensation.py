@@ -16,7 +16,7 @@ _BLOCK = 128
 
 
 def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) -> tuple[Tensor, Tensor]:
-    """A layer's weight on a grid of few bits, so that its products differ least, and how much less these are in mean.
+    """A layer's weight on a grid of few bits, so that its products differ least, and by how much their means fall.
 
     Steps are chosen one input after the other, the strongest first; those that follow take up the error. In the end
     every channel's scale is the one that brings its products nearest to those before, by least squares.
@@ -28,17 +28,17 @@ def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) 
         damping: what is added to the mean squares of the inputs, as a share of their mean.
 
     Returns:
-        The weight, like the given one, and the mean of the products that it takes away: (C,).
+        The weight, like the given one, and what is to be added to the bias for it: (C,).
     """
     wanted = moments.split(weight.detach().double().cpu())  # (g, p, C / g, K)
-    products, means = moments.products.double(), moments.means.double()
+    products, means = _damped(moments.products.double(), damping), moments.means.double()
     strength = products.diagonal(dim1=-2, dim2=-1)  # (g, p, K)
     steps, scales = torch.empty_like(wanted), []
     for group in range(len(wanted)):
         of_group = wanted[group].transpose(0, 1).flatten(1)  # (C / g, p K)
         scale = weight_scales(of_group, bits, strength[group].flatten())
         for part in range(wanted.shape[1]):
-            steps[group, part] = _steps(wanted[group, part], products[group, part], scale, bits, damping)
+            steps[group, part] = _steps(wanted[group, part], products[group, part], scale, bits)
         scales.append(scale)
     scale = torch.stack(scales)  # (g, C / g)
     toward = (wanted @ products * steps).sum((1, 3))
@@ -49,14 +49,19 @@ def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) 
     return Moments.joined(rounded, weight).to(weight), lost.to(weight)
 
 
-def _steps(weight: Tensor, products: Tensor, scale: Tensor, bits: int, damping: float) -> Tensor:
+def _damped(products: Tensor, share: float) -> Tensor:
+    """Mean products with more of the inputs' squares, (g, p, K, K): what was never seen may be seen one day."""
+    products = products.clone()
+    squares = products.diagonal(dim1=-2, dim2=-1)  # (g, p, K), of which it is a view
+    mean = squares.mean((1, 2), keepdim=True)  # of a group: its parts share a scale
+    squares += torch.where(mean > 0, share * mean, 1.0)
+    return products
+
+
+def _steps(weight: Tensor, products: Tensor, scale: Tensor, bits: int) -> Tensor:
     """weight (C, K), products (K, K), scale (C,) -> whole numbers (C, K)"""
     low, high = weight_limits(bits)
-    products = products.clone()
-    strength = products.diagonal()
-    strength[strength == 0] = strength.mean() or 1.0  # what is always 0 needs nothing of the others
-    strength += damping * strength.mean()
-    order = strength.argsort(descending=True, stable=True)
+    order = products.diagonal().argsort(descending=True, stable=True)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(products[order][:, order]))
     factor = torch.linalg.cholesky(inverse, upper=True)
     left, found = weight[:, order].clone(), torch.empty_like(weight)
