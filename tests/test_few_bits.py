@@ -86,7 +86,7 @@ def test_errors_count_by_their_importance() -> None:
     weight, importance = drawn(50, 9, seed=1), torch.linspace(0, 2, 9).square()
     by_it, alike = (
         (nearest(weight, 4, scales) - weight).square() @ importance
-        for scales in (weight_scales(weight, 4, importance), weight_scales(weight, 4))
+        for scales in (weight_scales(weight, 4, importance.expand(50, 9)), weight_scales(weight, 4))
     )
     assert (by_it <= alike).all() and float(by_it.sum()) < 0.95 * float(alike.sum())
 

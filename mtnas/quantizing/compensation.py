@@ -33,14 +33,12 @@ def compensated(weight: Tensor, moments: Moments, bits: int, *, damping: float) 
     wanted = moments.split(weight.detach().double().cpu())  # (g, p, C / g, K)
     products, means = _damped(moments.products.double(), damping), moments.means.double()
     strength = products.diagonal(dim1=-2, dim2=-1)  # (g, p, K)
-    steps, scales = torch.empty_like(wanted), []
-    for group in range(len(wanted)):
-        of_group = wanted[group].transpose(0, 1).flatten(1)  # (C / g, p K)
-        scale = weight_scales(of_group, bits, strength[group].flatten())
-        for part in range(wanted.shape[1]):
-            steps[group, part] = _steps(wanted[group, part], products[group, part], scale, bits)
-        scales.append(scale)
-    scale = torch.stack(scales)  # (g, C / g)
+    groups, parts, channels, _ = wanted.shape
+    flat = wanted.transpose(1, 2).reshape(groups * channels, -1)  # (C, p K)
+    importance = strength.flatten(1).repeat_interleave(channels, 0)  # (C, p K)
+    scale = weight_scales(flat, bits, importance).reshape(groups, channels)
+    each = scale[:, None].expand(groups, parts, channels).flatten(0, 1)
+    steps = _steps(wanted.flatten(0, 1), products.flatten(0, 1), each, bits).reshape(wanted.shape)
     toward = (wanted @ products * steps).sum((1, 3))
     square = (steps @ products * steps).sum((1, 3))
     scale = torch.where((toward > 0) & (square > 0), toward / square, scale)
@@ -59,20 +57,23 @@ def _damped(products: Tensor, share: float) -> Tensor:
 
 
 def _steps(weight: Tensor, products: Tensor, scale: Tensor, bits: int) -> Tensor:
-    """weight (C, K), products (K, K), scale (C,) -> whole numbers (C, K)"""
+    """weight (n, C, K), products (n, K, K), scale (n, C) -> whole numbers (n, C, K); n problems at once"""
     low, high = weight_limits(bits)
-    order = products.diagonal().argsort(descending=True, stable=True)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(products[order][:, order]))
+    order = products.diagonal(dim1=1, dim2=2).argsort(dim=1, descending=True, stable=True)  # (n, K)
+    count = order.shape[1]
+    products = products.gather(1, order[:, :, None].expand(-1, -1, count))
+    products = products.gather(2, order[:, None].expand(-1, count, -1))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(products))
     factor = torch.linalg.cholesky(inverse, upper=True)
-    left, found = weight[:, order].clone(), torch.empty_like(weight)
-    count = weight.shape[1]
+    of_weights = order[:, None].expand_as(weight)
+    left, found = weight.gather(2, of_weights), torch.empty_like(weight)
     for begin in range(0, count, _BLOCK):
         end = min(begin + _BLOCK, count)
-        errors = torch.empty(len(weight), end - begin, dtype=weight.dtype)
+        errors = torch.empty(*scale.shape, end - begin, dtype=weight.dtype)
         for column in range(begin, end):
-            found[:, column] = (left[:, column] / scale).round().clamp(low, high)
-            error = (left[:, column] - found[:, column] * scale) / factor[column, column]
-            left[:, column + 1 : end] -= error[:, None] * factor[column, column + 1 : end]
-            errors[:, column - begin] = error
-        left[:, end:] -= errors @ factor[begin:end, end:]
-    return found[:, order.argsort()]
+            found[..., column] = (left[..., column] / scale).round().clamp(low, high)
+            error = (left[..., column] - found[..., column] * scale) / factor[:, column, column, None]
+            left[..., column + 1 : end] -= error[..., None] * factor[:, None, column, column + 1 : end]
+            errors[..., column - begin] = error
+        left[..., end:] -= errors @ factor[:, begin:end, end:]
+    return torch.empty_like(weight).scatter_(2, of_weights, found)

@@ -111,7 +111,7 @@ def weight_scales(weight: Tensor, bits: int, importance: Tensor | None = None) -
 
     Args:
         bits: 2 to 8.
-        importance: (...), weighs the squared errors of a channel's weights; None: all alike. Fewer than 7 bits only.
+        importance: (C, ...), weighs the squared errors of a channel's weights; None: all alike. Fewer than 7 bits only.
     """
     check_bits(bits, "a weight")
     low, high = weight_limits(bits)
@@ -119,12 +119,12 @@ def weight_scales(weight: Tensor, bits: int, importance: Tensor | None = None) -
     largest = flat.abs().amax(1)  # (C,)
     scales = 2 * largest / (high - low)
     if are_few(bits):
-        scales = _of_least_error(flat, largest, (low, high), None if importance is None else importance.flatten())
+        scales = _of_least_error(flat, largest, (low, high), None if importance is None else importance.flatten(1))
     return torch.where(scales < _TINY, torch.ones_like(scales), scales)
 
 
 def _of_least_error(weight: Tensor, largest: Tensor, limits: tuple[int, int], importance: Tensor | None) -> Tensor:
-    """weight (C, K), largest (C,), importance (K,) -> scales (C,)"""
+    """weight (C, K), largest (C,), importance (C, K) -> scales (C,)"""
     low, high = limits
     half = (high - low) / 2
     counts = [*range(1, -low + 1), *(half * (1 + share / 20) for share in range(21))]  # of the largest weight's steps
@@ -133,7 +133,7 @@ def _of_least_error(weight: Tensor, largest: Tensor, limits: tuple[int, int], im
         scale = largest / count
         steps = (weight / scale.clamp_min(_TINY)[:, None]).round_().clamp_(low, high)
         error = steps.mul_(scale[:, None]).sub_(weight).square_()
-        total = error.sum(1) if importance is None else error @ importance
+        total = error.sum(1) if importance is None else (error * importance).sum(1)
         better = total < least
         best, least = torch.where(better, scale, best), torch.where(better, total, least)
     return best
