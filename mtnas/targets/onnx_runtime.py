@@ -42,14 +42,12 @@ class OnnxRuntime(Target):
         threads: CPU threads.
         batch: samples that are run at once.
         provider: execution provider of onnxruntime.
-        depthwise: whether depthwise convolutions run in integers too.
         keep: converted networks that are kept.
     """
 
     threads: int = 1
     batch: int = 1
     provider: str = CPU
-    depthwise: bool = False
     keep: int = 64
     _converted: OrderedDict[Any, _Converted] = field(
         default_factory=OrderedDict, init=False, repr=False, compare=False, hash=False
@@ -79,7 +77,6 @@ class OnnxRuntime(Target):
             "hardware": hardware(torch.device(device)),
             "threads": self.threads,
             "batch": self.batch,
-            "depthwise": self.depthwise,
             "saturates": device == "cpu" and saturates(),  # sessions then take another way
         }
 
@@ -96,7 +93,7 @@ class OnnxRuntime(Target):
         content = graph.content
         if isinstance(network, BranchedNetwork) and policy.nodes:
             candidate = Candidate(network.architecture, policy)
-            quantized = quantize(graph, candidate, ranges, depthwise=self.depthwise)
+            quantized = quantize(graph, candidate, ranges)
             audit(graph, quantized, threads=self.threads, providers=(self.provider,))
             content = quantized.content
         elif policy.nodes:
