@@ -22,8 +22,8 @@ class SearchSettings:
         objectives: names of the costs to minimise. Empty: every task's error, params and macs.
         budgets: hard upper limits by cost name. Candidates whose exact costs exceed one are not evaluated; only the
             corner networks always are, as baselines.
-        precisions: bits of weights and activations that a node may have: ``(FLOAT, INT8)`` searches a quantization
-            policy along with the architecture. Float must be among them.
+        precisions: bits of weights and activations that a node may have: ``(FLOAT, INT8, W4A8)`` searches a policy
+            along with the architecture. Float must be among them.
         target: where ``latency_ms`` is measured, if an objective or a budget names it; None: onnxruntime on one
             thread, one sample at a time.
         measuring: how latency is measured during the search.
