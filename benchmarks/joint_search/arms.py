@@ -73,11 +73,7 @@ class Setting:
 
     def all_int8(self, architecture: Architecture) -> Candidate:
         """All nodes in integers."""
-        return self.all_in(architecture, self.target.integers)
-
-    def all_in(self, architecture: Architecture, bits: Bits) -> Candidate:
-        """All nodes in these bits."""
-        return Candidate.uniform(architecture, bits)
+        return Candidate.uniform(architecture, self.target.integers)
 
     def largest(self) -> Architecture:
         """A network for each task, of the largest operators."""
@@ -149,7 +145,7 @@ def _then(setting: Setting, name: str, bits: Bits) -> list[Measured]:
     rows, kept = rows[: setting.evaluations - count], _Kept(setting, name)
     with progress(name, count) as advance:
         for row in spread:
-            rows.append(kept(setting.all_in(row.candidate.architecture, bits)))
+            rows.append(kept(Candidate.uniform(row.candidate.architecture, bits)))
             advance("")
     return rows
 

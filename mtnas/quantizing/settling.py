@@ -60,7 +60,7 @@ def settle_weights(
     Raises:
         QuantizationError: for a node that the architecture does not have, or if there is no batch.
     """
-    if not any(are_few(weight_bits) for _, (weight_bits, _) in policy.entries):
+    if not _has_few(policy):
         return
     batches = iter(batches)
     first = next(batches, None)
@@ -97,7 +97,12 @@ def snap_weights(
         scales = weight_scales(weight, bits).reshape(-1, *[1] * (weight.dim() - 1))
         return fake_quantize(weight, scales, *weight_limits(bits)), None
 
-    _changed(network, _with_few_bits(network, policy, batch, depthwise=depthwise), snapped)
+    if _has_few(policy):
+        _changed(network, _with_few_bits(network, policy, batch, depthwise=depthwise), snapped)
+
+
+def _has_few(policy: QuantizationPolicy) -> bool:
+    return any(are_few(weight_bits) for _, (weight_bits, _) in policy.entries)
 
 
 def _with_few_bits(
