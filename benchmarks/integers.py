@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.report import Bar, Options, Report, main
 from mtnas.architecture import FLOAT, INT8, W4A8, W7A8, Architecture, Candidate, Tree, notation
@@ -19,8 +19,9 @@ from mtnas.progress import progress
 from mtnas.quantizing import fake_quantized, gather_ranges
 from mtnas.space.block import Block, Operator
 from mtnas.space.data import Batch
-from mtnas.space.operators import conv, dense
+from mtnas.space.operators import conv, dense, inverted_residual
 from mtnas.space.search_space import SearchSpace
+from mtnas.space.shapes import Shape
 from mtnas.space.task_types import classification
 from mtnas.supernet import BranchedNetwork, SuperNetwork
 from mtnas.targets import MeasureSettings, OnnxRuntime, measure
@@ -61,6 +62,16 @@ class Case:
         return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
 
+def grouped(channels: int, groups: int) -> Operator:
+    """3x3 convolutions of some channels each, with batch norm and ReLU."""
+
+    def make(shape: Shape) -> nn.Module:
+        layer = nn.Conv2d(shape[0], channels, 3, padding=1, groups=groups, bias=False)
+        return nn.Sequential(layer, nn.BatchNorm2d(channels), nn.ReLU())
+
+    return make
+
+
 CASES = (
     Case("3x3 convolution, 16 channels", conv(16, 3), (16, 32, 32)),
     Case("3x3 convolution, 32 channels", conv(32, 3), (32, 16, 16)),
@@ -68,6 +79,11 @@ CASES = (
     Case("3x3 convolution, 128 channels", conv(128, 3), (128, 8, 8)),
     Case("1x1 convolution, 64 channels", conv(64, 1), (64, 16, 16)),
     Case("1x1 convolution, 256 channels", conv(256, 1), (256, 8, 8)),
+    Case("inverted residual, 16 channels", inverted_residual(16, 3, 6), (16, 28, 28)),
+    Case("inverted residual, 64 channels", inverted_residual(64, 3, 6), (64, 14, 14)),
+    Case("inverted residual 5x5, 64 channels", inverted_residual(64, 5, 6), (64, 14, 14)),
+    Case("3x3 in 4 groups of 16 channels", grouped(64, 4), (64, 16, 16)),
+    Case("3x3 in 16 groups of 4 channels", grouped(64, 16), (64, 16, 16)),
     Case("linear, 64 features", dense(64), (64,)),
     Case("linear, 512 features", dense(512), (512,)),
 )

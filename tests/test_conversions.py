@@ -62,11 +62,11 @@ class TwoReaders(nn.Module):
     [
         (conv(8, 3)((8, 6, 6)), Ends()),
         (inverted_residual(8, 3, expansion=2)((8, 6, 6)), Ends(ends_in_layer=False, adds=True)),
-        (inverted_residual(8, 3, expansion=1)((8, 6, 6)), Ends(0, depthwise=1, ends_in_layer=False, adds=True)),
-        (inverted_residual(9, 3, expansion=1)((8, 6, 6)), Ends(0, depthwise=1)),
+        (inverted_residual(8, 3, expansion=1)((8, 6, 6)), Ends(ends_in_layer=False, adds=True)),
+        (inverted_residual(9, 3, expansion=1)((8, 6, 6)), Ends()),
         (Residual(), Ends(ends_in_layer=False, adds=True)),
         (TwoReaders(), Ends(2, ends_in_layer=False)),
-        (nn.Conv2d(8, 8, 3, groups=8), Ends(0, depthwise=1, ends_in_layer=False, ends_in_depthwise=True)),
+        (nn.Conv2d(8, 8, 3, groups=8), Ends()),
         (nn.AvgPool2d(2), Ends(0, others=1, ends_in_layer=False, convolutional=False)),
     ],
 )
@@ -80,11 +80,6 @@ def test_an_encoder_reads_what_enters_in_float() -> None:
     assert Ends.of(operator, torch.rand(2, 9, 8)).layers == 0
     assert Ends.of(operator, torch.rand(2, 9, 8)).others >= 1
     assert not Ends.of(operator, torch.rand(2, 9, 8)).convolutional
-
-
-def test_depthwise_layers_are_layers_where_they_have_bits() -> None:
-    layer = nn.Conv2d(8, 8, 3, groups=8)
-    assert Ends.of(layer, torch.rand(2, 8, 6, 6), depthwise=True) == Ends()
 
 
 # Conversions of networks --------------------------------------------------------------------------------------------
@@ -156,17 +151,10 @@ def test_they_are_those_of_onnxruntime_s_graphs(space: SearchSpace, tmp_path: Pa
         return
     assert found[:, 5].tolist() == [graph["QLinearAdd"] for graph in graphs]
     assert found[:, 5:].any(0).all()
-    for candidate, graph, columns in zip(candidates, graphs, found.tolist(), strict=True):
-        integer = [
-            option
-            for block, group, option in candidate.architecture.nodes()
-            if block == 1 and (block, group[0]) in candidate.policy.nodes
-        ]
-        # Within, the depthwise convolution reads what the expansion gives, if there is one, and the projection reads
-        # what it gives; a sum in float reads what that gives.
-        expanded = sum("expansion2" in option for option in integer)
-        assert graph["QuantizeLinear"] == columns[0] + len(integer) + columns[8]
-        assert graph["DequantizeLinear"] == columns[1] + expanded + columns[6] + columns[8]
+    for graph, columns in zip(graphs, found.tolist(), strict=True):
+        # A sum in float reads what the projection of a node in integers gives.
+        assert graph["QuantizeLinear"] == columns[0] + columns[8]
+        assert graph["DequantizeLinear"] == columns[1] + columns[6] + columns[8]
         if known == 5:  # a sum next to a convolution in float becomes part of that
             assert graph["Add"] == columns[6] + columns[7]
 

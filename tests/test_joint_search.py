@@ -132,6 +132,16 @@ def test_a_lucky_latency_does_not_stay_on_the_front(tmp_path: Path, monkeypatch:
 # Going on ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_search_whose_rows_are_counted_otherwise_now_does_not_go_on(
+    once: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if another version of mtnas had measured them, which gave other layers bits."""
+    run = copied(once, tmp_path / "run")
+    monkeypatch.setattr("mtnas.quantizing.bytes._PER_CHANNEL", 6)
+    with pytest.raises(RunError, match=r"with size_kib = .* is counted as .* now: another version of mtnas"):
+        searched(run, replace(JOINT, evaluations=17))
+
+
 def test_a_search_goes_on_with_the_same_command(once: Run, tmp_path: Path) -> None:
     run = copied(once, tmp_path / "run")
     before = read_results(run).rows

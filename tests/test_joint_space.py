@@ -115,21 +115,20 @@ def elastic_space() -> SearchSpace:
     return SearchSpace([classification("one", 3), classification("two", 2)], blocks)
 
 
-@pytest.mark.parametrize("depthwise", [False, True])
 @pytest.mark.parametrize(("space", "x"), [(toy_space(stem=True), toy_x(8)), (elastic_space(), None)])
-def test_the_size_is_that_of_the_network_s_weights(space: SearchSpace, x: object, depthwise: bool) -> None:
+def test_the_size_is_that_of_the_network_s_weights(space: SearchSpace, x: object) -> None:
     import torch
 
     example = toy_x(8) if x is not None else torch.rand(4, 1, 8, 8)
     found = space.dry_run(example)
-    costs = joint_costs(space, found, example, BITS, depthwise=depthwise)
+    costs = joint_costs(space, found, example, BITS)
     supernet, rng = SuperNetwork(space, found), random.Random(0)
     assert costs.table.names == ("params", "macs", SIZE)
     for _ in range(25):
         member = costs.space.product.draw(rng)
         candidate = costs.space.split(member)
         network = supernet.extract(candidate.architecture)
-        counted = network_bytes(network, candidate.policy, wire(network, example), depthwise=depthwise)
+        counted = network_bytes(network, candidate.policy, wire(network, example))
         of_table = costs.table.of(costs.space.product, member)
         assert of_table[SIZE] == counted / 1024
         base = found.costs.of(space.architectures, candidate.architecture)

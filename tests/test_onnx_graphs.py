@@ -197,7 +197,7 @@ def test_operators_are_named_by_the_node_they_belong_to() -> None:
         (("channels8_kernel5",), ("expansion1", "skip"), ("channels4_kernel1", "channels8_kernel3")),
     )
     graph = convert(network_of(architecture), images(4))
-    linear = {node: graph.linear(node, depthwise=True) for node in graph.operators}
+    linear = {node: graph.linear(node) for node in graph.operators}
     assert linear[0, 0] == ("edges/left+right/0/Conv",)
     assert linear[1, 1] == ()
     assert linear[2, 1] == ("signs/right/0/Conv",)
@@ -256,10 +256,10 @@ def test_a_viewer_is_told_the_shapes_of_all_tensors(seed: int) -> None:
         assert all(shape.count(0) <= 1 for shape in sizes)  # nothing but the number of samples is open
 
 
-def test_depthwise_convolutions_stay_float_unless_asked_for() -> None:
+def test_depthwise_convolutions_are_layers_like_others() -> None:
     architecture = Architecture(Tree(((0, 0),) * 3), (("channels8_kernel3",), ("expansion3",), ("channels4_kernel1",)))
     graph = convert(network_of(architecture), images(4))
-    assert len(graph.linear((1, 0), depthwise=True)) == 3 and len(graph.linear((1, 0), depthwise=False)) == 2
+    assert len(graph.linear((1, 0))) == 3
 
 
 # Policies ---------------------------------------------------------------------------------------------------------
@@ -271,13 +271,12 @@ def test_what_runs_in_integers_is_what_the_policy_says(seed: int, weights: int) 
     architecture, network, graph = pieces(seed)
     policy = policy_of(network, seed, weights)
     ranges = calibrate(graph, [images(32, 3)])
-    for depthwise in (False, True):
-        quantized = quantize(graph, Candidate(architecture, policy), ranges, depthwise=depthwise)
-        wanted = {name for node in policy.nodes for name in graph.linear(node, depthwise=depthwise)}
-        found = audit(graph, quantized)
-        assert found.integer == wanted
-        every = {name for node in graph.operators for name in graph.linear(node, depthwise=True)}
-        assert every - wanted <= found.floating
+    quantized = quantize(graph, Candidate(architecture, policy), ranges)
+    wanted = {name for node in policy.nodes for name in graph.linear(node)}
+    found = audit(graph, quantized)
+    assert found.integer == wanted
+    every = {name for node in graph.operators for name in graph.linear(node)}
+    assert every - wanted <= found.floating
 
 
 class Nested(nn.Module):
@@ -310,7 +309,7 @@ def test_layers_are_found_in_containers_of_all_kinds(deep: bool) -> None:
     graph = convert(network, images(4))
     assert graph.lost == {}
     for node in network.places.values():
-        assert len(graph.linear(node, depthwise=False)) == 7 + deep
+        assert len(graph.linear(node)) == 7 + deep
     candidate = everywhere(network, images(4), (8, 8))
     quantized = quantize(graph, candidate, calibrate(graph, [images(32, 3)]))
     assert len(audit(graph, quantized).integer) == 2 * (7 + deep)

@@ -317,7 +317,6 @@ def leaves_of(operator: nn.Module, x: Tensor) -> dict[str, Leaf]:
 def test_layers_norms_and_activations_are_paired() -> None:
     found = leaves_of(inverted_residual(4, 3, 2)((4, SIDE, SIDE)), torch.randn(2, 4, SIDE, SIDE))
     expand, depthwise, project = found["expand.0"], found["filter.0"], found["project.0"]
-    assert [leaf.depthwise for leaf in found.values()] == [False, True, False]
     assert expand.norm is not None and expand.norm.module == "expand.1"
     assert expand.clip == depthwise.clip == (0, 6) and project.clip is None
     assert depthwise.reads == (expand.writes,) and project.reads == (depthwise.writes,)
@@ -560,13 +559,13 @@ def test_stem_and_heads_stay_float() -> None:
         assert levels(network, network.stem[0], x) > 256
 
 
-def test_depthwise_convolutions_stay_float_unless_asked_for() -> None:
+def test_depthwise_convolutions_are_rounded_as_others_are() -> None:
     network, x, ranges = image_network(), images(64, 7), image_ranges()
-    policy = policy_of([(1, 0)])
-    with fake_quantized(network, policy, ranges):
-        without = outputs(network, x)
-    with fake_quantized(network, policy, ranges, depthwise=True):
-        assert not same(outputs(network, x), without)
+    depthwise = [leaf for leaf in ranges.leaves if leaf.node == (1, 0) and leaf.shape[1] == 1 < leaf.shape[0]]
+    assert depthwise
+    with fake_quantized(network, policy_of([(1, 0)]), ranges):
+        for leaf in depthwise:
+            assert levels(network, network.get_submodule(leaf.writes.call.module), x) <= 256
 
 
 # Training --------------------------------------------------------------------------------------------------------
@@ -598,7 +597,7 @@ def test_weights_learn_through_the_rounding() -> None:
         assert value < 0.9 * before
         assert len(network.nodes["low/a+b+c"](x).unique()) <= 16  # it is the rounded network that has learned
     kept = dict(network.named_buffers())
-    tracked = {leaf.norm.module for leaf in ranges.leaves if leaf.norm is not None and not leaf.depthwise}
+    tracked = {leaf.norm.module for leaf in ranges.leaves if leaf.norm is not None}
     assert all(torch.equal(kept[f"{name}.running_mean"], statistics[f"{name}.running_mean"]) for name in tracked)
 
 
@@ -719,8 +718,7 @@ def test_bytes_of_an_operator_counted_by_hand() -> None:
     assert operator_bytes(layer, x, 3) == 51 + 5 * 5 + 5 * 4
     separable = separable_conv(5, 3)((3, SIDE, SIDE))
     depthwise, point = 3 * 9, 5 * 3
-    assert operator_bytes(separable, x, 8) == depthwise * 4 + 3 * 4 + point + 5 * 5 + 5 * 4
-    assert operator_bytes(separable, x, 8, depthwise=True) == depthwise + 3 * 5 + 3 * 4 + point + 5 * 5 + 5 * 4
+    assert operator_bytes(separable, x, 8) == depthwise + 3 * 5 + 3 * 4 + point + 5 * 5 + 5 * 4
     assert operator_bytes(nn.LayerNorm(SIDE), x, 8) == 2 * SIDE * 4
     assert operator_bytes(nn.BatchNorm2d(3), x, 8) == 4 * 3 * 4  # nothing to fold into
     assert operator_bytes(nn.Identity(), x, 8) == 0
@@ -785,7 +783,7 @@ def export(network: BranchedNetwork, x: Tensor) -> Any:
 
 def operators_to_quantize(model: Any, network: BranchedNetwork, policy: QuantizationPolicy) -> list[str]:
     """Names of the linear operators of the policy's nodes, and of the activations that alone follow them."""
-    weights = {tensor.name: tensor.dims for tensor in model.graph.initializer}
+    weights = {tensor.name for tensor in model.graph.initializer}
     readers: dict[str, list[Any]] = {}
     for operator in model.graph.node:
         for name in operator.input:
@@ -795,8 +793,7 @@ def operators_to_quantize(model: Any, network: BranchedNetwork, policy: Quantiza
     for operator in model.graph.node:
         if operator.op_type not in ("Conv", "Gemm", "MatMul") or not any(mark in operator.name for mark in marks):
             continue
-        groups = next((attribute.i for attribute in operator.attribute if attribute.name == "group"), 1)
-        if operator.input[1] not in weights or (groups > 1 and weights[operator.input[1]][1] == 1):
+        if operator.input[1] not in weights:
             continue
         found.append(operator.name)
         after = readers[operator.output[0]]

@@ -51,21 +51,14 @@ class FloatGraph:
         """Changes with anything in the file."""
         return hashlib.sha256(self.content).hexdigest()
 
-    def linear(self, node: NodeKey, *, depthwise: bool) -> tuple[str, ...]:
-        """Names of a node's linear operators that bits are of: layers whose weights are constants.
-
-        Args:
-            depthwise: whether depthwise convolutions are among them.
-        """
+    def linear(self, node: NodeKey) -> tuple[str, ...]:
+        """Names of a node's linear operators that bits are of: layers whose weights are constants."""
         wanted = self.layers.intersection(self.operators.get(node, ()))
-        weights = {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
+        weights = {tensor.name for tensor in self.model.graph.initializer}
         found = [
             operator.name
             for operator in self.model.graph.node
-            if operator.name in wanted
-            and operator.op_type in LINEAR
-            and operator.input[1] in weights
-            and (depthwise or not _is_depthwise(operator, weights[operator.input[1]]))
+            if operator.name in wanted and operator.op_type in LINEAR and operator.input[1] in weights
         ]
         return tuple(found)
 
@@ -92,9 +85,3 @@ class QuantizedGraph:
 def input_name(key: str, outputs: Collection[str]) -> str:
     """Name of an input in a file: its key, or another where a task has that name; values of a graph share one scope."""
     return input_name(f"{key}_in", outputs) if key in outputs else key
-
-
-def _is_depthwise(operator: Any, weight: tuple[int, ...]) -> bool:
-    """A convolution with one input channel per group, and more than one group."""
-    groups = next((attribute.i for attribute in operator.attribute if attribute.name == "group"), 1)
-    return operator.op_type == "Conv" and groups > 1 and weight[1] == 1

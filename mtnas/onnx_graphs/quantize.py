@@ -19,7 +19,7 @@ RUNNING = (INT8, W7A8, W4A8)
 """Bits, beside float, of nodes that a file can hold and onnxruntime runs in integers."""
 
 
-def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwise: bool = False) -> QuantizedGraph:
+def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges) -> QuantizedGraph:
     """The network with the operators of the policy's nodes in integers.
 
     Weights have a scale for each output channel, activations no sign. Those of 4 bits are rounded to the nearest step
@@ -29,7 +29,6 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
         graph: of the candidate's architecture.
         candidate: its policy's bits are among `RUNNING`, or 32.
         ranges: that `calibrate` gathered for this graph.
-        depthwise: whether depthwise convolutions are quantized too. They run slower in integers on a CPU.
 
     Raises:
         ExportError: for other bits, or ranges of another network.
@@ -49,7 +48,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges, *, depthwi
                 f"the layer {graph.lost[node]} of node {node} cannot be found in the exported graph, so that"
                 " it cannot be given bits; leave that node in float"
             )
-    integer = {node: graph.linear(node, depthwise=depthwise) for node in candidate.policy.nodes}
+    integer = {node: graph.linear(node) for node in candidate.policy.nodes}
     integer = {node: names for node, names in integer.items() if names}
     wanted = {name for names in integer.values() for name in names}
     if not wanted:

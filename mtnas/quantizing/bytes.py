@@ -19,9 +19,7 @@ _PER_CHANNEL = 4 + 1
 """A float32 scale and a zero point of one byte."""
 
 
-def network_bytes(
-    network: BranchedNetwork, policy: QuantizationPolicy, leaves: Iterable[Leaf], *, depthwise: bool = False
-) -> int:
+def network_bytes(network: BranchedNetwork, policy: QuantizationPolicy, leaves: Iterable[Leaf]) -> int:
     """Bytes of a network's weights under a policy: stem, nodes and heads.
 
     Batch norm is folded into the layer before it. Weights of b bits are packed, but for those of 7 bits, which are in
@@ -30,25 +28,23 @@ def network_bytes(
 
     Args:
         leaves: as `wire` found them in the network.
-        depthwise: whether depthwise convolutions are quantized too.
 
     Raises:
         QuantizationError: for a node that the architecture does not have, or bits that integers do not have.
     """
     check_policy(network, policy)
-    return _bytes(network, leaves, lambda leaf: leaf_bits(leaf, policy, depthwise=depthwise)[0])
+    return _bytes(network, leaves, lambda leaf: leaf_bits(leaf, policy)[0])
 
 
-def operator_bytes(operator: nn.Module, x: Input, bits: int = FLOAT_BITS, *, depthwise: bool = False) -> int:
+def operator_bytes(operator: nn.Module, x: Input, bits: int = FLOAT_BITS) -> int:
     """Bytes of the weights of a node's operator, or of a stem or head, alone: those of a network are their sum.
 
     Args:
         x: a batch of what enters it.
         bits: of its weights; 32: float.
-        depthwise: whether depthwise convolutions are quantized too.
     """
     check_bits(bits, "an operator's weight")
-    return _bytes(operator, wire(operator, x), lambda leaf: FLOAT_BITS if leaf.depthwise and not depthwise else bits)
+    return _bytes(operator, wire(operator, x), lambda leaf: bits)
 
 
 def _bytes(module: nn.Module, leaves: Iterable[Leaf], bits_of: Callable[[Leaf], int]) -> int:

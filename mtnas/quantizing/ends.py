@@ -19,46 +19,38 @@ class Ends:
 
     Attributes:
         layers: convolutions and linear layers that read what enters, and run in integers where the policy says so.
-        depthwise: convolutions that read it and stay in float.
         others: other operations that read it, an addition of what enters to the result left out.
         ends_in_layer: whether what leaves comes from a layer that may run in integers.
-        ends_in_depthwise: whether it comes from a convolution that stays in float.
         adds: whether what leaves is a sum of what enters and of what a layer gives.
         convolutional: whether those layers are convolutions: runtimes keep the tensors between these in an order of
             their own.
     """
 
     layers: int = 1
-    depthwise: int = 0
     others: int = 0
     ends_in_layer: bool = True
-    ends_in_depthwise: bool = False
     adds: bool = False
     convolutional: bool = True
 
     @classmethod
-    def of(cls, operator: nn.Module, x: Input, *, depthwise: bool = False) -> Ends:
+    def of(cls, operator: nn.Module, x: Input) -> Ends:
         """Of an operator.
 
         Args:
             x: a batch of what enters.
-            depthwise: whether depthwise convolutions run in integers, too.
         """
         seen = trace(operator, x)
         whole = seen.visits[-1]
         chains = chains_of(seen)
-        floating = [chain.depthwise and not depthwise for chain in chains]
         reading = [chain.takes == whole.takes for chain in chains]
         last = [chain.last == whole.gives for chain in chains]
         added = seen.sums.get(_before_clipping(seen, whole.gives), ())
         adds = whole.takes in added and any(chain.last in added for chain in chains)
         readers = 0 if whole.takes is None else seen.readers[whole.takes]
         return cls(
-            layers=sum(reads and not stays for reads, stays in zip(reading, floating, strict=True)),
-            depthwise=sum(reads and stays for reads, stays in zip(reading, floating, strict=True)),
+            layers=sum(reading),
             others=max(0, readers - sum(reading) - adds),
-            ends_in_layer=any(ends and not stays for ends, stays in zip(last, floating, strict=True)),
-            ends_in_depthwise=any(ends and stays for ends, stays in zip(last, floating, strict=True)),
+            ends_in_layer=any(last),
             adds=adds,
             convolutional=any(not isinstance(chain.layer, nn.Linear) for chain in chains),
         )

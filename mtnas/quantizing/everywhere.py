@@ -8,7 +8,7 @@ from mtnas.space.shapes import Input
 from mtnas.supernet import BranchedNetwork
 
 
-def everywhere(network: BranchedNetwork, x: Input, bits: Bits, *, depthwise: bool = False) -> Candidate:
+def everywhere(network: BranchedNetwork, x: Input, bits: Bits) -> Candidate:
     """The network's architecture with the same bits for all nodes that have layers which bits could be of.
 
     The others, such as skips, stay in float, as they do in a search: no node is called what it is not.
@@ -16,8 +16,6 @@ def everywhere(network: BranchedNetwork, x: Input, bits: Bits, *, depthwise: boo
     Args:
         x: a batch of inputs.
         bits: (weight bits, activation bits), such as `INT8`.
-        depthwise: whether bits are those of depthwise convolutions, too.
     """
-    leaves = (leaf for leaf in wire(network, x) if depthwise or not leaf.depthwise)
-    nodes = sorted({leaf.node for leaf in leaves if leaf.node is not None})
+    nodes = sorted({leaf.node for leaf in wire(network, x) if leaf.node is not None})
     return Candidate(network.architecture, QuantizationPolicy.uniform(nodes, *bits))

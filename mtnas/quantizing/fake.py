@@ -28,9 +28,7 @@ from mtnas.supernet import BranchedNetwork
 
 
 @contextmanager
-def fake_quantized(
-    network: BranchedNetwork, policy: QuantizationPolicy, ranges: Ranges, *, depthwise: bool = False
-) -> Iterator[BranchedNetwork]:
+def fake_quantized(network: BranchedNetwork, policy: QuantizationPolicy, ranges: Ranges) -> Iterator[BranchedNetwork]:
     """Within, ``network(x)`` computes as onnxruntime does with the policy's nodes in integers, up to a few roundings.
 
     What a node's convolutions and linear layers read and write is rounded to integers, their weights are, batch norm
@@ -47,14 +45,13 @@ def fake_quantized(
         policy: 2 to 8 bits, or 32, for weights and activations. Files have weights of 4, 7 and 8 and activations of
             8; others are a simulation. Weights of fewer than 7 bits take their scales from the first pass.
         ranges: that `gather_ranges` found for this network.
-        depthwise: whether depthwise convolutions are quantized too. They run slower in integers on a CPU.
 
     Raises:
         QuantizationError: for a node that the architecture does not have, other bits, or ranges of another network.
     """
     check_policy(network, policy)
     check_fit(dict(network.named_modules()), dict.fromkeys(ranges.leaves))
-    bits = {leaf: found for leaf in ranges.leaves if (found := leaf_bits(leaf, policy, depthwise=depthwise)) != FLOAT}
+    bits = {leaf: found for leaf in ranges.leaves if (found := leaf_bits(leaf, policy)) != FLOAT}
     affine = {place: activation_affine(*ranges.of(place), least) for place, least in _fewest(bits.items()).items()}
     weights: dict[Leaf, Weights] = {}
     for leaf, (weight_bits, activation_bits) in bits.items():
@@ -82,11 +79,9 @@ def check_policy(network: BranchedNetwork, policy: QuantizationPolicy) -> None:
         check_bits(activation_bits, f"the activation of node {node}")
 
 
-def leaf_bits(leaf: Leaf, policy: QuantizationPolicy, *, depthwise: bool = False) -> Bits:
+def leaf_bits(leaf: Leaf, policy: QuantizationPolicy) -> Bits:
     """(weight bits, activation bits) of a layer."""
-    if leaf.node is None or (leaf.depthwise and not depthwise):
-        return FLOAT
-    return policy.bits(*leaf.node)
+    return FLOAT if leaf.node is None else policy.bits(*leaf.node)
 
 
 def _fewest(bits: Iterable[tuple[Leaf, Bits]]) -> dict[Place, int]:

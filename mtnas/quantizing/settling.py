@@ -33,7 +33,6 @@ def settle_weights(
     policy: QuantizationPolicy,
     batches: Iterable[Batch],
     *,
-    depthwise: bool = False,
     positions: int = 16,
     columns: int = 1152,
     damping: float = 0.01,
@@ -51,7 +50,6 @@ def settle_weights(
         network: changed; its batch-norm statistics are final.
         policy: what has 7 bits or more is left alone.
         batches: of samples that trained no weights, as `Data.range_batches` gives them.
-        depthwise: whether depthwise convolutions are quantized too.
         positions: places of a convolution's output, or tokens, that are looked at in each sample.
         columns: most weights of a channel that make up for each other; more are taken in parts.
         damping: steadies what is learned of few samples, as a share of the mean square of a layer's inputs.
@@ -68,7 +66,7 @@ def settle_weights(
         raise QuantizationError(
             "there are no batches to settle weights of few bits by; give at least one of data.range_batches()"
         )
-    leaves = _with_few_bits(network, policy, first, depthwise=depthwise)
+    leaves = _with_few_bits(network, policy, first)
     if not leaves:
         return
     names = [leaf.call.module for leaf, _ in leaves]
@@ -81,16 +79,13 @@ def settle_weights(
     _changed(network, leaves, settled)
 
 
-def snap_weights(
-    network: BranchedNetwork, policy: QuantizationPolicy, batch: Batch, *, depthwise: bool = False
-) -> None:
+def snap_weights(network: BranchedNetwork, policy: QuantizationPolicy, batch: Batch) -> None:
     """Give weights of fewer than 7 bits the nearest values of their grid: for those that were trained with roundings.
 
     Args:
         network: changed.
         policy: what has 7 bits or more is left alone.
         batch: any.
-        depthwise: whether depthwise convolutions are quantized too.
     """
 
     def snapped(name: str, bits: int, weight: Tensor) -> tuple[Tensor, None]:
@@ -98,23 +93,21 @@ def snap_weights(
         return fake_quantize(weight, scales, *weight_limits(bits)), None
 
     if _has_few(policy):
-        _changed(network, _with_few_bits(network, policy, batch, depthwise=depthwise), snapped)
+        _changed(network, _with_few_bits(network, policy, batch), snapped)
 
 
 def _has_few(policy: QuantizationPolicy) -> bool:
     return any(are_few(weight_bits) for _, (weight_bits, _) in policy.entries)
 
 
-def _with_few_bits(
-    network: BranchedNetwork, policy: QuantizationPolicy, batch: Batch, *, depthwise: bool
-) -> list[tuple[Leaf, int]]:
+def _with_few_bits(network: BranchedNetwork, policy: QuantizationPolicy, batch: Batch) -> list[tuple[Leaf, int]]:
     """Layers with weights of their own that have few bits, and these."""
     check_policy(network, policy)
     leaves = wire(network, batch[0])
     owners = Counter(id(part) for module in network.modules() for part in module.parameters(recurse=False))
     found = []
     for leaf in leaves:
-        bits, _ = leaf_bits(leaf, policy, depthwise=depthwise)
+        bits, _ = leaf_bits(leaf, policy)
         module = network.get_submodule(leaf.call.module)
         alone = leaf.call.of == 1 and (leaf.norm is None or leaf.norm.of == 1)
         if bits != FLOAT_BITS and are_few(bits) and alone and owners[id(module._parameters.get("weight"))] == 1:

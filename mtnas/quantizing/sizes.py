@@ -37,9 +37,7 @@ class JointCosts:
     elements: tuple[tuple[int, ...], ...] = ()
 
 
-def joint_costs(
-    space: SearchSpace, found: DryRun, example: Input, precisions: Sequence[Bits], *, depthwise: bool = False
-) -> JointCosts:
+def joint_costs(space: SearchSpace, found: DryRun, example: Input, precisions: Sequence[Bits]) -> JointCosts:
     """The space of candidates whose nodes have one of some precisions, with its costs.
 
     The size is that of the weights as `network_bytes` counts them, in KiB: what an exported file holds beside the
@@ -49,7 +47,6 @@ def joint_costs(
         found: by a dry run of the space.
         example: a batch of inputs.
         precisions: bits of weights and activations that a node may have; float is among them.
-        depthwise: whether bits are those of depthwise convolutions, too.
 
     Raises:
         QuantizationError: for bits that integers do not have.
@@ -75,10 +72,10 @@ def joint_costs(
                 row = []
                 for number, make in enumerate(block.options.values()):
                     operator = make(input_shape(value)).eval()
-                    quantizable[number] |= _has_bits(operator, value, depthwise=depthwise)
+                    quantizable[number] |= bool(wire(operator, value))
                     if value is entering[0]:  # widths make no difference
-                        ends[-1].append(Ends.of(operator, value, depthwise=depthwise))
-                    row.append({bits: _kib(operator, value, bits, depthwise=depthwise) for bits in precisions})
+                        ends[-1].append(Ends.of(operator, value))
+                    row.append({bits: _kib(operator, value, bits) for bits in precisions})
                     leaving.append(operator(value))
                 rows.append(row)
             able.append(tuple(quantizable))
@@ -133,9 +130,5 @@ def _ordered(values: Sequence[Input], shapes: Sequence[InputShape]) -> list[Inpu
     return [values[found.index(shape)] for shape in shapes]
 
 
-def _has_bits(operator: nn.Module, x: Input, *, depthwise: bool) -> bool:
-    return any(depthwise or not leaf.depthwise for leaf in wire(operator, x))
-
-
-def _kib(operator: nn.Module, x: Input, bits: Bits, *, depthwise: bool = False) -> float:
-    return operator_bytes(operator, x, bits[0], depthwise=depthwise) / 1024
+def _kib(operator: nn.Module, x: Input, bits: Bits) -> float:
+    return operator_bytes(operator, x, bits[0]) / 1024

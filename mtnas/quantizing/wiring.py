@@ -53,7 +53,6 @@ class Leaf:
         call: of the layer.
         node: (block, leader) of the node that it belongs to; None: to none, as in stem and heads.
         shape: of its weight; output channels first.
-        depthwise: whether it is a convolution of one channel at a time.
         norm: call of the batch norm behind it that folds into it.
         clip: limits of the activation behind that, if clipping is all it does: (0, inf) for a ReLU.
         bias_apart: whether the bias is added behind the quantized product: in exported graphs, a matrix product of more
@@ -66,7 +65,6 @@ class Leaf:
     call: Call
     node: tuple[int, int] | None
     shape: tuple[int, ...]
-    depthwise: bool
     norm: Call | None
     clip: tuple[float, float] | None
     bias_apart: bool
@@ -78,7 +76,6 @@ class Leaf:
             "call": self.call.to_json(),
             "node": None if self.node is None else list(self.node),
             "shape": list(self.shape),
-            "depthwise": self.depthwise,
             "norm": None if self.norm is None else self.norm.to_json(),
             # JSON has no infinity.
             "clip": None if self.clip is None else [limit if math.isfinite(limit) else None for limit in self.clip],
@@ -94,7 +91,6 @@ class Leaf:
             Call(*value["call"]),
             None if value["node"] is None else (value["node"][0], value["node"][1]),
             tuple(value["shape"]),
-            value["depthwise"],
             None if value["norm"] is None else Call(*value["norm"]),
             None
             if clip is None
@@ -180,11 +176,6 @@ class Chain:
                 self.writes = self.writes if activation is None else Place(_call(activation, totals))
                 self.clip, self.last = clip, after
 
-    @property
-    def depthwise(self) -> bool:
-        """Whether the layer is a convolution of one channel at a time."""
-        return not isinstance(self.layer, nn.Linear) and 1 < self.layer.groups == self.layer.in_channels
-
     def leaf(self, nodes: Mapping[str, tuple[int, int]], places: Mapping[int | None, tuple[Place, ...]]) -> Leaf:
         layer = self.layer
         # A tensor padded by its own values is another one, which nothing else reads.
@@ -194,7 +185,6 @@ class Chain:
             self.call,
             next((node for name, node in nodes.items() if f"{self.call.module}.".startswith(f"nodes.{name}.")), None),
             tuple(layer.weight.shape),
-            self.depthwise,
             self.norm,
             self.clip,
             self.bias_apart,

@@ -42,12 +42,10 @@ class Conversions:
     ) -> None:
         self.tasks, self.integer, self.passes = tasks, integer, passes
         self.layers = [np.array([end.layers for end in block]) for block in ends]
-        self.depthwise = [np.array([end.depthwise for end in block]) for block in ends]
         self.others = [np.array([end.others for end in block]) for block in ends]
         self.adds = [np.array([end.adds for end in block]) for block in ends]
         self.convolutional = [np.array([end.convolutional for end in block]) for block in ends]
         self.ends_in_layer = [np.array([end.ends_in_layer for end in block]) for block in ends]
-        self.ends_in_depthwise = [np.array([end.ends_in_depthwise for end in block]) for block in ends]
 
     def __call__(self, leaders: Ints, options: Ints, sizes: Floats | None = None) -> Floats:
         """(n, blocks, tasks) each -> (n, `COLUMNS`), with sizes (n, `COLUMNS` + `SIZED`).
@@ -126,12 +124,10 @@ class _Node:
         self.integer = of.integer[block][chosen] & there
         self.floating = ~of.integer[block][chosen] & there
         self.layers = of.layers[block][chosen]
-        self.depthwise = of.depthwise[block][chosen] * there
         self.others = of.others[block][chosen] * there
         self.adds = of.adds[block][chosen] & there
         self.convolutional = of.convolutional[block][chosen]
         self.ends_in_layer = of.ends_in_layer[block][chosen]
-        self.ends_in_depthwise = of.ends_in_depthwise[block][chosen]
 
     def read(self, seen: _Tensors) -> None:
         """Note what it reads and makes, but for a sum."""
@@ -139,12 +135,11 @@ class _Node:
         in_float = self.layers * self.floating
         seen.in_integers[enters] += self.layers * self.integer
         seen.last[enters] += self.layers * (self.integer & self.convolutional)
-        seen.blocked[enters] += in_float * self.convolutional + self.depthwise
+        seen.blocked[enters] += in_float * self.convolutional
         seen.plain[enters] += in_float * ~self.convolutional + self.others
         seen.made_in_integers[leaves] |= self.integer & self.ends_in_layer
         seen.made_last[leaves] |= self.integer & self.ends_in_layer & self.convolutional
-        in_blocks = (self.floating & self.ends_in_layer) | (self.there & self.ends_in_depthwise)
-        seen.made_blocked[leaves] |= in_blocks & self.convolutional
+        seen.made_blocked[leaves] |= self.floating & self.ends_in_layer & self.convolutional
 
     def add(self, seen: _Tensors) -> None:
         """Note its sum, once all that is read is known."""

@@ -23,7 +23,7 @@ from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.proposals import Proposals
 from mtnas.searching.settings import SearchSettings
-from mtnas.searching.stored_trials import check_parameters
+from mtnas.searching.stored_trials import check_trials
 from mtnas.searching.study import RunStudy
 from mtnas.searching.tree_genes import TreeGenes
 from mtnas.searching.tree_prior import TreePrior
@@ -82,7 +82,7 @@ class Loop:
         self.proposals = Proposals(
             self.study, Parameters(self.joint.space.product), self.joint, self.settings.budgets, self.settings.tries
         )
-        check_parameters(self.study, self.proposals.parameters, self.joint.space)
+        check_trials(self.study, self.proposals.parameters, self.joint)
         left = self.settings.startup - len(set(self.corners))
         best = self.earlier.best(self.study.objectives, self.settings.budgets, left)
         self._first = list(dict.fromkeys([*self.corners, *best]))

@@ -1,21 +1,27 @@
-"""Whether the trials of a study have the parameters of what was measured: samplers learn from them."""
+"""Whether the trials of a study are those that this search would have made: samplers learn from them."""
 
 from __future__ import annotations
 
-from mtnas.architecture import Candidate, JointSpace
-from mtnas.errors import ArchitectureError
-from mtnas.runs.measured import CANDIDATE
+import math
+
+from mtnas.architecture import Candidate
+from mtnas.errors import ArchitectureError, RunError
+from mtnas.quantizing import JointCosts
+from mtnas.runs.measured import CANDIDATE, COSTS
 from mtnas.runs.study_file import damaged_study
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.study import RunStudy
 
 
-def check_parameters(study: RunStudy, parameters: Parameters, joint: JointSpace) -> None:
-    """Raise RunError unless every trial has parameters of the space, and measured ones those of their candidate.
+def check_trials(study: RunStudy, parameters: Parameters, joint: JointCosts) -> None:
+    """Raise RunError unless every trial has parameters of the space, and measured ones those and the costs of theirs.
+
+    Costs that are counted differ where a row was measured by a version of mtnas that gave other layers bits: its error
+    and latency are then of another network.
 
     Args:
         study: as it was read.
-        parameters: of the members of ``joint.product``.
+        parameters: of the members of ``joint.space.product``.
         joint: the space of candidates.
     """
     for trial in study.study.get_trials(deepcopy=False):
@@ -26,7 +32,15 @@ def check_parameters(study: RunStudy, parameters: Parameters, joint: JointSpace)
             if trial.distributions != parameters.distributions:
                 raise ArchitectureError("its parameters are not those of this space")
             member = parameters.decode(trial.params)
-            if candidate is not None and joint.join(Candidate.from_json(candidate)) != member:
+            if candidate is not None and joint.space.join(Candidate.from_json(candidate)) != member:
                 raise ArchitectureError("its parameters are not those of its candidate")
+            measured, counted = trial.user_attrs.get(COSTS), joint.table.of(joint.space.product, member)
+            for name, now in counted.items() if measured is not None else ():
+                if not math.isclose(then := measured.get(name, now), now):
+                    raise RunError(
+                        f"trial {trial.number} of {study.where} was measured with {name} = {then:.10g}, but it is counted"
+                        f" as {now:.10g} now: another version of mtnas made it, and its rows cannot stand beside new"
+                        " ones; search anew in a fork of the run (mtnas fork), which keeps what is trained"
+                    )
         except (ArchitectureError, LookupError, TypeError, ValueError) as error:
             raise damaged_study(study.where, f"trial {trial.number}: {error}") from error
