@@ -39,8 +39,8 @@ def check_trials(study: RunStudy, parameters: Parameters, joint: JointCosts) -> 
                 if not math.isclose(then := measured.get(name, now), now):
                     raise RunError(
                         f"trial {trial.number} of {study.where} was measured with {name} = {then:.10g}, but it is"
-                        f" counted as {now:.10g} now: another version of mtnas made it, and its rows cannot stand beside"
-                        " new ones; search anew in a fork of the run (mtnas fork), which keeps what is trained"
+                        f" counted as {now:.10g} now: another version of mtnas made it, and its rows cannot stand"
+                        " beside new ones; search anew in a fork of the run (mtnas fork), which keeps what is trained"
                     )
         except (ArchitectureError, LookupError, TypeError, ValueError) as error:
             raise damaged_study(study.where, f"trial {trial.number}: {error}") from error
