@@ -16,11 +16,12 @@ from benchmarks.fuzzing import small_space
 from mtnas.architecture import JointSpace
 from mtnas.cli import main
 from mtnas.errors import MtnasError
+from mtnas.quantizing import JointCosts
 from mtnas.refining import read_refined
 from mtnas.runs import Run, read_predictors, read_results
 from mtnas.runs.latencies import read_latencies
 from mtnas.searching import Parameters, RunStudy
-from mtnas.searching.stored_trials import check_parameters
+from mtnas.searching.stored_trials import check_trials
 from mtnas.space.data import Data
 from mtnas.training import load_supernetwork
 
@@ -65,9 +66,15 @@ def _search(path: Path) -> object:
     run = Run(path)
     manifest = run.manifest.read()
     study = RunStudy.open(run, manifest["search"]["objectives"], manifest["study"]["budgets"])
-    joint = JointSpace.in_float(small_space.space.architectures)
-    check_parameters(study, Parameters(joint.product), joint)
+    joint = _joint()
+    check_trials(study, Parameters(joint.space.product), joint)
     return study.rows()
+
+
+@cache
+def _joint() -> JointCosts:
+    space = small_space.space
+    return JointCosts(JointSpace.in_float(space.architectures), space.dry_run(_data().example()[0]).costs)
 
 
 @cache
