@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import toy_space
 from toy_runs import TOY_FILE, call, refused, searched_run
 from toys import draws, toy_x
 from toys import toy_space as make_toy_space
 
-from mtnas.architecture import Candidate, QuantizationPolicy
+from mtnas.architecture import INT8, Candidate, QuantizationPolicy
+from mtnas.cli.steps.shipping import _costs
 from mtnas.errors import RunError, TargetError
 from mtnas.evaluation import latencies
+from mtnas.quantizing import everywhere, network_bytes, wire
 from mtnas.runs import read_results
 from mtnas.runs.latencies import FILE, keep_latencies, read_latencies, read_reference
 from mtnas.supernet import BranchedNetwork, SuperNetwork
@@ -170,7 +173,36 @@ def test_exports_tell_their_latency_and_where_it_was_measured(tmp_path: Path) ->
     call("export", run.path, "--candidate", "#0", "--out", tmp_path / "out", "--space", TOY_FILE)
     (told,) = json.loads((tmp_path / "out" / "model.json").read_text())["latency"]
     assert told["ms"] > 0 and told["target"] == OnnxRuntime().describe()
-    assert "Latency: " in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "Latency: " in card and "The same network in float" not in card and "In float the file" not in card
+
+
+def test_exports_in_integers_tell_what_float_would_take(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    out = tmp_path / "out"
+    found = call("export", run.path, "--candidate", "#0", "--out", out, "--int8", "--space", TOY_FILE)
+    about = json.loads((out / "model.json").read_text())
+    (told,), floating = about["latency"], about["in_float"]["file_kib"]
+    assert told["in_float_ms"] > 0 and floating != about["costs"]["file_kib"]
+    card = (out / "README.md").read_text()
+    assert f"The same network in float takes {told['in_float_ms']:#.3g} ms." in card
+    assert f"In float the file would have {floating:,.1f} KiB." in card
+    assert f"(in float {told['in_float_ms']:#.3g} ms)" in found.out and f"; in float {floating:,.1f})" in found.out
+
+
+def test_costs_of_an_export_in_integers_are_not_those_of_the_float_row(tmp_path: Path) -> None:
+    run, settings = searched_run(tmp_path / "run"), ("--space", TOY_FILE, "--no-latency")
+    row = read_results(run).find("#0")
+    example, _ = toy_space.data(None).example()
+    found = SuperNetwork(toy_space.space, example).extract(row.candidate.architecture).eval()
+    costs = {**row.costs, "latency_ms": 5.0, "size_kib": 9.0}
+    for candidate in (row.candidate, everywhere(found, example, INT8)):
+        told = _costs(replace(row, costs=costs), candidate, found, example)
+        size = network_bytes(found, candidate.policy, wire(found, example)) / 1024
+        assert told == (costs if candidate == row.candidate else {**row.costs, "size_kib": size})
+    call("export", run.path, "--candidate", "#0", "--out", tmp_path / "out", "--int8", *settings)
+    told = json.loads((tmp_path / "out" / "model.json").read_text())["costs"]
+    assert told.keys() == {name for name in row.costs if not name.startswith("error/")} | {"file_kib"}
 
 
 # Picking ----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import copy
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mtnas.architecture import Candidate
+from mtnas.architecture import Candidate, QuantizationPolicy
 from mtnas.atomic import write_atomic, write_text
 from mtnas.errors import ExportError
 from mtnas.evaluation import task_errors
@@ -149,6 +149,7 @@ def export(
             "mean_difference": seen.mean,
             "of": "the float file against torch, as a share of the largest output",
         },
+        "in_float": {"file_kib": len(graph.content) / 1024} if candidate.policy.nodes else None,
         "checked_integer": None if simulated is None else {"mean_difference": simulated.mean, "of": "the simulation"},
         "latency": [_measured(target, network, candidate, example) for target in targets],
         "seed": origin.seed,
@@ -166,10 +167,16 @@ def export(
 
 
 def _measured(target: Target, network: BranchedNetwork, candidate: Candidate, example: Input) -> dict[str, Any]:
-    """Latency under the candidate's policy, and where it was measured."""
-    with closing(target.prepare(network, candidate.policy, example)) as run:
-        latency = measure({"network": run}, None, MeasureSettings(rounds=100), target.clock())["network"]
-    return {"target": target.describe(), **latency.to_json()}
+    """Latency under the candidate's policy, beside that in float: integers need not be faster. And where it was."""
+    policies = {"network": candidate.policy, **({"in float": QuantizationPolicy()} if candidate.policy.nodes else {})}
+    with ExitStack() as opened:
+        runs = {
+            name: opened.enter_context(closing(target.prepare(network, policy, example)))
+            for name, policy in policies.items()
+        }
+        found = measure(runs, None, MeasureSettings(rounds=100), target.clock())
+    beside = {"in_float_ms": found["in float"].ms} if "in float" in found else {}
+    return {"target": target.describe(), **found["network"].to_json(), **beside}
 
 
 def _check_free(directory: Path, candidate: Candidate) -> None:

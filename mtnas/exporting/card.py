@@ -21,6 +21,7 @@ def card(about: Mapping[str, Any]) -> str:
         "![The tree](tree.png)",
         "## What it costs",
         _table(("cost", "value", "budget"), costs),
+        *([f"In float the file would have {about['in_float']['file_kib']:,.1f} KiB."] if about["in_float"] else []),
         *_latencies(about),
         "## Errors",
         f"Of this file, run by onnxruntime, on {about['checked']['samples']:,} validation samples (lower is better):",
@@ -51,7 +52,9 @@ def _latencies(about: Mapping[str, Any]) -> list[str]:
         where = one["target"]
         runtime = f"{where['runtime']} {where['version']}, {where['threads']} thread(s), batch {where['batch']}"
         noise = f"noise {100 * one['noise']:.1f} %{', beside other work on the machine' if one['busy'] else ''}"
-        lines.append(f"Latency: {one['ms']:#.3g} ms on {where['hardware']} ({runtime}; {one['clock']}, {noise}).")
+        line = f"Latency: {one['ms']:#.3g} ms on {where['hardware']} ({runtime}; {one['clock']}, {noise})."
+        beside = f" The same network in float takes {one['in_float_ms']:#.3g} ms." if "in_float_ms" in one else ""
+        lines.append(line + beside)
     return lines
 
 

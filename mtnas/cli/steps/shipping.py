@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtnas.architecture import SIZE
 from mtnas.cli.output import volume
 from mtnas.cli.steps.precision import bits_of_all
 from mtnas.errors import RunError
+from mtnas.latency import LATENCY
 from mtnas.progress import progress
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from mtnas.refining.rows import RefinedRow
     from mtnas.results import Results, Row
     from mtnas.runs import Run
+    from mtnas.space.shapes import Input
+    from mtnas.supernet import BranchedNetwork
     from mtnas.targets import Latency, Target
 
 
@@ -45,13 +50,26 @@ def export_step(
     if refined is None:
         supernet = load_supernetwork(work.file.space, work.data, work.run, "cpu")
         network = extract(supernet, row.candidate.architecture, work.data)
-        origin = Origin("inherited from the supernetwork", work.run.seed, row.costs)
+        origin = Origin("inherited from the supernetwork", work.run.seed)
     else:
         network, _ = load_network(work.run.path / "refined" / refined.key, work.file.space, example)
-        origin = Origin(refined.how, work.run.seed, row.costs, refined.test, bool(refined.candidate.policy.nodes))
+        tested_in_integers = bool(refined.candidate.policy.nodes)
+        origin = Origin(refined.how, work.run.seed, test_errors=refined.test, tested_in_integers=tested_in_integers)
     candidate = row.candidate if bits is None else everywhere(network, example, bits)
+    origin = replace(origin, costs=_costs(row, candidate, network, example))
     targets = [OnnxRuntime()] if latency else []
     return export(out, network, candidate, work.file.space, work.data, results, origin, targets=targets)
+
+
+def _costs(row: Row, candidate: Candidate, network: BranchedNetwork, example: Input) -> dict[str, float]:
+    """The row's costs, those of its bits only where the candidate has the same: its size is counted anew."""
+    from mtnas.quantizing import network_bytes, wire
+
+    if candidate == row.candidate:
+        return dict(row.costs)
+    size = network_bytes(network, candidate.policy, wire(network, example)) / 1024
+    counted = {SIZE: size} if SIZE in row.costs else {}
+    return {name: value for name, value in row.costs.items() if name not in (LATENCY, SIZE)} | counted
 
 
 def measure_step(

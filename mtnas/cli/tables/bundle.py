@@ -34,12 +34,16 @@ def print_bundle(bundle: Bundle) -> None:
         f" {checked['samples']:,} validation samples"
     )
     for latency in about["latency"]:
-        to.print(f"{latency['ms']:#.3g} ms, noise {100 * latency['noise']:.1f} %, {latency['target']['runtime']}")
+        beside = f" (in float {latency['in_float_ms']:#.3g} ms)" if "in_float_ms" in latency else ""
+        noise, runtime = 100 * latency["noise"], latency["target"]["runtime"]
+        to.print(f"{latency['ms']:#.3g} ms{beside}, noise {noise:.1f} %, {runtime}")
     if about["policy"]:
         to.print(
             f"{len(about['integer_operators'])} operators run in integers, exactly those of the policy;"
             f" outputs differ from the simulation by {about['checked_integer']['mean_difference']:.1e} on average"
         )
+    beside = f"; in float {about['in_float']['file_kib']:,.1f}" if about["in_float"] else ""
     to.print(
-        f"wrote {bundle.directory}: model.onnx ({about['costs']['file_kib']:,.1f} KiB), model.json, README.md, tree.png"
+        f"wrote {bundle.directory}: model.onnx ({about['costs']['file_kib']:,.1f} KiB{beside}), model.json, README.md,"
+        " tree.png"
     )
