@@ -35,7 +35,8 @@ def check_trials(study: RunStudy, parameters: Parameters, joint: JointCosts) -> 
             if candidate is not None and joint.space.join(Candidate.from_json(candidate)) != member:
                 raise ArchitectureError("its parameters are not those of its candidate")
             measured = dict(trial.user_attrs.get(COSTS, {}))
-            for name, now in joint.table.of(joint.space.product, member).items():
+            counted = joint.table.of(joint.space.product, member) if measured else {}
+            for name, now in counted.items():
                 if not math.isclose(then := measured.get(name, now), now):
                     raise RunError(
                         f"trial {trial.number} of {study.where} was measured with {name} = {then:.10g}, but it is"
