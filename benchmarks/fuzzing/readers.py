@@ -13,14 +13,14 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.fuzzing import small_space
-from mtnas.architecture import JointSpace
 from mtnas.cli import main
 from mtnas.errors import MtnasError
 from mtnas.quantizing import JointCosts
 from mtnas.refining import read_refined
 from mtnas.runs import Run, read_predictors, read_results
 from mtnas.runs.latencies import read_latencies
-from mtnas.searching import Parameters, RunStudy
+from mtnas.searching import Parameters, RunStudy, SearchSettings
+from mtnas.searching.checks import searched_space
 from mtnas.searching.stored_trials import check_trials
 from mtnas.space.data import Data
 from mtnas.training import load_supernetwork
@@ -73,8 +73,8 @@ def _search(path: Path) -> object:
 
 @cache
 def _joint() -> JointCosts:
-    space = small_space.space
-    return JointCosts(JointSpace.in_float(space.architectures), space.dry_run(_data().example()[0]).costs)
+    example, _ = _data().example()
+    return searched_space(SearchSettings(), small_space.space, small_space.space.dry_run(example), example)
 
 
 @cache

@@ -60,9 +60,13 @@ class GroupedRidge(Model):
     def tuned(self, X: Floats, y: Floats, groups: Ints) -> Callable[[Floats, Floats], Fitted]:
         """The groups are those of columns of one kind, (features,)."""
         some = evenly_spread(len(y), self.rows)
-        power = _best_power(X[some], y[some], groups, self)
-        rows = _Weighed(X[some], _raised(y[some], 1 / power))
+        rows, power = _Weighed(X[some], y[some]), 1.0
         variances, noise = _settled(rows, groups, self)
+        if np.min(y[some]) > 0:
+            power = _best_power(X[some], y[some], variances[groups], noise, self)
+        if power != 1:
+            rows = _Weighed(X[some], _raised(y[some], 1 / power))
+            variances, noise = _settled(rows, groups, self)
 
         def fit(X: Floats, y: Floats) -> Fitted:
             own = power if np.min(y) > 0 else 1.0
@@ -97,17 +101,12 @@ def _raised(values: Floats, power: float) -> Floats:
     return found
 
 
-def _best_power(X: Floats, y: Floats, groups: Ints, model: GroupedRidge) -> float:
+def _best_power(X: Floats, y: Floats, variances: Floats, noise: float, model: GroupedRidge) -> float:
     """The power of largest evidence; the variances, in units of the spread, are those of the line itself for all."""
-    if np.min(y) <= 0:
-        return 1.0
-    if len(model.powers) == 1:
-        return model.powers[0]
-    variances, noise = _settled(_Weighed(X, y), groups, model)
 
     def evidence(power: float) -> float:
         rows = _Weighed(X, _raised(y, 1 / power))
-        kernel = (rows.X * variances[groups]) @ rows.X.T
+        kernel = (rows.X * variances) @ rows.X.T
         kernel[np.diag_indices_from(kernel)] += noise
         factor = cho_factor(kernel, lower=True)
         fit = float(rows.y @ cho_solve(factor, rows.y)) / 2 + float(np.log(np.diag(factor[0])).sum())
@@ -211,6 +210,5 @@ class _FittedRidge(Fitted):
         off = (rows.y - rows.X @ self.slopes) / left * rows.scale / rows.weights
         spread = np.sqrt(self.noise / left) * rows.scale / rows.weights
         mean = rows.measured - off
-        found = (mean, mean - spread, mean + spread)
-        lines = [_raised(line, self.power) for line in found]
-        return lines[0], lines[1], lines[2]
+        found, low, high = (_raised(line, self.power) for line in (mean, mean - spread, mean + spread))
+        return found, low, high

@@ -67,9 +67,10 @@ def _costs(row: Row, candidate: Candidate, network: BranchedNetwork, example: In
 
     if candidate == row.candidate:
         return dict(row.costs)
-    size = network_bytes(network, candidate.policy, wire(network, example)) / 1024
-    counted = {SIZE: size} if SIZE in row.costs else {}
-    return {name: value for name, value in row.costs.items() if name not in (LATENCY, SIZE)} | counted
+    costs = {name: value for name, value in row.costs.items() if name != LATENCY}
+    if SIZE in costs:
+        costs[SIZE] = network_bytes(network, candidate.policy, wire(network, example)) / 1024
+    return costs
 
 
 def measure_step(
