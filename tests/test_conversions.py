@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from mtnas.architecture import FLOAT, INT8, Candidate, CostTable
 from mtnas.onnx_graphs import calibrate, convert, open_session, quantize
-from mtnas.quantizing import Ends, JointCosts, joint_costs
+from mtnas.quantizing import Ends, JointCosts, Layers, Structure, joint_costs
+from mtnas.quantizing.tracing import trace
 from mtnas.searching import Parameters
 from mtnas.searching.conversions import COLUMNS, SIZED, Conversions
 from mtnas.searching.tree_genes import TreeGenes
@@ -108,7 +109,7 @@ def counted(costs: JointCosts, candidates: list[Candidate]) -> np.ndarray[tuple[
         ["latency_ms"],
         {},
         parts=costs.space.parts,
-        ends=costs.ends,
+        structure=costs.structure,
     )
     encoded = [parameters.encode(costs.space.join(candidate)) for candidate in candidates]
     rows = [
@@ -199,9 +200,55 @@ def test_sizes_of_tensors_are_those_of_the_nodes_that_make_them() -> None:
     second = ((1, 4), (1, 4)), ((1, 8), (1, 8))  # by two
     table = CostTable((0, 0), (first, second), (((0, 1),), ((0, 0), (0, 0))), (((0, 0),),))
     parts = [np.array([(0, 0), (1, 0)]), np.array([(0, 0), (0, 1)])]
-    work = WorkFeatures(table, parts, 1, elements=[[16], [8, 32], [4]])
+    work = WorkFeatures(table, parts, 1, Structure(elements=((16,), (8, 32), (4,))))
     narrow, wide = (work(np.zeros((1, 2, 1), dtype=np.int64), np.array([[[width], [1]]]))[0] for width in (0, 1))
     sized = work.groups() == Kind.CONVERSIONS_BY_SIZE
     assert len(narrow) == len(sized) and sized.sum() == SIZED
     # To integers: what leaves the first block; back to float: what leaves the second, for the head. Shares of 32.
     assert narrow[sized][:2].tolist() == [8 / 32, 4 / 32] and wide[sized][:2].tolist() == [1, 4 / 32]
+
+
+# Structure ----------------------------------------------------------------------------------------------------------
+
+
+def test_layers_are_told_by_kind() -> None:
+    """An inverted residual on 6x6: 8 -> 16 channels, depthwise 3x3, 16 -> 8; then a block entered by two widths."""
+    blocks = (
+        Block("zero", elastic(conv, channels=(8,), kernel=(3,), stride=2)),
+        Block("one", {"wide": inverted_residual(8, 3, expansion=2), "skip": skip()}),
+        Block("two", elastic(conv, channels=(4, 8), kernel=(1,))),
+        Block("three", elastic(conv, channels=(4,), kernel=(3,))),
+    )
+    space = SearchSpace([classification("a", 2)], blocks)
+    found = Structure.of(space, SuperNetwork(space, IMAGES).found, IMAGES)
+    assert found.layers[1][0] == (Layers(2, 1, 2 * 36 * 8 * 16, 36 * 16 * 9), Layers())
+    assert [row[0] for row in found.layers[3]] == [Layers(1, 0, 36 * 4 * 9 * inputs) for inputs in (4, 8)]
+    assert found.elements == ((144,), (8 * 36,), (8 * 36,), (4 * 36, 8 * 36), (4 * 36,))
+
+
+def test_an_encoder_s_layers_are_linear_ones() -> None:
+    operator = encoder(heads=2, mlp_ratio=2, head_width=4)((9, 8))
+    found = Layers.seen(trace(operator, torch.rand(2, 9, 8)))
+    assert (found.grouped, found.grouped_macs) == (0, 0)
+    # Queries, keys and values in one or three, the projection behind, and two of the MLP.
+    assert found.dense_macs == 9 * (3 * 8 * 8 + 8 * 8 + 2 * 8 * 16)
+
+
+def test_work_in_float_and_in_integers_is_told_apart() -> None:
+    """One node of 8 MACs of at most 8 in the block, entering a head that reads half of the most."""
+    table = CostTable((0, 0), ((((1, 4), (1, 8), (1, 8)),),), (((0, 1, 1),),), (((0, 0),), ((0, 0),)))
+    layers = (((Layers(1, 0, 4), Layers(1, 0, 8)),),)
+    parts = [np.array([(0, 0), (1, 0), (1, 1)])]
+    work = WorkFeatures(table, parts, 1, Structure(layers=layers, elements=((16,), (4, 8))))
+    groups = work.groups()
+    rows = work(np.zeros((3, 1, 1), dtype=np.int64), np.array([[[0]], [[1]], [[2]]]))
+    assert rows.shape == (3, len(groups))
+    assert rows[:, groups == Kind.WORK].tolist() == [[0.5], [1], [0]]
+    assert rows[:, groups == Kind.INTEGER_WORK].tolist() == [[0], [0], [1]]
+    # Calls and MACs of dense and grouped layers in float, then in integers.
+    assert rows[:, groups == Kind.LAYERS].tolist() == [
+        [1, 0, 0.5, 0, 0, 0, 0, 0],
+        [1, 0, 1, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 1, 0, 1, 0],
+    ]
+    assert rows[:, groups == Kind.TOTALS][:, -1].tolist() == [0.5, 1, 1]

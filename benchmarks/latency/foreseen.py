@@ -79,8 +79,7 @@ class _Ways:
             [LATENCY],
             {},
             parts=space.costs.space.parts,
-            ends=space.costs.ends,
-            elements=space.costs.elements,
+            structure=space.costs.structure,
         )
         rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
         view = genes.view(LATENCY)

@@ -9,16 +9,20 @@ from mtnas.quantizing.ranges import Ranges, gather_ranges
 from mtnas.quantizing.scheme import Affine, activation_affine, check_bits, weight_limits, weight_scales
 from mtnas.quantizing.settling import settle_weights, snap_weights
 from mtnas.quantizing.sizes import JointCosts, joint_costs
+from mtnas.quantizing.structure import UNKNOWN, Layers, Structure
 from mtnas.quantizing.wiring import Call, Leaf, Place, wire
 
 __all__ = [
+    "UNKNOWN",
     "Affine",
     "Call",
     "Ends",
     "JointCosts",
+    "Layers",
     "Leaf",
     "Place",
     "Ranges",
+    "Structure",
     "activation_affine",
     "check_bits",
     "everywhere",

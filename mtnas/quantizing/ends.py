@@ -39,7 +39,11 @@ class Ends:
         Args:
             x: a batch of what enters.
         """
-        seen = trace(operator, x)
+        return cls.seen(trace(operator, x))
+
+    @classmethod
+    def seen(cls, seen: Trace) -> Ends:
+        """In one pass of an operator."""
         whole = seen.visits[-1]
         chains = chains_of(seen)
         reading = [chain.takes == whole.takes for chain in chains]

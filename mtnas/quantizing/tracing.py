@@ -44,6 +44,7 @@ class Visit:
         rank: number of dimensions of what enters.
         gives: the value that leaves, None if it is no tensor, as a dict.
         made: whether what leaves came to be within the call, and in no module within it.
+        elements: of the tensor that leaves, for both samples.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Visit:
     rank: int
     gives: int | None
     made: bool
+    elements: int
 
 
 @dataclass(frozen=True)
@@ -201,12 +203,13 @@ def _hooks(name: str, watch: _Watch) -> tuple[Callable[..., None], Callable[...,
 
     def leave(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         before, takes, rank = watch.entered.pop()
-        gives, made = None, False
+        gives, made, elements = None, False, 0
         if isinstance(output, Tensor):
+            elements = output.numel()
             gives, written = watch.value(output), watch.written[id(output)]
             made = written > before and written not in watch.returned
             watch.returned.add(written)
-        watch.visits.append(Visit(name, watch.calls[name], module, takes, rank, gives, made))
+        watch.visits.append(Visit(name, watch.calls[name], module, takes, rank, gives, made, elements))
         watch.calls[name] += 1
 
     return enter, leave

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from mtnas.architecture import SIZE, ArchitectureSpace, Bits, CostTable, JointSpace, notation
 from mtnas.errors import SearchError, unknown_name
 from mtnas.latency import LATENCY
-from mtnas.quantizing import JointCosts, joint_costs
+from mtnas.quantizing import UNKNOWN, JointCosts, Structure, joint_costs
 from mtnas.results import possible_cost_names
 from mtnas.searching.settings import SearchSettings
 from mtnas.space.dry_run import DryRun
@@ -45,11 +45,13 @@ def searched_space(settings: SearchSettings, space: SearchSpace, found: DryRun, 
     Raises:
         SearchError: before anything is trained or measured, for what this space or the target cannot give.
     """
-    _check_precisions(settings.precisions, target_of(settings, space.architectures.tasks))
+    target = target_of(settings, space.architectures.tasks)
+    _check_precisions(settings.precisions, target)
     if settings.searches_bits or SIZE in (*settings.objectives, *settings.budgets):
         costs = joint_costs(space, found, example, settings.precisions)
     else:
-        costs = JointCosts(JointSpace.in_float(space.architectures), found.costs)
+        structure = UNKNOWN if target is None else Structure.of(space, found, example)
+        costs = JointCosts(JointSpace.in_float(space.architectures), found.costs, structure)
     check_settings(settings, costs.space.product, costs.table)
     return costs
 

@@ -159,8 +159,7 @@ class Loop:
             self.study.objectives,
             self.settings.budgets,
             parts=self.joint.space.parts,
-            ends=self.joint.ends,
-            elements=self.joint.elements,
+            structure=self.joint.structure,
             affinities=None if self.branching is None else self.branching.affinities,
         )
         if self.branching is not None:

@@ -19,7 +19,7 @@ from mtnas.predicting import (
     Model,
 )
 from mtnas.predicting.genetics import Floats, Genes
-from mtnas.quantizing import Ends
+from mtnas.quantizing import UNKNOWN, Structure
 from mtnas.results import MEAN_ERROR
 from mtnas.searching.company_features import CompanyFeatures
 from mtnas.searching.path_costs import PathCosts
@@ -51,9 +51,7 @@ class TreeGenes(Genetics):
         prior: draws a part of what `draw` gives; None: all are drawn evenly.
         parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
             options have in common is then seen as such. None: options have nothing in common.
-        ends: how every operator meets its neighbours, ``[block][operator]``, for those of latency; empty: as single
-            layers do.
-        elements: of the tensors between the blocks, for those of latency, see `WorkFeatures`.
+        structure: of the space, for those of latency, see `WorkFeatures`.
         affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
         prior_share: that part. Half drew too many networks of the same few trees (docs/branching.md).
         most_trees: so many genomes of trees are looked up in a table; where there are more, each is worked out.
@@ -68,8 +66,7 @@ class TreeGenes(Genetics):
         limits: Mapping[str, float],
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
-        ends: Sequence[Sequence[Ends]] = (),
-        elements: Sequence[Sequence[int]] = (),
+        structure: Structure = UNKNOWN,
         affinities: Affinities | None = None,
         prior_share: float = 0.25,
         most_trees: int = 20_000,
@@ -102,7 +99,7 @@ class TreeGenes(Genetics):
         self._node = [_of_copies(block, space.most_groups) for block in self._coded]
         self._near = [_near(block) for block in self._parts]
         self._company = None if affinities is None else CompanyFeatures(affinities, self.tasks, self.blocks)
-        self._work = WorkFeatures(costs, self._parts, self.tasks, ends, elements)
+        self._work = WorkFeatures(costs, self._parts, self.tasks, structure)
         self._last: tuple[Genes, Ints, Ints] | None = None
         self._of_tree = np.array([one for one in (*self._parent, *self._depth) if one >= 0], dtype=np.int64)
         self._places = np.cumprod([1, *self.levels[self._of_tree]])[:-1]  # of these genes in the number of a tree
