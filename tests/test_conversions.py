@@ -18,8 +18,9 @@ from mtnas.quantizing import Ends, JointCosts, Layers, Structure, joint_costs
 from mtnas.quantizing.tracing import trace
 from mtnas.searching import Parameters
 from mtnas.searching.conversions import COLUMNS, SIZED, Conversions
+from mtnas.searching.node_columns import Kind
 from mtnas.searching.tree_genes import TreeGenes
-from mtnas.searching.work_features import Kind, WorkFeatures
+from mtnas.searching.work_features import WorkFeatures
 from mtnas.space.block import Block, Operator
 from mtnas.space.elastic import elastic
 from mtnas.space.operators import conv, encoder, inverted_residual, skip
@@ -234,21 +235,48 @@ def test_an_encoder_s_layers_are_linear_ones() -> None:
     assert found.dense_macs == 9 * (3 * 8 * 8 + 8 * 8 + 2 * 8 * 16)
 
 
-def test_work_in_float_and_in_integers_is_told_apart() -> None:
-    """One node of 8 MACs of at most 8 in the block, entering a head that reads half of the most."""
+def test_work_is_told_by_what_nodes_have_in_common() -> None:
+    """One block with a narrow and a wide operator, the latter also in integers; the head reads half of the most."""
     table = CostTable((0, 0), ((((1, 4), (1, 8), (1, 8)),),), (((0, 1, 1),),), (((0, 0),), ((0, 0),)))
-    layers = (((Layers(1, 0, 4), Layers(1, 0, 8)),),)
+    layers = (((Layers(1, 0, 4), Layers(2, 0, 8)),),)
     parts = [np.array([(0, 0), (1, 0), (1, 1)])]
-    work = WorkFeatures(table, parts, 1, Structure(layers=layers, elements=((16,), (4, 8))))
+    work = WorkFeatures(table, parts, 1, Structure(layers=layers, elements=((16,), (4, 8))), for_layers=0.5)
     groups = work.groups()
     rows = work(np.zeros((3, 1, 1), dtype=np.int64), np.array([[[0]], [[1]], [[2]]]))
     assert rows.shape == (3, len(groups))
-    assert rows[:, groups == Kind.WORK].tolist() == [[0.5], [1], [0]]
-    assert rows[:, groups == Kind.INTEGER_WORK].tolist() == [[0], [0], [1]]
+    # A node takes a quarter for each layer, and the share of the most MACs.
+    for kind in (Kind.OPERATOR_BITS, Kind.OPERATOR_BITS_SHAPE):
+        assert rows[:, groups == kind].tolist() == [[0.75, 0, 0, 0], [0, 0, 1.5, 0], [0, 0, 0, 1.5]]
+    assert rows[:, groups == Kind.OPERATOR].tolist() == [[0.75, 0], [0, 1.5], [0, 1.5]]
+    for kind in (Kind.BITS, Kind.BITS_SHAPE):
+        assert rows[:, groups == kind].tolist() == [[0.75, 0], [1.5, 0], [0, 1.5]]
     # Calls and MACs of dense and grouped layers in float, then in integers.
     assert rows[:, groups == Kind.LAYERS].tolist() == [
-        [1, 0, 0.5, 0, 0, 0, 0, 0],
+        [0.5, 0, 0.5, 0, 0, 0, 0, 0],
         [1, 0, 1, 0, 0, 0, 0, 0],
         [0, 0, 0, 0, 1, 0, 1, 0],
     ]
     assert rows[:, groups == Kind.TOTALS][:, -1].tolist() == [0.5, 1, 1]
+
+
+def test_work_of_nodes_is_told_by_the_shape_that_enters() -> None:
+    """A block of two widths, and one after it; all in float; two tasks that part in the second block."""
+    first = (((1, 4), (1, 8)),)
+    second = ((1, 4), (1, 4)), ((1, 8), (1, 8))
+    table = CostTable((0, 0), (first, second), (((0, 1),), ((0, 0), (0, 0))), (((0, 0),),))
+    parts = [np.array([(0,), (1,)]), np.array([(0,), (1,)])]
+    work = WorkFeatures(table, parts, 2, for_layers=1)
+    groups = work.groups()
+    assert Kind.OPERATOR_BITS not in groups  # the same as those by operator
+    rows = work(np.array([[[0, 0], [0, 1]], [[0, 0], [0, 0]]]), np.array([[[1, 1], [0, 1]], [[0, 0], [1, 1]]]))
+    in_shape = rows[:, groups == Kind.BITS_SHAPE]
+    assert in_shape.tolist() == [[2, 0, 4], [1.5, 1.5, 0]]
+    assert rows[:, groups == Kind.OPERATOR].tolist() == [[0, 2, 2, 2], [1.5, 0, 0, 1.5]]
+
+
+def test_depthwise_macs_count_for_more() -> None:
+    table = CostTable.plain((0, 0), [[(1, 8), (1, 8)]], [(0, 0)])
+    layers = (((Layers(1, 0, 8), Layers(0, 1, 0, 8)),),)
+    work = WorkFeatures(table, [np.array([(0,), (1,)])], 1, Structure(layers=layers), for_layers=0, for_grouped=4)
+    rows = work(np.zeros((2, 1, 1), dtype=np.int64), np.array([[[0]], [[1]]]))
+    assert rows[:, work.groups() == Kind.BITS].tolist() == [[0.25], [1]]

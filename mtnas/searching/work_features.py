@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum, auto
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,36 +11,20 @@ from mtnas.architecture import CostTable
 from mtnas.predicting.genetics import Floats
 from mtnas.quantizing import UNKNOWN, Ends, Layers, Structure
 from mtnas.searching.conversions import COLUMNS, SIZED, Conversions
+from mtnas.searching.node_columns import Kind, node_columns
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
-class Kind(IntEnum):
-    """What a column tells of."""
-
-    NODES = 0
-    WORK = auto()
-    WORK_OF_OPERATOR = auto()
-    INTEGER_NODES = auto()
-    INTEGER_WORK = auto()
-    INTEGER_NODES_OF_OPERATOR = auto()
-    INTEGER_WORK_OF_OPERATOR = auto()
-    LAYERS = auto()
-    TOTALS = auto()
-    CONVERSIONS = auto()
-    CONVERSIONS_BY_SIZE = auto()
-
-
 class WorkFeatures:
     """Features of networks that add up over their nodes, whichever tasks these serve.
 
-    For every block: how many nodes have each operator and how many of these are in integers, their MACs in float and in
-    integers, and those of all operators together. For the whole network: nodes and MACs, layers of each kind and their
-    MACs, what the heads read, and how often tensors are converted, see `Conversions`. A network's latency is nearly
-    linear in them: a layer in integers between float ones pays for its own conversions, one among its like does not,
-    and an operator takes a time of its own for each node and each MAC, in float another one than in integers. There are
-    more of them than there are rows at first; by the kinds of the columns `GroupedRidge` tells what matters.
+    For every block the work of its nodes, see `node_columns`. For the whole network: nodes and MACs, layers of each
+    kind and their MACs, what the heads read, and how often tensors are converted, see `Conversions`. A network's
+    latency is nearly linear in them: a layer in integers between float ones pays for its own conversions, one among its
+    like does not, and a node takes about its work, more or less by what it is. There are more of them than there are
+    rows at first; by the kinds of the columns `GroupedRidge` tells what matters.
 
     Args:
         costs: of the space, ``macs`` among them.
@@ -50,6 +33,8 @@ class WorkFeatures:
         tasks: number of tasks.
         structure: of the space. Where it is empty all operators count as single layers, and the sizes of tensors make
             no difference.
+        for_layers: work of the layers of the node that has the most, in units of that of the most MACs of a node.
+        for_grouped: MACs that take as long as one in groups of channels, as in depthwise convolutions.
     """
 
     def __init__(
@@ -58,20 +43,27 @@ class WorkFeatures:
         parts: Sequence[Ints],
         tasks: int,
         structure: Structure = UNKNOWN,
+        for_layers: float = 0.3,
+        for_grouped: float = 5.0,
     ) -> None:
-        self.tasks = tasks
+        self.tasks, self.blocks = tasks, len(parts)
         self.integer = [_integer(block) for block in parts]
         self.any_integer = any(block.any() for block in self.integer)
         amounts = [np.array(block, dtype=np.float64) for block in costs.options]  # (entering, option, costs)
         macs = [block[..., costs.names.index("macs")] for block in amounts]
         most = sum(block.max() for block in macs) or 1.0
-        self.counts = [int(block[:, 0].max()) + 1 for block in parts]  # of operators
-        layers = _layers(structure, parts, [len(block) for block in amounts], most)
-        self.nodes = [
-            self._of_nodes(np.eye(count)[block[:, 0]], integer[:, None], work[..., None], made, most)
-            for count, block, integer, work, made in zip(self.counts, parts, self.integer, macs, layers, strict=True)
-        ]
-        self.own_totals = (2 + layers[0].shape[-1]) * (2 if self.any_integer else 1)
+        layers = _layers(structure, parts, [len(block) for block in amounts])
+        work = _work(macs, layers, for_layers, for_grouped)
+        calls = max((float(block[..., :2].sum(-1).max()) for block in layers), default=0) or 1.0
+        units = np.array([calls * len(parts)] * 2 + [most] * 2)
+        self.kinds: list[Kind] = []
+        self.nodes: list[Floats] = []  # [block](entering, option, columns and, behind these, totals)
+        for block, integer, own, done, made in zip(parts, self.integer, macs, work, layers, strict=True):
+            columns, kinds = node_columns(block[:, 0], integer, done, 2 if self.any_integer else 1)
+            self.kinds += kinds
+            totals = self._totals(integer, own / most, made / units[: made.shape[-1]])
+            self.own_totals = totals.shape[-1]
+            self.nodes.append(np.concatenate([columns, totals], axis=-1))
         self.leads_to = [np.array(block, dtype=np.int64) for block in costs.leads_to]  # (entering, option)
         # What has no weights and does no work hands on what enters, in the bits that it has.
         self.passes = [_without_work(block) for block in amounts]
@@ -83,40 +75,28 @@ class WorkFeatures:
         largest = max((most for block in structure.elements for most in block), default=1)
         self.elements = [np.array(block) / largest for block in structure.elements]
 
-    def _of_nodes(self, operators: Floats, integer: Bools, macs: Floats, layers: Floats, most: float) -> Floats:
-        """What a node of each option brings into the columns of its block, and behind these into the totals.
+    def _totals(self, integer: Bools, macs: Floats, layers: Floats) -> Floats:
+        """What a node of each option brings into the totals, (entering, option, totals): its layers, itself, its MACs.
 
         Args:
-            operators: (option, operators), one-hot.
-            integer: (option, 1).
-            macs: (entering, option, 1).
+            integer: (option,).
+            macs: (entering, option).
             layers: see `_layers`.
-            most: MACs that count as one in the totals.
-
-        Returns:
-            (entering, option, columns).
         """
-        one, work = np.ones_like(macs), macs / (macs.max() or 1.0)
-        in_float = work * ~integer
-        columns = [one * operators, in_float, in_float * operators]
-        totals = [layers, one / len(self.counts), macs / most]
-        if self.any_integer:
-            own, own_work = one * integer, work * integer
-            columns += [own, own_work, own * operators, own_work * operators]
-            totals = [layers * ~integer, layers * integer, *totals[1:], *(total * integer for total in totals[1:])]
-        return np.concatenate([*columns, *totals], axis=-1)
+        own = np.stack([np.full_like(macs, 1 / self.blocks), macs], axis=-1)
+        if not self.any_integer:
+            return np.concatenate([layers, own], axis=-1)
+        there = integer[:, None]
+        return np.concatenate([layers * ~there, layers * there, own, own * there], axis=-1)
 
     def groups(self) -> Ints:
         """The `Kind` of every column, (features,)."""
-        found: list[Kind] = []
-        for count in self.counts:
-            found += [*[Kind.NODES] * count, Kind.WORK, *[Kind.WORK_OF_OPERATOR] * count]
-            if self.any_integer:
-                found += [Kind.INTEGER_NODES, Kind.INTEGER_WORK]
-                found += [*[Kind.INTEGER_NODES_OF_OPERATOR] * count, *[Kind.INTEGER_WORK_OF_OPERATOR] * count]
         plain = 4 if self.any_integer else 2
-        found += [Kind.LAYERS] * (self.own_totals - plain)
-        found += [Kind.TOTALS] * (plain + bool(self.elements))
+        found = [
+            *self.kinds,
+            *[Kind.LAYERS] * (self.own_totals - plain),
+            *[Kind.TOTALS] * (plain + bool(self.elements)),
+        ]
         if self.any_integer:
             found += [Kind.CONVERSIONS] * COLUMNS + [Kind.CONVERSIONS_BY_SIZE] * (SIZED if self.elements else 0)
         return np.array(found, dtype=np.int64)
@@ -129,7 +109,7 @@ class WorkFeatures:
         totals = np.zeros((len(leaders), self.own_totals))
         for block, nodes in enumerate(self.nodes):
             chosen, led = options[:, block], leaders[:, block] == np.arange(self.tasks)
-            found = np.einsum("ntc,nt->nc", nodes[entering, chosen], led)
+            found = _counted(entering, chosen, led, nodes.shape[:2]) @ nodes.reshape(-1, nodes.shape[-1])
             columns.append(found[:, : -self.own_totals])
             totals += found[:, -self.own_totals :]
             entering = self.leads_to[block][entering, chosen]
@@ -143,25 +123,53 @@ class WorkFeatures:
         return np.concatenate(columns, axis=1)
 
 
-def _layers(structure: Structure, parts: Sequence[Ints], entering: Sequence[int], most: float) -> list[Floats]:
-    """Layers of the options of every block, and their MACs, by kind, ``[block](entering, option, kinds)``.
+def _counted(entering: Ints, options: Ints, led: Bools, sizes: tuple[int, ...]) -> Floats:
+    """How many nodes have each shape and option, (n, entering * option).
 
-    No kinds where layers are not known.
+    Args:
+        entering: numbers of shapes, (n, tasks).
+        options: likewise.
+        led: whether a task leads a node, likewise.
+        sizes: numbers of shapes and options.
+    """
+    kinds = sizes[0] * sizes[1]
+    place = np.arange(len(options))[:, None] * kinds + entering * sizes[1] + options
+    return np.bincount(place[led], minlength=len(options) * kinds).reshape(len(options), kinds).astype(np.float64)
+
+
+def _work(macs: Sequence[Floats], layers: Sequence[Floats], for_layers: float, for_grouped: float) -> list[Floats]:
+    """A guess at the time of a node, ``[block](entering, option)``: no more than one and ``for_layers``.
+
+    Args:
+        macs: of every node.
+        layers: see `_layers`.
+    """
+    calls, effective = [], []
+    for own, made in zip(macs, layers, strict=True):
+        known = made.shape[-1] > 0
+        calls.append(np.maximum(made[..., :2].sum(-1), 1))  # what has no layers is not free
+        effective.append(own + (for_grouped - 1) * made[..., 3] if known else own)
+    most_calls = max(block.max() for block in calls)
+    most = max(block.max() for block in effective) or 1.0
+    return [for_layers * one / most_calls + other / most for one, other in zip(calls, effective, strict=True)]
+
+
+def _layers(structure: Structure, parts: Sequence[Ints], entering: Sequence[int]) -> list[Floats]:
+    """Layers of the options of every block by kind, and their MACs, ``[block](entering, option, 4)``; see `Layers`.
+
+    (entering, option, 0) where layers are not known.
 
     Args:
         entering: number of shapes that enter each block.
-        most: MACs that count as one.
     """
     if not structure.layers:
         return [np.zeros((shapes, len(block), 0)) for shapes, block in zip(entering, parts, strict=True)]
-    calls = max(layers.dense + layers.grouped for block in structure.layers for row in block for layers in row) or 1
-    units = np.array([calls * len(parts)] * 2 + [most] * 2)
 
     def amounts(layers: Layers) -> tuple[int, ...]:
         return layers.dense, layers.grouped, layers.dense_macs, layers.grouped_macs
 
     return [
-        np.array([[amounts(row[operator]) for operator in block[:, 0].tolist()] for row in rows]) / units
+        np.array([[amounts(row[operator]) for operator in block[:, 0].tolist()] for row in rows], dtype=np.float64)
         for block, rows in zip(parts, structure.layers, strict=True)
     ]
 
