@@ -244,7 +244,7 @@ def test_work_is_told_by_what_nodes_have_in_common() -> None:
     groups = work.groups()
     rows = work(np.zeros((3, 1, 1), dtype=np.int64), np.array([[[0]], [[1]], [[2]]]))
     assert rows.shape == (3, len(groups))
-    # A node takes a quarter for each layer, and the share of the most MACs.
+    # A node takes a quarter for each layer, in integers twice that, and the share of the most MACs, in integers half.
     for kind in (Kind.OPERATOR_BITS, Kind.OPERATOR_BITS_SHAPE):
         assert rows[:, groups == kind].tolist() == [[0.75, 0, 0, 0], [0, 0, 1.5, 0], [0, 0, 0, 1.5]]
     assert rows[:, groups == Kind.OPERATOR].tolist() == [[0.75, 0], [0, 1.5], [0, 1.5]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class WorkFeatures:
             no difference.
         for_layers: work of the layers of the node that has the most, in units of that of the most MACs of a node.
         for_grouped: MACs that take as long as one in groups of channels, as in depthwise convolutions.
+        for_integers: layers, and MACs, in float that take as long as one in integers.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class WorkFeatures:
         parts: Sequence[Ints],
         tasks: int,
         structure: Structure = UNKNOWN,
-        for_layers: float = 0.3,
+        for_layers: float = 0.2,
         for_grouped: float = 5.0,
+        for_integers: tuple[float, float] = (2.0, 0.5),
     ) -> None:
         self.tasks, self.blocks = tasks, len(parts)
         self.integer = [_integer(block) for block in parts]
@@ -53,7 +56,8 @@ class WorkFeatures:
         macs = [block[..., costs.names.index("macs")] for block in amounts]
         most = sum(block.max() for block in macs) or 1.0
         layers = _layers(structure, parts, [len(block) for block in amounts])
-        work = _work(macs, layers, for_layers, for_grouped)
+        guess = _Guess(for_layers, for_grouped, for_integers)
+        work = guess(macs, layers, self.integer)
         calls = max((float(block[..., :2].sum(-1).max()) for block in layers), default=0) or 1.0
         units = np.array([calls * len(parts)] * 2 + [most] * 2)
         self.kinds: list[Kind] = []
@@ -137,21 +141,35 @@ def _counted(entering: Ints, options: Ints, led: Bools, sizes: tuple[int, ...]) 
     return np.bincount(place[led], minlength=len(options) * kinds).reshape(len(options), kinds).astype(np.float64)
 
 
-def _work(macs: Sequence[Floats], layers: Sequence[Floats], for_layers: float, for_grouped: float) -> list[Floats]:
-    """A guess at the time of a node, ``[block](entering, option)``: no more than one and ``for_layers``.
+@dataclass(frozen=True)
+class _Guess:
+    """At the time of a node, see `WorkFeatures`."""
 
-    Args:
-        macs: of every node.
-        layers: see `_layers`.
-    """
-    calls, effective = [], []
-    for own, made in zip(macs, layers, strict=True):
-        known = made.shape[-1] > 0
-        calls.append(np.maximum(made[..., :2].sum(-1), 1))  # what has no layers is not free
-        effective.append(own + (for_grouped - 1) * made[..., 3] if known else own)
-    most_calls = max(block.max() for block in calls)
-    most = max(block.max() for block in effective) or 1.0
-    return [for_layers * one / most_calls + other / most for one, other in zip(calls, effective, strict=True)]
+    for_layers: float
+    for_grouped: float
+    for_integers: tuple[float, float]
+
+    def __call__(self, macs: Sequence[Floats], layers: Sequence[Floats], integer: Sequence[Bools]) -> list[Floats]:
+        """``[block](entering, option)``, in units of that of the most MACs of a node in float.
+
+        Args:
+            macs: of every node.
+            layers: see `_layers`.
+            integer: whether an option is in integers, ``[block](option,)``.
+        """
+        calls, effective = [], []
+        for own, made in zip(macs, layers, strict=True):
+            known = made.shape[-1] > 0
+            calls.append(np.maximum(made[..., :2].sum(-1), 1))  # what has no layers is not free
+            effective.append(own + (self.for_grouped - 1) * made[..., 3] if known else own)
+        most_calls = max(block.max() for block in calls)
+        most = max(block.max() for block in effective) or 1.0
+        for_layer, for_mac = self.for_integers
+        return [
+            self.for_layers * np.where(there, for_layer, 1) * one / most_calls
+            + np.where(there, for_mac, 1) * other / most
+            for one, other, there in zip(calls, effective, integer, strict=True)
+        ]
 
 
 def _layers(structure: Structure, parts: Sequence[Ints], entering: Sequence[int]) -> list[Floats]:
