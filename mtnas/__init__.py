@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from mtnas.reporting import write_report
     from mtnas.results import Results, Row, pick, read_table, write_table
     from mtnas.runs import Run, read_predictors, read_results
-    from mtnas.searching import Plateau, PredictorSampler, SearchProgress, SearchSettings, StopRule, TimeLimit, search
+    from mtnas.searching import (
+        Plateau,
+        PredictorSampler,
+        SearchProgress,
+        SearchSettings,
+        StopRule,
+        TimeLimit,
+        foresee_latency,
+        search,
+    )
     from mtnas.space.block import Block
     from mtnas.space.data import Data
     from mtnas.space.elastic import check_elastic, elastic
@@ -108,6 +117,7 @@ _HOMES = {
     "recalibrate": "evaluation",
     "refine": "refining",
     "save_network": "exporting",
+    "foresee_latency": "searching",
     "search": "searching",
     "task_errors": "evaluation",
     "train": "training",
@@ -162,6 +172,7 @@ __all__ = [
     "elastic",
     "export",
     "extract",
+    "foresee_latency",
     "load_branching",
     "load_network",
     "load_space_file",

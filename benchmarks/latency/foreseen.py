@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution
 from scipy.stats import kendalltau
 from sklearn.linear_model import RidgeCV
 
@@ -18,40 +18,54 @@ from mtnas.predicting import PlanSettings
 from mtnas.predicting.predictors import most_foresighted
 from mtnas.progress import progress
 from mtnas.searching import Parameters
-from mtnas.searching.tree_genes import TreeGenes
+from mtnas.searching.probes import Probes, encoded, genes_of
+from mtnas.seeds import derive_seed
 from mtnas.targets import MeasureSettings, OnnxRuntime
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-OURS = "ours: nodes, MACs, conversions"
+OURS = "ours, networks at random"
+PROBED = "ours, networks that tell the most"
 
 RIDGE = RidgeCV(alphas=np.logspace(-4, 3, 15))
 
 
 def rows_of(
-    space: Measurable, seed: int, learn: int, unseen: int, settings: MeasureSettings, splits: int = 16
+    space: Measurable, seed: int, learn: int, unseen: int, settings: MeasureSettings, splits: int = 16, choices: int = 3
 ) -> list[dict[str, Any]]:
     """One row for every way to foresee, and one for measuring again.
 
     Args:
         splits: of the measured candidates into those that are learned from and those that are foreseen, at random; ways
             get the mean of them, for one split says little.
+        choices: times that networks are chosen to be learned from, each from other draws; their mean is told, too.
     """
     target = OnnxRuntime(keep=learn + unseen)
     anchor = space.anchor(target)
     drawn = space.draw(learn + unseen, seed)
-    first: list[float] = []
-    with progress(f"latencies, {space.name}", learn + 2 * unseen) as advance:
-        for candidate in drawn:
-            first += space.measured([candidate], target, anchor, settings)
-            advance(f"{first[-1]:.3f} ms")
-        again: list[float] = []
-        for candidate in drawn[learn:]:
-            again += space.measured([candidate], target, anchor, settings)
-            advance(f"{again[-1]:.3f} ms")
-    times, repeated = np.array(first), np.array(again)
-    rows = [_row(space, seed, "measured again", 0, unseen, *_off(repeated, times[learn:]))]
+    with progress(f"latencies, {space.name}", learn + unseen + choices * (learn + unseen)) as advance:
+
+        def measured(candidate: Candidate) -> float:
+            (found,) = space.measured([candidate], target, anchor, settings)
+            advance(f"{found:.3f} ms")
+            return found
+
+        times = np.array([measured(candidate) for candidate in drawn])
+        passes, probed = [times[learn:]], []
+        for choice in range(choices):
+            again, figures = _probed(space, derive_seed(seed, "probes", choice), learn, drawn[learn:], measured)
+            passes.append(again)
+            probed.append(figures)
+    repeated = np.mean([_off(other, one) for one, other in pairwise(passes)], axis=0)
+    rows = [
+        _row(
+            space, seed, "measured again", 0, unseen, float(repeated[0]), float(repeated[1]), f"mean of {choices} times"
+        )
+    ]
+    for count in probed[0]:
+        off, tau = np.mean([figures[count] for figures in probed], axis=0)
+        rows.append(_row(space, seed, PROBED, count, unseen, off, tau, f"mean of {choices} choices"))
     ways = _Ways(space, drawn, times)
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(times)) for _ in range(splits)]
@@ -62,9 +76,38 @@ def rows_of(
             rows.append(_row(space, seed, name, count, unseen, off, tau, f"mean of {splits} splits"))
     few = drawn[learn : learn + unseen // 4]
     deltas = _sum_of_deltas(space, few, target, anchor, settings)
-    figures = _off(deltas, times[learn : learn + len(few)])
-    rows.append(_row(space, seed, "the float network and one-node deltas", 0, len(few), *figures))
+    rows.append(
+        _row(
+            space,
+            seed,
+            "the float network and one-node deltas",
+            0,
+            len(few),
+            *_off(deltas, times[learn : learn + len(few)]),
+        )
+    )
     return rows
+
+
+def _probed(
+    space: Measurable, seed: int, learn: int, unseen: list[Candidate], measured: Callable[[Candidate], float]
+) -> tuple[Floats, dict[int, tuple[float, float]]]:
+    """Times of the unseen, and how far those are off that are foreseen from networks chosen for it, by their number.
+
+    As `mtnas measure --foresee` chooses them. The unseen are measured in between: a processor is not as fast now
+    as it is minutes later.
+    """
+    probes, known = Probes(space.costs, seed), dict[Candidate, float]()
+    times: list[float] = []
+    foreseen = {}
+    while len(known) < learn:
+        for candidate in probes.next(known, min(10, learn - len(known), learn // 2)):
+            known[candidate] = measured(candidate)
+            due = len(unseen) * len(known) // learn
+            times += [measured(one) for one in unseen[len(times) : due]]
+        if len(known) in (learn // 2, learn):
+            foreseen[len(known)] = probes.foreseen(known, unseen)[0][:, 0]
+    return np.array(times), {count: _off(found, np.array(times)) for count, found in foreseen.items()}
 
 
 class _Ways:
@@ -72,16 +115,9 @@ class _Ways:
 
     def __init__(self, space: Measurable, drawn: list[Candidate], times: Floats) -> None:
         parameters = Parameters(space.costs.space.product)
-        genes = TreeGenes(
-            space.costs.space.product,
-            space.costs.table,
-            [*parameters.distributions],
-            [LATENCY],
-            {},
-            parts=space.costs.space.parts,
-            structure=space.costs.structure,
-        )
-        rows = np.array([_genes(parameters, space, candidate) for candidate in drawn])
+        names = [*parameters.distributions]
+        genes = genes_of(space.costs, names)
+        rows = encoded(space.costs, parameters, names, drawn)
         view = genes.view(LATENCY)
         self.times = times
         (self.model,) = genes.models(view)
@@ -115,16 +151,6 @@ def _counts(space: Measurable, drawn: list[Candidate]) -> Iterator[Floats]:
     members = [space.member(candidate) for candidate in drawn]
     for number, block in enumerate(space.costs.space.product.blocks):
         yield np.array([[member.options[number].count(name) for name in block.options] for member in members], float)
-
-
-def _genes(parameters: Parameters, space: Measurable, candidate: Candidate) -> list[int]:
-    values = parameters.encode(space.member(candidate))
-    return [
-        distribution.choices.index(values[name])
-        if isinstance(distribution, CategoricalDistribution)
-        else int(values[name])
-        for name, distribution in parameters.distributions.items()
-    ]
 
 
 def _sum_of_deltas(

@@ -10,6 +10,7 @@ import typer
 from mtnas.cli import options
 from mtnas.cli.output import print_json, remark, remark_written, volume, working
 from mtnas.cli.panel import DATA, Panel
+from mtnas.errors import RunError
 
 panel = Panel("Take further")
 
@@ -131,6 +132,16 @@ def measure(
             "--rounds", min=4, help="Turns of everything; up to eight times as many while the machine is disturbed."
         ),
     ] = 30,
+    foresee: Annotated[
+        int | None,
+        typer.Option(
+            "--foresee",
+            min=20,
+            metavar="N",
+            help="Instead: measure N networks that tell the most about all others (12 rounds each; 100 are enough as a"
+            " rule), and foresee the latency of every row from them.",
+        ),
+    ] = None,
     space: options.SpaceOption = None,
     data_dir: options.DataDirOption = None,
     as_json: options.JsonOption = False,
@@ -142,12 +153,21 @@ def measure(
     from mtnas.targets import OnnxRuntime, TorchEager
 
     with working(as_json):
+        if foresee is not None and (candidate or int8 or weight_bits is not None):
+            raise RunError("--foresee tells of every row as it is; leave out --candidate, --int8 and --weight-bits")
         results = read_results(steps.existing_run(run))
         rows = [results.find(one) for one in candidate or ()]
         rows = rows or spread(by_mean_error(results.front()), top)
         target = TorchEager(threads=threads, batch=batch) if eager else OnnxRuntime(threads=threads, batch=batch)
         work = steps.Work.existing(run, space, data_dir)
-        found = steps.measure_step(work, rows, target, int8=int8, weight_bits=weight_bits, rounds=rounds)
+        if foresee is None:
+            found = steps.measure_step(work, rows, target, int8=int8, weight_bits=weight_bits, rounds=rounds)
+        else:
+            foreseen = steps.foresee_step(work, target, foresee)
+    if foresee is not None:
+        print_json(foreseen.to_json()) if as_json else tables.print_foreseen(foreseen, top)
+        remark_written([work.run.path / name for name in ("foreseen.csv", "probes.json")], as_json)
+        return
     told = tables.latencies_json(found, target.describe())
     if as_json:
         print_json(told)

@@ -57,7 +57,7 @@ class GroupedRidge(Model):
         self.iterations, self.rows, self.noise, self.noise_rows = iterations, rows, noise, noise_rows
         self.powers, self.power_spread = tuple(powers), power_spread
 
-    def tuned(self, X: Floats, y: Floats, groups: Ints) -> Callable[[Floats, Floats], Fitted]:
+    def tuned(self, X: Floats, y: Floats, groups: Ints) -> Callable[[Floats, Floats], FittedRidge]:
         """The groups are those of columns of one kind, (features,)."""
         some = evenly_spread(len(y), self.rows)
         rows, power = _Weighed(X[some], y[some]), 1.0
@@ -68,12 +68,12 @@ class GroupedRidge(Model):
             rows = _Weighed(X[some], _raised(y[some], 1 / power))
             variances, noise = _settled(rows, groups, self)
 
-        def fit(X: Floats, y: Floats) -> Fitted:
+        def fit(X: Floats, y: Floats) -> FittedRidge:
             own = power if np.min(y) > 0 else 1.0
             later = _Weighed(X, _raised(y, 1 / own))  # in units of its own
             times = rows.scale / later.scale
             noise_of = noise * (times * later.unit / rows.unit) ** 2
-            return _FittedRidge(later, variances[groups] * times**2, noise_of, own)
+            return FittedRidge(later, variances[groups] * times**2, noise_of, own)
 
         return fit
 
@@ -164,7 +164,7 @@ def _covariance(rows: _Weighed, variances: Floats, noise: float) -> Floats:
     return found
 
 
-class _FittedRidge(Fitted):
+class FittedRidge(Fitted):
     """Slopes of rows, with variances of the slopes, (features,), and of the noise, in units of the rows.
 
     Args:
@@ -187,6 +187,16 @@ class _FittedRidge(Fitted):
         found: Floats = self.rows.y_mean + self.rows.scale * ((X - self.rows.x_mean) @ self.slopes)
         return found
 
+    def level(self, X: Floats, least: float = 1e-3) -> Floats:
+        """By what noise and errors grow with costs, (n,): the lines as shares of the mean cost, or ones.
+
+        Args:
+            least: of these shares.
+        """
+        if not self.rows.relative:
+            return np.ones(len(X))
+        return np.asarray(np.maximum(self._line(X) / self.rows.level, least))
+
     def samples(self, X: Floats, count: int, rng: np.random.Generator) -> Floats:
         """Lines drawn from the posterior, in pairs that lie opposite each other about the mean."""
         values, vectors = np.linalg.eigh(self.covariance)
@@ -198,8 +208,7 @@ class _FittedRidge(Fitted):
     def interval(self, X: Floats, width: float) -> tuple[Floats, Floats]:
         mean, off = self._line(X), X - self.rows.x_mean
         of_line = np.maximum(np.einsum("nf,nf->n", off @ self.covariance, off), 0)
-        level = np.maximum(mean, 1e-3 * self.rows.level) / self.rows.level if self.rows.relative else np.ones(len(X))
-        spread = width * self.rows.scale * np.sqrt(of_line + self.noise * level**2)
+        spread = width * self.rows.scale * np.sqrt(of_line + self.noise * self.level(X) ** 2)
         return _raised(mean - spread, self.power), _raised(mean + spread, self.power)
 
     def held_out(self) -> HeldOut:

@@ -16,6 +16,8 @@ from mtnas.runs.run import Run
 from mtnas.runs.searched import check_target
 
 FILE = "latencies.json"
+PROBES = "probes.json"
+"""Latencies of networks that are in no row: measured to foresee those of others."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,21 @@ class MeasuredLatency:
     latency: Latency
 
 
-def read_latencies(run: Run) -> tuple[MeasuredLatency, ...]:
+def read_latencies(run: Run, file: str = FILE) -> tuple[MeasuredLatency, ...]:
     """All latencies of a run in the order of their first measuring. Runs no code of the space.
+
+    Args:
+        file: or `PROBES`.
 
     Raises:
         RunError: if the file is damaged.
     """
-    return _read(run)[0]
+    return _read(run, file)[0]
 
 
 def read_reference(run: Run, target: Mapping[str, Any]) -> float | None:
     """What the target's reference took when the run was first measured there, in ms; None: it was not."""
-    return _read(run)[1].get(_place(target))
+    return _read(run, FILE)[1].get(_place(target))
 
 
 def with_latencies(results: Results, measured: Sequence[MeasuredLatency], target: str = "") -> Results:
@@ -87,15 +92,20 @@ def told(target: Mapping[str, Any]) -> str:
 
 
 def keep_latencies(
-    run: Run, target: Mapping[str, Any], reference_ms: float, found: Mapping[Candidate, Latency]
+    run: Run,
+    target: Mapping[str, Any],
+    reference_ms: float,
+    found: Mapping[Candidate, Latency],
+    file: str = FILE,
 ) -> None:
     """Add latencies to those of the run; of a candidate on the same target the newest stays.
 
     Args:
         reference_ms: what they were set against.
+        file: or `PROBES`.
     """
     with run.hold():
-        rows, references = _read(run)
+        rows, references = _read(run, file)
         known = {(_place(one.target), one.candidate): one for one in rows}
         known.update({(_place(target), one): MeasuredLatency(one, target, latency) for one, latency in found.items()})
         references[_place(target)] = reference_ms
@@ -106,16 +116,16 @@ def keep_latencies(
                 for one in known.values()
             ],
         }
-        run.write_text(FILE, json.dumps(content, indent=1))
+        run.write_text(file, json.dumps(content, indent=1))
 
 
 def _place(target: Mapping[str, Any]) -> str:
     return json.dumps(dict(target), sort_keys=True)
 
 
-def _read(run: Run) -> tuple[tuple[MeasuredLatency, ...], dict[str, float]]:
+def _read(run: Run, file: str) -> tuple[tuple[MeasuredLatency, ...], dict[str, float]]:
     """Latencies, and what the reference took by target."""
-    path = run.path / FILE
+    path = run.path / file
     if not is_there(path):
         return (), {}
     space, _ = run.architectures()

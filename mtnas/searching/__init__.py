@@ -3,6 +3,7 @@
 from mtnas.results import cost_names
 from mtnas.runs import read_results, read_rows
 from mtnas.searching.checks import check_settings, default_objectives, searched_space
+from mtnas.searching.foreseen_latency import ForeseenLatency, foresee_latency
 from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
@@ -13,6 +14,7 @@ from mtnas.searching.study import RunStudy, check_storage
 from mtnas.searching.verify import Verified, verify
 
 __all__ = [
+    "ForeseenLatency",
     "NSGA2",
     "Parameters",
     "Plateau",
@@ -27,6 +29,7 @@ __all__ = [
     "check_storage",
     "cost_names",
     "default_objectives",
+    "foresee_latency",
     "read_results",
     "read_rows",
     "search",

@@ -2,7 +2,7 @@
 
 from mtnas.cli.steps.advice import advice_step
 from mtnas.cli.steps.files import DPI, fronts_step, new_file, plot_step, show_files_step
-from mtnas.cli.steps.shipping import export_step, measure_step
+from mtnas.cli.steps.shipping import export_step, foresee_step, measure_step
 from mtnas.cli.steps.work import Work, existing_run, pool
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "advice_step",
     "existing_run",
     "export_step",
+    "foresee_step",
     "fronts_step",
     "measure_step",
     "new_file",

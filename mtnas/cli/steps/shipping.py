@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mtnas.refining.rows import RefinedRow
     from mtnas.results import Results, Row
     from mtnas.runs import Run
+    from mtnas.searching import ForeseenLatency
     from mtnas.space.shapes import Input
     from mtnas.supernet import BranchedNetwork
     from mtnas.targets import Latency, Target
@@ -102,6 +103,13 @@ def measure_step(
             advance(str(latency))
     keep_latencies(work.run, where, anchor, found)
     return [(row, candidate, found[candidate]) for row, candidate in asked]
+
+
+def foresee_step(work: Work, target: Target, probes: int) -> ForeseenLatency:
+    """Latencies of all rows on a target, from networks that are measured there."""
+    from mtnas.searching import foresee_latency
+
+    return foresee_latency(work.file.space, work.data, work.run, target, probes, show_progress=not volume.quiet)
 
 
 def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow | None:

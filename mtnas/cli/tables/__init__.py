@@ -5,6 +5,7 @@ from mtnas.cli.tables.bundle import bundle_json, print_bundle
 from mtnas.cli.tables.candidate import candidate_json, print_candidate
 from mtnas.cli.tables.comparison import comparison_json, print_comparison
 from mtnas.cli.tables.difference import difference_json, print_difference
+from mtnas.cli.tables.foreseen import print_foreseen
 from mtnas.cli.tables.latencies import latencies_json, print_latencies
 from mtnas.cli.tables.predictors import predictors_json, print_predictors
 from mtnas.cli.tables.refined import print_refined, refined_json
@@ -29,6 +30,7 @@ __all__ = [
     "print_candidate",
     "print_comparison",
     "print_difference",
+    "print_foreseen",
     "print_latencies",
     "print_picked",
     "print_predictors",

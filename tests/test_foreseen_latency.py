@@ -1,0 +1,216 @@
+"""Latencies foreseen of all rows from networks that are chosen for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import toy_space
+from toy_runs import TOY_FILE, call, refused, searched_run
+
+from mtnas.architecture import INT8, Candidate, JointSpace, QuantizationPolicy
+from mtnas.errors import RunError, SearchError, TargetError
+from mtnas.predicting import GroupedRidge
+from mtnas.predicting.design import most_telling
+from mtnas.quantizing import JointCosts, Structure
+from mtnas.results import MEAN_ERROR, Results
+from mtnas.runs import Run, read_results
+from mtnas.runs.latencies import PROBES, read_latencies
+from mtnas.searching import foresee_latency
+from mtnas.searching import foreseen_latency as module
+from mtnas.searching.probes import Probes
+from mtnas.supernet import SuperNetwork
+from mtnas.targets import Latency, TorchEager
+
+DATA = toy_space.data(None)
+SUPERNET = SuperNetwork(toy_space.space, DATA.example()[0])
+COSTS = JointCosts(
+    JointSpace.in_float(toy_space.space.architectures),
+    SUPERNET.found.costs,
+    Structure.of(toy_space.space, SUPERNET.found, DATA.example()[0]),
+)
+
+
+def made_ms(candidate: Candidate) -> float:
+    """Of every node a time of its own, and a start."""
+    nodes = candidate.architecture.nodes()
+    return 1 + sum(0.1 * (block + 1) * (2 + len(name)) for block, _, name in nodes)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
+    """Latencies are made; what was measured comes into the list."""
+    found: list[Candidate] = []
+
+    def made(supernet: Any, candidates: Sequence[Candidate], *_: Any, **__: Any) -> Iterator[tuple[Candidate, Latency]]:
+        for candidate in candidates:
+            found.append(candidate)
+            yield candidate, Latency(made_ms(candidate), 0.0, 4, "made", False)
+
+    monkeypatch.setattr(module, "latencies", made)
+    monkeypatch.setattr(module, "reference_ms", lambda *_: 1.0)
+    return found
+
+
+def foreseen(run: Run, probes: int = 30) -> module.ForeseenLatency:
+    return foresee_latency(toy_space.space, DATA, run, TorchEager(), probes, show_progress=False)
+
+
+# Choosing ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_choice_leaves_the_least_variance() -> None:
+    """As found by measuring each in turn, with the variances as they are."""
+    rng = np.random.default_rng(0)
+    known, pool, wanted = (rng.random((count, 6)) * [4, 1, 1, 1, 1, 0.2] for count in (8, 40, 30))
+    costs = 5 + known @ rng.random(6)
+    fitted = GroupedRidge().tuned(known, costs, np.zeros(6, dtype=np.int64))(known, costs)
+
+    def left(row: np.ndarray[Any, Any]) -> float:
+        level, off = fitted.level(row[None])[0], row - fitted.rows.x_mean
+        precision = np.linalg.inv(fitted.covariance) + np.outer(off, off) / (fitted.noise * level**2)
+        rest = (wanted - fitted.rows.x_mean) / fitted.level(wanted)[:, None]
+        return float(np.einsum("nf,fg,ng->", rest, np.linalg.inv(precision), rest))
+
+    chosen = most_telling(fitted, pool, wanted, 3)
+    assert chosen[0] == int(np.argmin([left(row) for row in pool]))
+    assert len(set(chosen)) == 3
+    assert sorted(most_telling(fitted, pool, wanted, 99)) == list(range(40))
+
+
+def test_probes_are_never_measured_twice() -> None:
+    probes, known = Probes(COSTS, 0, pool=60, first=10), dict[Candidate, float]()
+    refused = set(probes.next(known, 2))
+    while due := probes.next(known, 7, refused):
+        assert len(due) <= 7 and len(set(due)) == len(due) and not set(due) & (set(known) | refused)
+        known.update((candidate, made_ms(candidate)) for candidate in due)
+    assert set(known) | refused == set(probes.candidates)
+    again = Probes(COSTS, 0, pool=60, first=10)
+    assert again.candidates == probes.candidates and again.next({}, 5) == probes.next({}, 5)
+
+
+# Foreseeing -------------------------------------------------------------------------------------------------------
+
+
+def test_latencies_that_add_up_are_foreseen(tmp_path: Path, measured: list[Candidate]) -> None:
+    run = searched_run(tmp_path / "run")
+    found, rows = foreseen(run), read_results(run).rows
+    assert len(set(measured)) == len(measured) == 30
+    assert [one.row for one in found.rows] == list(rows)
+    for one in found.rows:
+        assert one.ms == pytest.approx(made_ms(one.row.candidate), rel=0.02)
+        assert one.low <= one.ms <= one.high
+    assert found.quality.rows == 30 and found.quality.tau > 0.9 and found.quality.mape < 2
+    front = found.front()
+    assert [one.ms for one in front] == sorted(one.ms for one in front)
+    for one in found.rows:
+        beaten = [
+            other for other in front if other.ms <= one.ms and other.row.costs[MEAN_ERROR] <= one.row.costs[MEAN_ERROR]
+        ]
+        assert one in front or beaten
+    assert read_results(run).rows == rows  # foreseen values never enter
+
+
+def test_it_goes_on_where_it_was_interrupted(
+    tmp_path: Path, measured: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = foreseen(searched_run(tmp_path / "whole"))
+    first, real = [*measured], module.latencies
+    measured.clear()
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if len(measured) == 23:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    run = searched_run(tmp_path / "run")
+    monkeypatch.setattr(module, "latencies", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        foreseen(run)
+    monkeypatch.setattr(module, "latencies", real)
+    assert len(read_latencies(run, PROBES)) == 23 and not (run.path / module.FORESEEN).exists()
+    again = foreseen(run)
+    assert len(measured) == 30 and set(measured[:20]) == set(first[:20])
+    assert again.quality.tau == pytest.approx(whole.quality.tau, abs=0.1)
+    foreseen(run)  # all is known
+    assert len(measured) == 30
+    foreseen(run, 34)
+    assert len(measured) == 34
+
+
+def test_other_targets_keep_what_was_foreseen(tmp_path: Path, measured: list[Candidate]) -> None:
+    run = searched_run(tmp_path / "run")
+    foreseen(run)
+    rows = len(read_results(run).rows)
+    for times in (1, 2):  # a second call replaces its own lines
+        foresee_latency(toy_space.space, DATA, run, TorchEager(threads=2), 30, show_progress=False)
+        frame = pd.read_csv(run.path / module.FORESEEN)
+        assert len(frame) == 2 * rows and frame["target"].nunique() == 2, times
+    assert len(measured) == 60
+    (run.path / module.FORESEEN).write_text("number\n1\n")
+    with pytest.raises(RunError, match="delete it"):
+        foreseen(run)
+
+
+def test_what_cannot_be_measured_is_left_out(
+    tmp_path: Path, measured: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module.latencies
+
+    def failing(supernet: Any, candidates: Sequence[Candidate], *more: Any, **options: Any) -> Any:
+        if len(measured) in failures:
+            failures.remove(len(measured))
+            raise TargetError("the device is gone")
+        return real(supernet, candidates, *more, **options)
+
+    monkeypatch.setattr(module, "latencies", failing)
+    failures = [3, 25, 27]
+    assert foreseen(searched_run(tmp_path / "some")).quality.rows == 30
+    measured.clear()
+    failures = [3] * 5
+    with pytest.raises(SearchError, match=r"5 networks could not be measured .*the device is gone"):
+        foreseen(searched_run(tmp_path / "many"))
+
+
+def test_bad_calls_are_refused_before_anything_is_measured(tmp_path: Path, measured: list[Candidate]) -> None:
+    run = searched_run(tmp_path / "run")
+    with pytest.raises(SearchError, match="probes must be at least 20, but is 5"):
+        foreseen(run, 5)
+    with pytest.raises(RunError, match="has no space yet"):
+        foreseen(Run(tmp_path / "new"))
+    rows = read_results(run).rows
+    policy = QuantizationPolicy.of({(0, 0): INT8})
+    integers = [Candidate(rows[0].candidate.architecture, policy)]
+    with pytest.raises(SearchError, match="W8A8, which target torch on cpu does not run"):
+        module._costs(toy_space.space, SUPERNET, DATA.example()[0], _with_rows(run, integers), TorchEager())
+    assert not measured
+
+
+def _with_rows(run: Run, candidates: Sequence[Candidate]) -> Results:
+    results = read_results(run)
+    rows = tuple(replace(row, candidate=one) for row, one in zip(results.rows, candidates, strict=False))
+    return replace(results, rows=rows)
+
+
+# Command line -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_front_and_writes_all_rows(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    run = searched_run(tmp_path / "run")
+    found = call("measure", run.path, "--foresee", "20", "--space", TOY_FILE)
+    assert "Latency as foreseen" in found.out and "From 20 networks" in found.out
+    rows = read_results(run).rows
+    frame = pd.read_csv(run.path / module.FORESEEN)
+    assert frame["id"].tolist() == [row.id for row in rows] and (frame["low"] <= frame["high"]).all()
+    told = json.loads(call("measure", run.path, "--foresee", "20", "--json", "--space", TOY_FILE).out)
+    assert len(told["rows"]) == len(rows) and told["quality"]["rows"] == 20
+    assert any(row["front"] for row in told["rows"])
+    for option in (("--int8",), ("-c", "#0"), ("--weight-bits", "8", "--int8")):
+        refused(call("measure", run.path, "--foresee", "20", *option, "--space", TOY_FILE), "--foresee", "every row")
