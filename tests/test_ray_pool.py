@@ -23,16 +23,17 @@ import numpy as np
 import pytest
 import toy_space
 from pool_works import cannot_make, make_work
-from test_joint_search import JOINT
 from test_pools import alive, all_of, waited
 from toy_runs import Outcome, call, refused, start, trained_run
 
-from mtnas.errors import PoolError
+from mtnas.errors import PoolError, RunError
 from mtnas.latency import LATENCY
 from mtnas.pools import Job, RayPool
 from mtnas.pools.ray_home import RayHome, _processes
 from mtnas.runs import read_results
-from mtnas.searching import search
+from mtnas.runs.latencies import read_latencies
+from mtnas.searching import SearchSettings, search
+from mtnas.targets import MeasureSettings, TorchEager
 
 ray = pytest.importorskip("ray")
 
@@ -234,15 +235,37 @@ def _node() -> Any:
     return lambda payload: ray.get_runtime_context().get_node_id()
 
 
+QUICK = MeasureSettings(rounds=4, block_ms=0.05, warmup_ms=0)
+
+
+class _OnNode(TorchEager):
+    """A target that tells on which node of the cluster it is."""
+
+    def describe(self) -> dict[str, Any]:
+        node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else "none"
+        return {**super().describe(), "hardware": node}
+
+
 def test_a_search_measures_latency_on_the_device_s_node(cluster: Any, tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    cluster.add_node(num_cpus=0, resources={"device": 1})
+    """That it was there stands in the run; the front is confirmed there, too, and no other node may go on with it."""
+    device = cluster.add_node(num_cpus=0, resources={"device": 1})
     run = trained_run(tmp_path / "run")
     pool = RayPool(cluster.address, workers=2, resource="device")
-    settings = replace(JOINT, evaluations=12)
-    results = search(toy_space.space, toy_space.data(None), run, settings, pool=pool, show_progress=False)
+    settings = SearchSettings(
+        evaluations=12, objectives=("error/mean", LATENCY), target=_OnNode(), measuring=QUICK, confirming=QUICK
+    )
+    asked = [toy_space.space, toy_space.data(None), run]
+    results = search(*asked, settings, pool=pool, show_progress=False)
     assert len(results.rows) == len({row.candidate for row in results.rows}) == 12
     assert all(row.costs[LATENCY] > 0 for row in results.rows)
+    measured = read_latencies(run)
+    assert {one.target["hardware"] for one in measured} == {device.node_id}
+    assert {row.candidate for row in results.front()} <= {one.candidate for one in measured}
+    assert run.manifest.read()["search"]["target"]["hardware"] == device.node_id
+    with pytest.raises(RunError, match="target"):
+        search(*asked, settings, pool=RayPool(cluster.address, workers=1), show_progress=False)
+    more = search(*asked, replace(settings, evaluations=14), pool=pool, show_progress=False)
+    assert len(more.rows) == 14
 
 
 def test_faults_of_work_and_workers(cluster: Any, tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ class Pool(ABC):
     def size(self) -> int:
         """How many workers have the main role."""
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether workers may be on other machines than this process, which then cannot speak for what is there."""
+        return False
+
     @abstractmethod
     def open(self, roles: Mapping[str, Make]) -> Workers:
         """Start the workers. Use the result as a context manager: leaving it ends them.

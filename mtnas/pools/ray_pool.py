@@ -62,6 +62,10 @@ class RayPool(Pool):
     def size(self) -> int:
         return self.workers
 
+    @property
+    def elsewhere(self) -> bool:
+        return self.address != "local"
+
     def open(self, roles: Mapping[str, Make]) -> Workers:
         return _Actors(self, roles)
 

@@ -3,47 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from mtnas.architecture import Candidate
-from mtnas.evaluation import latencies, reference_ms
+from mtnas.errors import SearchError
 from mtnas.latency import LATENCY, Latency
+from mtnas.pools import Job, Workers
 from mtnas.progress import progress
 from mtnas.results import Results
 from mtnas.runs import Run
-from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference
+from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference, told
 from mtnas.searching.settings import SearchSettings
-from mtnas.searching.workers import MakeLatency
-from mtnas.space.data import Data
-from mtnas.supernet import SuperNetwork
-from mtnas.targets import MeasureSettings, Target
+from mtnas.searching.workers import LATENCY_MS, Ask, AskLatencies, AskPlace, AskReference, Told
+from mtnas.targets import MeasureSettings
+
+_TOGETHER = 32
+"""Candidates that one question to a worker is about: they are interleaved."""
 
 
 class SearchLatency:
-    """Measures candidates one by one as they are evaluated, and the front again, all members together.
+    """Has candidates measured one by one as they are evaluated, and the front again, all members together.
 
-    All times are set against what the target's reference took when the run first measured it, so that they can be
-    compared with each other, also between a search and its continuation.
+    All of it happens where the target is, which may be another machine than this one. All times are set against what
+    the target's reference took there when the run first measured it, so that they can be compared with each other, also
+    between a search and its continuation.
 
     Args:
         run: keeps that reference, and the latencies that were confirmed.
-        supernet: gives the networks; their weights make no difference.
-        data: gives an example of the inputs.
-        target: where to measure.
+        ask: gets an answer from where the target is.
         settings: how long and how often.
     """
 
-    def __init__(self, run: Run, supernet: SuperNetwork, data: Data, target: Target, settings: SearchSettings) -> None:
-        self.run, self.supernet, self.target, self.settings = run, supernet, target, settings
-        self.example, _ = data.example()
-        self.where = target.describe()
-        known = read_reference(run, self.where)
-        self.anchor = reference_ms(target, settings.confirming) if known is None else known
-        if known is None:
-            keep_latencies(run, self.where, self.anchor, {})
+    def __init__(self, run: Run, ask: Callable[[Ask], Told], settings: SearchSettings) -> None:
+        self.run, self.settings = run, settings
+        self._ask = ask
+        self.where = dict(ask(AskPlace()).where)
+        self._anchor: float | None = None
 
-    def maker(self) -> MakeLatency:
-        """Makes what measures one candidate at a time, under its policy: the target's audit sees that this runs."""
-        return MakeLatency(self.supernet, self.target, self.example, self.settings.measuring, self.anchor)
+    def settle(self) -> float:
+        """What the reference took when the run was first measured there, in ms; it is measured now if it never was."""
+        if self._anchor is None:
+            self._anchor = read_reference(self.run, self.where)
+        if self._anchor is None:
+            self._anchor = float(self._answer(AskReference(self.settings.confirming)))
+            keep_latencies(self.run, self.where, self._anchor, {})
+        return self._anchor
+
+    def question(self, candidate: Candidate) -> AskLatencies:
+        """What to ask for a candidate as it is evaluated, under its policy: the target's audit sees that this runs."""
+        return AskLatencies((candidate,), self.settings.measuring, self.settle())
+
+    def answer(self, candidate: Candidate, found: Told) -> Latency:
+        """The latency of a candidate that was asked for.
+
+        Raises:
+            SearchError: if it was measured elsewhere than all others: two places cannot be compared.
+        """
+        latency: Latency = self._checked(found)[candidate]
+        return latency
 
     def confirm(self, results: Callable[[], Results], *, show_progress: bool) -> Results:
         """Measure all front members again until the front consists of such ones only, and give the results then.
@@ -62,10 +79,39 @@ class SearchLatency:
                 return found
             with progress("confirming latencies", len(due), show=show_progress) as advance:
                 for candidate, latency in self._measured(due, self.settings.confirming):
-                    keep_latencies(self.run, self.where, self.anchor, {candidate: latency})
+                    keep_latencies(self.run, self.where, self.settle(), {candidate: latency})
                     advance(str(latency))
 
     def _measured(
         self, candidates: Sequence[Candidate], settings: MeasureSettings
     ) -> Iterator[tuple[Candidate, Latency]]:
-        return latencies(self.supernet, candidates, self.target, self.example, settings, anchor=self.anchor)
+        for begin in range(0, len(candidates), _TOGETHER):
+            some = tuple(candidates[begin : begin + _TOGETHER])
+            yield from self._answer(AskLatencies(some, settings, self.settle())).items()
+
+    def _answer(self, question: Ask) -> Any:
+        return self._checked(self._ask(question))
+
+    def _checked(self, found: Told) -> Any:
+        if dict(found.where) != self.where:
+            places = [f"{told(where)}, {where.get('hardware', 'unknown')}" for where in (found.where, self.where)]
+            raise SearchError(
+                f"latency was measured on {places[0]}, but the search measures on {places[1]}; let nodes of one kind"
+                " measure (--latency-resource)"
+            )
+        return found.value
+
+
+def ask_workers(workers: Workers) -> Callable[[Ask], Told]:
+    """Questions to the worker that measures latency, while no other job is in flight."""
+
+    def ask(question: Ask) -> Told:
+        workers.submit(Job(-1, LATENCY_MS, question))
+        while True:
+            for finished in workers.wait():
+                if finished.failure:
+                    raise SearchError(f"latency could not be measured:\n{finished.failure.rstrip()}")
+                found: Told = finished.value
+                return found
+
+    return ask

@@ -19,6 +19,7 @@ from mtnas.pools import Finished, Job, Workers
 from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Row, mean_error
 from mtnas.runs import Run
+from mtnas.searching.latency import SearchLatency
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.proposals import Proposals
@@ -58,7 +59,7 @@ class Loop:
         study: where rows are kept.
         earlier: rows of another run to begin from.
         corners: the corner networks: measured first, they settle the reference point.
-        measures_latency: whether latency is a cost of this search.
+        latency: has it measured; None: it is no cost of this search.
     """
 
     space: SearchSpace
@@ -68,7 +69,7 @@ class Loop:
     study: RunStudy
     earlier: EarlierRows
     corners: Sequence[Candidate]
-    measures_latency: bool
+    latency: SearchLatency | None
     branching: Branching | None = None
     rows: list[Row] = field(default_factory=list)
     _known: set[Candidate] = field(default_factory=set)
@@ -112,8 +113,8 @@ class Loop:
         trial, candidate = found
         self._flying[trial.number] = _Flight(trial, candidate)
         workers.submit(Job(trial.number, ERRORS, candidate))
-        if self.measures_latency:
-            workers.submit(Job(trial.number, LATENCY_MS, candidate))
+        if self.latency is not None:
+            workers.submit(Job(trial.number, LATENCY_MS, self.latency.question(candidate)))
         return True
 
     def _next(self, sampler: SamplerOf) -> tuple[optuna.Trial, Candidate] | None:
@@ -182,9 +183,9 @@ class Loop:
             return False
         if finished.job.role == ERRORS:
             flight.errors = finished.value
-        else:
-            flight.latency = finished.value
-        if flight.errors is None or (self.measures_latency and flight.latency is None):
+        elif self.latency is not None:
+            flight.latency = self.latency.answer(flight.candidate, finished.value)
+        if flight.errors is None or (self.latency is not None and flight.latency is None):
             return False
         del self._flying[finished.job.number]
         self._tell(flight.trial, flight.candidate, flight.errors, flight.latency)
@@ -237,7 +238,7 @@ class Loop:
         """Reference point by cost name: stated by the user or the task, else from the corner networks."""
         table, rows = self.joint.table, [row for row in self.rows if row.candidate in set(self.corners)]
         point = {name: float(table.largest(self.joint.space.product, name)) for name in table.names}
-        if self.measures_latency:
+        if self.latency is not None:
             point[LATENCY] = 1.1 * max(row.costs[LATENCY] for row in rows)
         for task in self.space.tasks:
             worst = max(row.costs[f"error/{task.name}"] for row in rows)

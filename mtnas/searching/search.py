@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
 
 from mtnas.architecture import Candidate
-from mtnas.pools import InProcess, Make, Pool
+from mtnas.pools import InProcess, Make, Pool, Workers
 from mtnas.progress import progress
-from mtnas.results import Results, corners
-from mtnas.runs import Run, read_results
+from mtnas.results import Results, Row, corners
+from mtnas.runs import Run, read_results, read_rows
 from mtnas.searching.checks import default_objectives, searched_space, target_of
-from mtnas.searching.latency import SearchLatency
+from mtnas.searching.latency import SearchLatency, ask_workers
 from mtnas.searching.loop import Loop, SamplerOf
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.stopping import Watch
 from mtnas.searching.study import RunStudy, check_storage
 from mtnas.searching.warm_start import EarlierRows
-from mtnas.searching.workers import ERRORS, LATENCY_MS, MakeErrors
+from mtnas.searching.workers import ERRORS, LATENCY_MS, MakeBench, MakeErrors
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
 from mtnas.supernet import SuperNetwork
-from mtnas.targets import Target
 from mtnas.training import cpu_threads, load_branching, load_supernetwork
 
 
@@ -85,31 +84,37 @@ def search(
         joint = searched_space(settings, space, supernet.found, example)
         target = target_of(settings, tasks)
         check_storage(run, storage)
-        run.manifest.claim("search", claim_of(settings, objectives, target))
-        latency = None if target is None else SearchLatency(run, supernet, data, target, settings)
-        with _quiet_optuna():
+        pool = pool or InProcess()
+        bench = None if target is None else MakeBench(supernet, target, example)
+        with _quiet_optuna(), ExitStack() as stack:
+
+            def begun() -> Workers:
+                """Workers, until the end of the search."""
+                return stack.enter_context(
+                    pool.open(_roles(space, read_rows(run), settings, supernet, data, bench, pool))
+                )
+
+            # What measures elsewhere tells where that is, and confirms there, too.
+            there = begun() if bench is not None and pool.elsewhere else None
+            latency = None
+            if bench is not None:
+                latency = SearchLatency(run, bench() if there is None else ask_workers(there), settings)
+            run.manifest.claim("search", claim_of(settings, objectives, latency))
             earlier = EarlierRows.of(run, joint, objectives, warm_start)
             study = RunStudy.open(run, objectives, settings.budgets, storage)
             baselines = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
             branching = load_branching(run) if settings.affinities else None
-            loop = Loop(space, run, settings, joint, study, earlier, baselines, latency is not None, branching)
-            _measure(loop, supernet, data, latency, sampler, pool or InProcess(), show_progress)
-        if latency is None:
+            loop = Loop(space, run, settings, joint, study, earlier, baselines, latency, branching)
+            _measure(loop, (lambda: there) if there is not None else begun, sampler, show_progress)
             results = read_results(run)
-        else:
-            results = latency.confirm(lambda: read_results(run), show_progress=show_progress)
+            if latency is not None:
+                results = latency.confirm(lambda: read_results(run), show_progress=show_progress)
         run.write_text("results.csv", results.to_frame().to_csv(index=False))
     return results
 
 
 def _measure(
-    loop: Loop,
-    supernet: SuperNetwork,
-    data: Data,
-    latency: SearchLatency | None,
-    sampler: BaseSampler | SamplerOf | None,
-    pool: Pool,
-    show_progress: bool,
+    loop: Loop, begun: Callable[[], Workers], sampler: BaseSampler | SamplerOf | None, show_progress: bool
 ) -> None:
     """Have candidates measured until there are as many as asked for, or a rule ends it."""
     settings = loop.settings
@@ -118,10 +123,10 @@ def _measure(
         if show_progress:
             watch.tell(len(loop.rows))
         return
-    with (
-        pool.open(_roles(loop, supernet, data, latency, pool)) as workers,
-        progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance,
-    ):
+    workers = begun()
+    if loop.latency is not None:
+        loop.latency.settle()
+    with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
 
         def asked(number: int) -> BaseSampler:
             return sampler(number) if callable(sampler) else sampler or loop.predicting(workers.slots)
@@ -154,11 +159,21 @@ def _measure(
 
 
 def _roles(
-    loop: Loop, supernet: SuperNetwork, data: Data, latency: SearchLatency | None, pool: Pool
+    space: SearchSpace,
+    rows: Sequence[Row],
+    settings: SearchSettings,
+    supernet: SuperNetwork,
+    data: Data,
+    bench: MakeBench | None,
+    pool: Pool,
 ) -> dict[str, Make]:
-    """What the workers do, by role."""
-    settings, tasks = loop.settings, loop.space.architectures.tasks
-    known = [(row.candidate, {task: row.costs[f"error/{task}"] for task in tasks}) for row in loop.rows]
+    """What the workers do, by role.
+
+    Args:
+        rows: that are measured.
+    """
+    tasks = space.architectures.tasks
+    known = [(row.candidate, {task: row.costs[f"error/{task}"] for task in tasks}) for row in rows]
     errors = MakeErrors(
         supernet,
         data,
@@ -168,10 +183,7 @@ def _roles(
         threads=settings.threads,
         device=settings.device,
     )
-    roles: dict[str, Make] = {ERRORS: errors}
-    if latency is not None:
-        roles[LATENCY_MS] = latency.maker()
-    return roles
+    return {ERRORS: errors} if bench is None else {ERRORS: errors, LATENCY_MS: bench}
 
 
 @contextmanager
@@ -184,11 +196,11 @@ def _quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-def claim_of(settings: SearchSettings, objectives: Sequence[str], target: Target | None) -> dict[str, Any]:
+def claim_of(settings: SearchSettings, objectives: Sequence[str], latency: SearchLatency | None) -> dict[str, Any]:
     """What makes a search another one: rows of the two could not stand in one table."""
     claim: dict[str, Any] = {"objectives": list(objectives)}
     if settings.searches_bits:
         claim["precisions"] = [list(bits) for bits in settings.precisions]
-    if target is not None:
-        claim["target"] = target.describe()
+    if latency is not None:
+        claim["target"] = latency.where
     return claim

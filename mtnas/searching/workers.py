@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from mtnas.architecture import Candidate
-from mtnas.evaluation import CandidateErrors, latencies
+from mtnas.evaluation import CandidateErrors, latencies, reference_ms
 from mtnas.latency import Latency
 from mtnas.space.data import Data
 from mtnas.space.shapes import Input, to_device
@@ -69,33 +70,97 @@ class MakeErrors:
         return work
 
 
-class MakeLatency:
-    """Makes what measures latencies on a target.
+class Bench:
+    """Measures on a target, where the target is.
 
     Args:
-        supernet: gives the networks; their weights make no difference, and stay here.
-        target: must be able to go where it measures.
+        supernet: gives the networks; their weights make no difference.
+        target: where to measure.
         example: a batch of inputs.
-        settings: how long and how often.
-        anchor: what the target's reference takes, in ms.
     """
 
-    def __init__(
-        self, supernet: SuperNetwork, target: Target, example: Input, settings: MeasureSettings, anchor: float
-    ) -> None:
+    def __init__(self, supernet: SuperNetwork, target: Target, example: Input) -> None:
+        self._supernet, self._target, self._example = supernet, target, example
+
+    def where(self) -> dict[str, Any]:
+        """The target's description of itself, here."""
+        return self._target.describe()
+
+    def reference_ms(self, settings: MeasureSettings) -> float:
+        """What the target's reference takes here."""
+        return reference_ms(self._target, settings)
+
+    def latencies(
+        self, candidates: Sequence[Candidate], settings: MeasureSettings, anchor: float
+    ) -> dict[Candidate, Latency]:
+        """Latencies, all candidates interleaved.
+
+        Args:
+            anchor: what the reference once took here, in ms.
+        """
+        found = latencies(self._supernet, candidates, self._target, self._example, settings, anchor=anchor)
+        return dict(found)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a bench answers, and where it is."""
+
+    where: Mapping[str, Any]
+    value: Any
+
+
+@dataclass(frozen=True)
+class AskReference:
+    """What the target's reference takes, in ms."""
+
+    settings: MeasureSettings
+
+    def answer(self, bench: Bench) -> float:
+        return bench.reference_ms(self.settings)
+
+
+@dataclass(frozen=True)
+class AskPlace:
+    """Where the bench is, and nothing else."""
+
+    def answer(self, bench: Bench) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class AskLatencies:
+    """Latencies of candidates by candidate, all interleaved."""
+
+    candidates: tuple[Candidate, ...]
+    settings: MeasureSettings
+    anchor: float
+
+    def answer(self, bench: Bench) -> dict[Candidate, Latency]:
+        return bench.latencies(self.candidates, self.settings, self.anchor)
+
+
+Ask = AskReference | AskPlace | AskLatencies
+
+
+class MakeBench:
+    """Makes what answers questions about latency on a target: `Ask` -> `Told`.
+
+    Args:
+        supernet: gives the networks; its weights stay here.
+        target: must be able to go where it measures.
+        example: a batch of inputs.
+    """
+
+    def __init__(self, supernet: SuperNetwork, target: Target, example: Input) -> None:
         self._supernet: SuperNetwork | None = supernet
         self._space, self._found = supernet.space, supernet.found
-        self._target, self._settings, self._anchor = target, settings, anchor
+        self._target = target
         self._example = to_device(example, torch.device("cpu"))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_supernet": None}
 
-    def __call__(self) -> Callable[[Candidate], Latency]:
-        supernet = self._supernet or SuperNetwork(self._space, self._found)
-
-        def work(candidate: Candidate) -> Latency:
-            found = latencies(supernet, [candidate], self._target, self._example, self._settings, anchor=self._anchor)
-            return dict(found)[candidate]
-
-        return work
+    def __call__(self) -> Callable[[Ask], Told]:
+        bench = Bench(self._supernet or SuperNetwork(self._space, self._found), self._target, self._example)
+        return lambda ask: Told(bench.where(), ask.answer(bench))
