@@ -22,7 +22,6 @@ from mtnas.results import MEAN_ERROR, pick
 from mtnas.runs import Run, fork_run, read_results
 from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference
 from mtnas.searching import SearchSettings, search, workers
-from mtnas.searching import latency as module
 from mtnas.targets import MeasureSettings, OnnxRuntime, TorchEager
 
 pytest.importorskip("onnxruntime")
@@ -120,7 +119,6 @@ def test_a_lucky_latency_does_not_stay_on_the_front(tmp_path: Path, monkeypatch:
             ms = (1 + int(candidate.id, 16) % 97 / 97) * (3 if counts[candidate] > 1 else 1)
             yield candidate, Latency(ms, 0.01, 4, "made", False)
 
-    monkeypatch.setattr(module, "latencies", made)
     monkeypatch.setattr(workers, "latencies", made)
     results = searched(trained_run(tmp_path / "run"), replace(JOINT, evaluations=20))
     front = results.front()
