@@ -105,6 +105,7 @@ def foresee_latency(
     probes: int = 100,
     settings: MeasureSettings | None = None,
     *,
+    first: int = 20,
     step: int = 10,
     most_failures: int = 5,
     show_progress: bool = True,
@@ -121,7 +122,8 @@ def foresee_latency(
         target: where to measure.
         probes: networks to be measured in all.
         settings: of the measuring; None: as a search measures.
-        step: networks that are chosen at a time.
+        first: so many are far from each other, see `Probes`; the others tell the most.
+        step: of these, networks that are chosen at a time.
         most_failures: networks that may fail to be measured before it ends with the reason.
 
     Raises:
@@ -129,8 +131,9 @@ def foresee_latency(
         SearchError: for a number of probes that is too small, bits that the target does not run, or too many failures.
     """
     results = read_results(run)
-    probing = _Probing(space, data, run, target, results, settings or MeasureSettings(rounds=12))
-    check_number(SearchError, "probes", probes, at_least=probing.probes.first, whole=True)
+    check_number(SearchError, "first", first, at_least=2, whole=True)
+    check_number(SearchError, "probes", probes, at_least=first, whole=True)
+    probing = _Probing(space, data, run, target, results, settings or MeasureSettings(rounds=12), first)
     with run.hold():
         known = probing.known()
         failed: list[str] = []
@@ -174,14 +177,21 @@ class _Probing:
     """What is measured of a run's space on a target."""
 
     def __init__(
-        self, space: SearchSpace, data: Data, run: Run, target: Target, results: Results, settings: MeasureSettings
+        self,
+        space: SearchSpace,
+        data: Data,
+        run: Run,
+        target: Target,
+        results: Results,
+        settings: MeasureSettings,
+        first: int,
     ) -> None:
         self.run, self.target, self.settings = run, target, settings
         self.example, _ = data.example()
         self.supernet = SuperNetwork(space, self.example)
         self.joint = _costs(space, self.supernet, self.example, results, target)
         wanted = [self.joint.space.canonical(row.candidate) for row in results.rows]
-        self.probes = Probes(self.joint, derive_seed(run.seed, "latency probes"), wanted)
+        self.probes = Probes(self.joint, derive_seed(run.seed, "latency probes"), wanted, first=first)
         self.where = target.describe()
         # The first reference settles what latencies are set against, whoever measures.
         self.anchor = read_reference(run, self.where) or self._reference()

@@ -17,9 +17,6 @@ from mtnas.searching.settings import SearchSettings
 from mtnas.searching.workers import LATENCY_MS, Ask, AskLatencies, AskPlace, AskReference, Told
 from mtnas.targets import MeasureSettings
 
-_TOGETHER = 32
-"""Candidates that one question to a worker is about: they are interleaved."""
-
 
 class SearchLatency:
     """Has candidates measured one by one as they are evaluated, and the front again, all members together.
@@ -32,10 +29,11 @@ class SearchLatency:
         run: keeps that reference, and the latencies that were confirmed.
         ask: gets an answer from where the target is.
         settings: how long and how often.
+        together: members of the front that are loaded and interleaved at a time.
     """
 
-    def __init__(self, run: Run, ask: Callable[[Ask], Told], settings: SearchSettings) -> None:
-        self.run, self.settings = run, settings
+    def __init__(self, run: Run, ask: Callable[[Ask], Told], settings: SearchSettings, *, together: int = 32) -> None:
+        self.run, self.settings, self.together = run, settings, together
         self._ask = ask
         self.where = dict(ask(AskPlace()).where)
         self._anchor: float | None = None
@@ -85,8 +83,8 @@ class SearchLatency:
     def _measured(
         self, candidates: Sequence[Candidate], settings: MeasureSettings
     ) -> Iterator[tuple[Candidate, Latency]]:
-        for begin in range(0, len(candidates), _TOGETHER):
-            some = tuple(candidates[begin : begin + _TOGETHER])
+        for begin in range(0, len(candidates), self.together):
+            some = tuple(candidates[begin : begin + self.together])
             yield from self._answer(AskLatencies(some, settings, self.settle())).items()
 
     def _answer(self, question: Ask) -> Any:
@@ -107,11 +105,11 @@ def ask_workers(workers: Workers) -> Callable[[Ask], Told]:
 
     def ask(question: Ask) -> Told:
         workers.submit(Job(-1, LATENCY_MS, question))
-        while True:
-            for finished in workers.wait():
-                if finished.failure:
-                    raise SearchError(f"latency could not be measured:\n{finished.failure.rstrip()}")
-                found: Told = finished.value
-                return found
+        while not (ended := workers.wait()):
+            pass
+        if ended[0].failure:
+            raise SearchError(f"latency could not be measured:\n{ended[0].failure.rstrip()}")
+        found: Told = ended[0].value
+        return found
 
     return ask
