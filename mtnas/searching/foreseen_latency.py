@@ -42,7 +42,7 @@ class ForeseenRow:
 
 @dataclass(frozen=True)
 class ForeseenLatency:
-    """Latencies of all rows of a run on a target, none of them measured there.
+    """Latencies of all rows of a run on a target: foreseen ones, also of rows that were measured there.
 
     Attributes:
         target: where, in the target's own words.
