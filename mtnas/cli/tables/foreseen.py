@@ -34,6 +34,6 @@ def print_foreseen(found: ForeseenLatency, top: int) -> None:
     to.print(table)
     to.print(
         f"From {quality.rows} networks that were measured; of these, held out, it is {quality.mape:.1f} % off, tau"
-        f" {quality.tau:.2f}, and {100 * quality.coverage:.0f} % lie inside their intervals. These figures are foreseen:"
-        " measure the candidates that you choose (--candidate)."
+        f" {quality.tau:.2f}, and {100 * quality.coverage:.0f} % lie inside their intervals. These figures are"
+        " foreseen: measure the candidates that you choose (--candidate)."
     )
