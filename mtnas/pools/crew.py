@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -88,6 +88,7 @@ class Crew(Workers, Generic[Handle]):
         self._waiting: dict[str, deque[Job]] = {name: deque() for name in counts}
         self._begun: dict[Job, int] = {}
         self._workers: list[Worker[Handle]] = []
+        self._unready: Counter[str] = Counter()  # that died in a row before they were ready, by role
 
     # What subclasses do -----------------------------------------------------------------------------------------
 
@@ -183,6 +184,7 @@ class Crew(Workers, Generic[Handle]):
                 worker.asked -= 1
             else:
                 worker.ready, worker.since = True, time.monotonic()
+                self._unready[worker.role] = 0
             return []
         job = worker.jobs.popleft()
         worker.since = time.monotonic()
@@ -194,7 +196,12 @@ class Crew(Workers, Generic[Handle]):
         self._workers.remove(worker)
         self._end(worker.handle)
         if not worker.ready:
+            self._unready[worker.role] += 1
+            others = any(other.ready for other in self._workers if other.role == worker.role)
             count = self._counts[worker.role]
+            if others and self._unready[worker.role] < self._rules.attempts:
+                self._workers.append(Worker(worker.role, self._start(worker.role)))
+                return []
             raise PoolError(f"a worker ended before it was ready ({how}); is there memory for {count} of them?")
         found: list[Finished] = []
         if worker.jobs:
