@@ -22,7 +22,7 @@ from mtnas.quantizing import JointCosts, Structure
 from mtnas.results import MEAN_ERROR, Results
 from mtnas.runs import Run, read_results
 from mtnas.runs.latencies import PROBES, read_latencies
-from mtnas.searching import foresee_latency
+from mtnas.searching import foresee_latency, workers
 from mtnas.searching import foreseen_latency as module
 from mtnas.searching.probes import Probes
 from mtnas.supernet import SuperNetwork
@@ -53,8 +53,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[Candidate]:
             found.append(candidate)
             yield candidate, Latency(made_ms(candidate), 0.0, 4, "made", False)
 
-    monkeypatch.setattr(module, "latencies", made)
-    monkeypatch.setattr(module, "reference_ms", lambda *_: 1.0)
+    monkeypatch.setattr(workers, "latencies", made)
+    monkeypatch.setattr(workers, "reference_ms", lambda *_: 1.0)
     return found
 
 
@@ -121,7 +121,7 @@ def test_it_goes_on_where_it_was_interrupted(
     tmp_path: Path, measured: list[Candidate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = foreseen(searched_run(tmp_path / "whole"))
-    first, real = [*measured], module.latencies
+    first, real = [*measured], workers.latencies
     measured.clear()
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
@@ -130,10 +130,10 @@ def test_it_goes_on_where_it_was_interrupted(
         return real(*arguments, **options)
 
     run = searched_run(tmp_path / "run")
-    monkeypatch.setattr(module, "latencies", interrupted)
+    monkeypatch.setattr(workers, "latencies", interrupted)
     with pytest.raises(KeyboardInterrupt):
         foreseen(run)
-    monkeypatch.setattr(module, "latencies", real)
+    monkeypatch.setattr(workers, "latencies", real)
     assert len(read_latencies(run, PROBES)) == 23 and not (run.path / module.FORESEEN).exists()
     again = foreseen(run)
     assert len(measured) == 30 and set(measured[:20]) == set(first[:20])
@@ -161,7 +161,7 @@ def test_other_targets_keep_what_was_foreseen(tmp_path: Path, measured: list[Can
 def test_what_cannot_be_measured_is_left_out(
     tmp_path: Path, measured: list[Candidate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module.latencies
+    real = workers.latencies
 
     def failing(supernet: Any, candidates: Sequence[Candidate], *more: Any, **options: Any) -> Any:
         if len(measured) in failures:
@@ -169,7 +169,7 @@ def test_what_cannot_be_measured_is_left_out(
             raise TargetError("the device is gone")
         return real(supernet, candidates, *more, **options)
 
-    monkeypatch.setattr(module, "latencies", failing)
+    monkeypatch.setattr(workers, "latencies", failing)
     failures = [3, 25, 27]
     assert foreseen(searched_run(tmp_path / "some")).quality.rows == 30
     measured.clear()

@@ -18,7 +18,7 @@ from mtnas.predicting import PlanSettings
 from mtnas.predicting.predictors import most_foresighted
 from mtnas.progress import progress
 from mtnas.searching import Parameters
-from mtnas.searching.probes import Probes, encoded, genes_of
+from mtnas.searching.probes import Probes, genes_of
 from mtnas.seeds import derive_seed
 from mtnas.targets import MeasureSettings, OnnxRuntime
 
@@ -54,17 +54,13 @@ def rows_of(
         times = np.array([measured(candidate) for candidate in drawn])
         passes, probed = [times[learn:]], []
         for choice in range(choices):
-            again, figures = _probed(space, derive_seed(seed, "probes", choice), learn, drawn[learn:], measured)
+            again, by_count = _probed(space, derive_seed(seed, "probes", choice), learn, drawn[learn:], measured)
             passes.append(again)
-            probed.append(figures)
-    repeated = np.mean([_off(other, one) for one, other in pairwise(passes)], axis=0)
-    rows = [
-        _row(
-            space, seed, "measured again", 0, unseen, float(repeated[0]), float(repeated[1]), f"mean of {choices} times"
-        )
-    ]
+            probed.append(by_count)
+    off, tau = np.mean([_off(other, one) for one, other in pairwise(passes)], axis=0)
+    rows = [_row(space, seed, "measured again", 0, unseen, off, tau, f"mean of {choices} times")]
     for count in probed[0]:
-        off, tau = np.mean([figures[count] for figures in probed], axis=0)
+        off, tau = np.mean([by_count[count] for by_count in probed], axis=0)
         rows.append(_row(space, seed, PROBED, count, unseen, off, tau, f"mean of {choices} choices"))
     ways = _Ways(space, drawn, times)
     rng = np.random.default_rng(seed)
@@ -76,16 +72,8 @@ def rows_of(
             rows.append(_row(space, seed, name, count, unseen, off, tau, f"mean of {splits} splits"))
     few = drawn[learn : learn + unseen // 4]
     deltas = _sum_of_deltas(space, few, target, anchor, settings)
-    rows.append(
-        _row(
-            space,
-            seed,
-            "the float network and one-node deltas",
-            0,
-            len(few),
-            *_off(deltas, times[learn : learn + len(few)]),
-        )
-    )
+    figures = _off(deltas, times[learn : learn + len(few)])
+    rows.append(_row(space, seed, "the float network and one-node deltas", 0, len(few), *figures))
     return rows
 
 
@@ -117,7 +105,7 @@ class _Ways:
         parameters = Parameters(space.costs.space.product)
         names = [*parameters.distributions]
         genes = genes_of(space.costs, names)
-        rows = encoded(space.costs, parameters, names, drawn)
+        rows = parameters.genes(names, [space.member(candidate) for candidate in drawn])
         view = genes.view(LATENCY)
         self.times = times
         (self.model,) = genes.models(view)

@@ -197,12 +197,9 @@ class Crew(Workers, Generic[Handle]):
         self._end(worker.handle)
         if not worker.ready:
             self._unready[worker.role] += 1
-            others = any(other.ready for other in self._workers if other.role == worker.role)
-            count = self._counts[worker.role]
-            if others and self._unready[worker.role] < self._rules.attempts:
-                self._workers.append(Worker(worker.role, self._start(worker.role)))
-                return []
-            raise PoolError(f"a worker ended before it was ready ({how}); is there memory for {count} of them?")
+            if not self._any_ready(worker.role) or self._unready[worker.role] >= self._rules.attempts:
+                count = self._counts[worker.role]
+                raise PoolError(f"a worker ended before it was ready ({how}); is there memory for {count} of them?")
         found: list[Finished] = []
         if worker.jobs:
             first = worker.jobs[0]
@@ -218,12 +215,15 @@ class Crew(Workers, Generic[Handle]):
         self._workers.append(Worker(worker.role, self._start(worker.role)))
         return found
 
+    def _any_ready(self, role: str) -> bool:
+        return any(worker.ready for worker in self._workers if worker.role == role)
+
     def _stop_slow(self) -> list[Finished]:
         found: list[Finished] = []
         now, limit = time.monotonic(), self._rules.timeout_s
         for worker in list(self._workers):
             if not worker.ready and now - worker.since > self._rules.start_s:
-                if not any(other.ready for other in self._workers if other.role == worker.role):
+                if not self._any_ready(worker.role):
                     raise PoolError(self._not_ready(worker.role))
                 worker.since = now  # the others go on; it may come later, such as when a lost node is back
             if worker.ready and worker.jobs and limit is not None and now - worker.since > limit:

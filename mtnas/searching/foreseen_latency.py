@@ -7,18 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from mtnas.architecture import FLOAT, Candidate, JointSpace, notation
+from mtnas.architecture import FLOAT, Candidate, notation
 from mtnas.errors import MtnasError, RunError, SearchError, brief
-from mtnas.evaluation import latencies, reference_ms
 from mtnas.latency import LATENCY
 from mtnas.limits import check_number
 from mtnas.predicting import Quality
 from mtnas.progress import progress
-from mtnas.quantizing import JointCosts, Structure, joint_costs
+from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Results, Row
 from mtnas.runs import Run, read_results
-from mtnas.runs.latencies import PROBES, keep_latencies, read_latencies, read_reference, told
+from mtnas.runs.latencies import PROBES, keep_latencies, read_latencies, told
+from mtnas.searching.checks import searched_space
+from mtnas.searching.latency import SearchLatency
 from mtnas.searching.probes import Probes
+from mtnas.searching.settings import SearchSettings
+from mtnas.searching.workers import MakeBench
 from mtnas.seeds import derive_seed
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -186,20 +189,16 @@ class _Probing:
         settings: MeasureSettings,
         first: int,
     ) -> None:
-        self.run, self.target, self.settings = run, target, settings
-        self.example, _ = data.example()
-        self.supernet = SuperNetwork(space, self.example)
-        self.joint = _costs(space, self.supernet, self.example, results, target)
+        self.run, self.settings = run, settings
+        example, _ = data.example()
+        supernet = SuperNetwork(space, example)
+        self.joint = _costs(space, supernet, example, results, target)
         wanted = [self.joint.space.canonical(row.candidate) for row in results.rows]
         self.probes = Probes(self.joint, derive_seed(run.seed, "latency probes"), wanted, first=first)
-        self.where = target.describe()
-        # The first reference settles what latencies are set against, whoever measures.
-        self.anchor = read_reference(run, self.where) or self._reference()
-
-    def _reference(self) -> float:
-        found = reference_ms(self.target, replace(self.settings, rounds=max(30, self.settings.rounds)))
-        keep_latencies(self.run, self.where, found, {})
-        return found
+        # The reference is measured once for all later calls.
+        searching = SearchSettings(confirming=replace(settings, rounds=max(30, settings.rounds)))
+        self.latency = SearchLatency(run, MakeBench(supernet, target, example)(), searching)
+        self.where = self.latency.where
 
     def known(self) -> dict[Candidate, float]:
         """Milliseconds of the networks of this space that were measured on this target before."""
@@ -212,10 +211,8 @@ class _Probing:
 
     def measure(self, candidate: Candidate) -> tuple[float, str]:
         """Milliseconds, and what to tell of them."""
-        ((_, latency),) = latencies(
-            self.supernet, [candidate], self.target, self.example, self.settings, anchor=self.anchor
-        )
-        keep_latencies(self.run, self.where, self.anchor, {candidate: latency}, PROBES)
+        ((_, latency),) = self.latency.measured([candidate], self.settings)
+        keep_latencies(self.run, self.where, self.latency.settle(), {candidate: latency}, PROBES)
         return latency.ms, str(latency)
 
 
@@ -226,7 +223,5 @@ def _costs(space: SearchSpace, supernet: SuperNetwork, example: Input, results: 
     if refused := [one for one in bits if not target.can_run(one)]:
         texts = ", ".join(map(notation, refused))
         raise SearchError(f"rows of the run have nodes in {texts}, which target {target.name} does not run")
-    if bits:
-        return joint_costs(space, supernet.found, example, (FLOAT, *bits))
-    structure = Structure.of(space, supernet.found, example)
-    return JointCosts(JointSpace.in_float(space.architectures), supernet.found.costs, structure)
+    settings = SearchSettings(objectives=(LATENCY,), precisions=(FLOAT, *bits), target=target)
+    return searched_space(settings, space, supernet.found, example)

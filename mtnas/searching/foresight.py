@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from mtnas.architecture import SIZE, JointSpace
 from mtnas.branching import Branching
@@ -118,15 +115,8 @@ def _rows(results: Results, branching: Branching | None) -> tuple[TreeGenes, Row
         parts=joint.parts,
         affinities=None if branching is None else branching.affinities,
     )
-    genes = np.array(
-        [_genes(parameters, names, parameters.encode(joint.join(row.candidate))) for row in results.rows],
-        dtype=np.int64,
-    ).reshape(len(results.rows), len(names))
+    genes = parameters.genes(names, [joint.join(row.candidate) for row in results.rows])
     return genetics, Rows(genes, results.points()[:, columns], {})
-
-
-def _genes(parameters: Parameters, names: Sequence[str], values: Mapping[str, object]) -> list[int]:
-    return [int(parameters.distributions[name].to_internal_repr(values[name])) for name in names]
 
 
 def _plain(column: Floats) -> tuple[float, ...]:

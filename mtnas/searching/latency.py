@@ -76,13 +76,14 @@ class SearchLatency:
             if not due:
                 return found
             with progress("confirming latencies", len(due), show=show_progress) as advance:
-                for candidate, latency in self._measured(due, self.settings.confirming):
+                for candidate, latency in self.measured(due, self.settings.confirming):
                     keep_latencies(self.run, self.where, self.settle(), {candidate: latency})
                     advance(str(latency))
 
-    def _measured(
+    def measured(
         self, candidates: Sequence[Candidate], settings: MeasureSettings
     ) -> Iterator[tuple[Candidate, Latency]]:
+        """Latencies of candidates that are measured together."""
         for begin in range(0, len(candidates), self.together):
             some = tuple(candidates[begin : begin + self.together])
             yield from self._answer(AskLatencies(some, settings, self.settle())).items()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from mtnas.architecture import Architecture, ArchitectureSpace, Genome, decode, encode
@@ -41,6 +43,12 @@ class Parameters:
         for block, names in zip(space.blocks, genome.options, strict=True):
             values.update({f"option/{block.name}/{task}": name for task, name in zip(space.tasks, names, strict=True)})
         return {name: value for name, value in values.items() if name in self.distributions}
+
+    def genes(self, names: Sequence[str], architectures: Sequence[Architecture]) -> NDArray[np.int64]:
+        """Numbers of the values of some parameters, (architectures, names)."""
+        found = [self.encode(architecture) for architecture in architectures]
+        rows = [[int(self.distributions[name].to_internal_repr(one[name])) for name in names] for one in found]
+        return np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
 
     def decode(self, values: Mapping[str, Any]) -> Architecture:
         """Architecture of a trial's parameters. Several sets of parameters may give the same one."""

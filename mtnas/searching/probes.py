@@ -11,7 +11,7 @@ from mtnas.architecture import Candidate
 from mtnas.latency import LATENCY
 from mtnas.predicting import GroupedRidge, Quality
 from mtnas.predicting.design import most_telling
-from mtnas.predicting.genetics import Floats, Genes
+from mtnas.predicting.genetics import Floats
 from mtnas.predicting.quality import quality
 from mtnas.quantizing import JointCosts
 from mtnas.searching.parameters import Parameters
@@ -78,7 +78,8 @@ class Probes:
         return np.stack([fitted.mean(wanted), *fitted.interval(wanted, figures.width)], axis=1), figures
 
     def _features(self, candidates: Sequence[Candidate]) -> Floats:
-        return self.genes.features(encoded(self.joint, self.parameters, self.names, candidates), self.view)
+        members = [self.joint.space.join(candidate) for candidate in candidates]
+        return self.genes.features(self.parameters.genes(self.names, members), self.view)
 
 
 def genes_of(joint: JointCosts, names: Sequence[str]) -> TreeGenes:
@@ -92,17 +93,6 @@ def genes_of(joint: JointCosts, names: Sequence[str]) -> TreeGenes:
         parts=joint.space.parts,
         structure=joint.structure,
     )
-
-
-def encoded(joint: JointCosts, parameters: Parameters, names: Sequence[str], candidates: Sequence[Candidate]) -> Genes:
-    """Genes of candidates, (n, genes).
-
-    Args:
-        names: of the parameters that have a gene, in their order.
-    """
-    values = [parameters.encode(joint.space.join(candidate)) for candidate in candidates]
-    rows = [[int(parameters.distributions[name].to_internal_repr(one[name])) for name in names] for one in values]
-    return np.array(rows, dtype=np.int64).reshape(len(candidates), len(names))
 
 
 def _far_apart(pool: Floats, there: Floats, count: int) -> list[int]:
