@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import toy_space
+from numpy.typing import NDArray
 from toy_runs import TOY_FILE, call, refused, searched_run
 
-from mtnas.architecture import INT8, Candidate, JointSpace, QuantizationPolicy
+from mtnas.architecture import FLOAT, INT8, Candidate, JointSpace, QuantizationPolicy
 from mtnas.errors import RunError, SearchError, TargetError
-from mtnas.predicting import GroupedRidge
+from mtnas.predicting import GroupedRidge, IndependentGenes
 from mtnas.predicting.design import most_telling
-from mtnas.quantizing import JointCosts, Structure
+from mtnas.predicting.genetics import Floats, Genes, fingerprints
+from mtnas.predicting.grouped_ridge import FittedRidge
+from mtnas.quantizing import JointCosts, Structure, joint_costs
 from mtnas.results import MEAN_ERROR, Results
 from mtnas.runs import Run, read_results
 from mtnas.runs.latencies import PROBES, read_latencies
@@ -65,27 +68,43 @@ def foreseen(run: Run, probes: int = 30) -> module.ForeseenLatency:
 # Choosing ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_choice_leaves_the_least_variance() -> None:
-    """As found by measuring each in turn, with the variances as they are."""
+def _left(fitted: FittedRidge, rows: Floats, wanted: Floats) -> float:
+    """Variance of what is wanted after measuring rows, with the slopes' variances as they are."""
+    precision = np.linalg.inv(fitted.covariance)
+    for row, level in zip(rows, fitted.level(rows), strict=True):
+        off = row - fitted.rows.x_mean
+        precision += np.outer(off, off) / (fitted.noise * level**2)
+    rest = (wanted - fitted.rows.x_mean) / fitted.level(wanted)[:, None]
+    return float(np.einsum("nf,fg,ng->", rest, np.linalg.inv(precision), rest))
+
+
+def test_the_first_choice_leaves_the_least_variance_and_variation_less() -> None:
     rng = np.random.default_rng(0)
-    known, pool, wanted = (rng.random((count, 6)) * [4, 1, 1, 1, 1, 0.2] for count in (8, 40, 30))
-    costs = 5 + known @ rng.random(6)
-    fitted = GroupedRidge().tuned(known, costs, np.zeros(6, dtype=np.int64))(known, costs)
+    genetics = IndependentGenes([3] * 8, [False] * 8)
+    known, pool, wanted = (genetics.draw(count, rng) for count in (8, 40, 30))
+    rows, features, goal = (genetics.features(genes, 0) for genes in (known, pool, wanted))
+    costs = 5 + rows @ rng.random(rows.shape[1])
+    fitted = GroupedRidge().tuned(rows, costs, genetics.groups(0))(rows, costs)
+    unmeasured = np.array([], dtype=np.uint64)
 
-    def left(row: np.ndarray[Any, Any]) -> float:
-        level, off = fitted.level(row[None])[0], row - fitted.rows.x_mean
-        precision = np.linalg.inv(fitted.covariance) + np.outer(off, off) / (fitted.noise * level**2)
-        rest = (wanted - fitted.rows.x_mean) / fitted.level(wanted)[:, None]
-        return float(np.einsum("nf,fg,ng->", rest, np.linalg.inv(precision), rest))
+    def chosen(rounds: int, count: int, known: NDArray[np.uint64] = unmeasured) -> Genes:
+        rng = np.random.default_rng(1)
+        return most_telling(fitted, genetics, 0, pool, goal, rng, count=count, known=known, rounds=rounds)
 
-    chosen = most_telling(fitted, pool, wanted, 3)
-    assert chosen[0] == int(np.argmin([left(row) for row in pool]))
-    assert len(set(chosen)) == 3
-    assert sorted(most_telling(fitted, pool, wanted, 99)) == list(range(40))
+    drawn = chosen(0, 5)
+    best = int(np.argmin([_left(fitted, row[None], goal) for row in features]))
+    assert (drawn[0] == pool[best]).all() and len(np.unique(drawn, axis=0)) == 5
+    varied = chosen(10, 5)
+    assert len(np.unique(varied, axis=0)) == 5
+    left = [_left(fitted, genetics.features(genes, 0), goal) for genes in (pool[:0], drawn, varied)]
+    assert left[2] < left[1] < left[0]
+    assert len(chosen(0, 99)) == len(np.unique(pool, axis=0))  # each once
+    without = chosen(0, 99, fingerprints(drawn))
+    assert not {*map(bytes, without)} & {*map(bytes, drawn)} and len(without) == len(np.unique(pool, axis=0)) - 5
 
 
 def test_probes_are_never_measured_twice() -> None:
-    probes, known = Probes(COSTS, 0, pool=60, first=10), dict[Candidate, float]()
+    probes, known = Probes(COSTS, 0, pool=60, first=10, rounds=0), dict[Candidate, float]()
     refused = set(probes.next(known, 2))
     while due := probes.next(known, 7, refused):
         assert len(due) <= 7 and len(set(due)) == len(due) and not set(due) & (set(known) | refused)
@@ -93,6 +112,19 @@ def test_probes_are_never_measured_twice() -> None:
     assert set(known) | refused == set(probes.candidates)
     again = Probes(COSTS, 0, pool=60, first=10)
     assert again.candidates == probes.candidates and again.next({}, 5) == probes.next({}, 5)
+
+
+def test_varied_probes_are_new_candidates_in_their_canonical_form() -> None:
+    joint = joint_costs(toy_space.space, SUPERNET.found, DATA.example()[0], (FLOAT, INT8))
+    probes, known = Probes(joint, 0, pool=60, first=10), dict[Candidate, float]()
+    refused = set(probes.next(known, 2))
+    for _ in range(8):
+        due = probes.next(known, 7, refused)
+        assert len(set(due)) == len(due) and not set(due) & (set(known) | refused)
+        assert [joint.space.canonical(candidate) for candidate in due] == due
+        if len(known) >= 10:
+            assert set(due) - set(probes.candidates) and probes.next(known, 7, refused) == due
+        known.update((candidate, made_ms(candidate)) for candidate in due)
 
 
 # Foreseeing -------------------------------------------------------------------------------------------------------

@@ -50,6 +50,14 @@ class Parameters:
         rows = [[int(self.distributions[name].to_internal_repr(one[name])) for name in names] for one in found]
         return np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
 
+    def architecture(self, names: Sequence[str], genes: NDArray[np.int64]) -> Architecture:
+        """The architecture of one row of `genes`, (names,)."""
+        values = {
+            name: self.distributions[name].to_external_repr(gene)
+            for name, gene in zip(names, genes.tolist(), strict=True)
+        }
+        return self.decode(values)
+
     def decode(self, values: Mapping[str, Any]) -> Architecture:
         """Architecture of a trial's parameters. Several sets of parameters may give the same one."""
         space = self.space

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from mtnas.architecture import Candidate
 from mtnas.latency import LATENCY
 from mtnas.predicting import GroupedRidge, Quality
 from mtnas.predicting.design import most_telling
-from mtnas.predicting.genetics import Floats
+from mtnas.predicting.genetics import Floats, Genes, fingerprints
 from mtnas.predicting.quality import quality
 from mtnas.quantizing import JointCosts
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.tree_genes import WORK_MODEL, TreeGenes
+from mtnas.seeds import derive_seed
 
 
 class Probes:
@@ -33,9 +34,16 @@ class Probes:
     """
 
     def __init__(
-        self, joint: JointCosts, seed: int, wanted: Sequence[Candidate] = (), *, pool: int = 1000, first: int = 20
+        self,
+        joint: JointCosts,
+        seed: int,
+        wanted: Sequence[Candidate] = (),
+        *,
+        pool: int = 1000,
+        first: int = 20,
+        rounds: int = 10,
     ) -> None:
-        self.joint, self.first = joint, first
+        self.joint, self.seed, self.first, self.rounds = joint, seed, first, rounds
         self.parameters = Parameters(joint.space.product)
         self.names = [name for name, kind in self.parameters.distributions.items() if not kind.single()]
         self.genes = genes_of(joint, self.names)
@@ -43,11 +51,12 @@ class Probes:
         rng = random.Random(seed)
         drawn = (joint.space.split(joint.space.product.draw(rng)) for _ in range(pool))
         self.candidates = list(dict.fromkeys([*wanted, *drawn]))
-        self.features = self._features(self.candidates)
+        self._pool = self._genes(self.candidates)
+        self.features = self.genes.features(self._pool, self.view)
         self._wanted = self._features(wanted) if wanted else self.features
 
     def next(
-        self, measured: Mapping[Candidate, float], count: int, without: Container[Candidate] = ()
+        self, measured: Mapping[Candidate, float], count: int, without: Collection[Candidate] = ()
     ) -> list[Candidate]:
         """Networks to measure now: ``count``, or fewer if no more are left.
 
@@ -55,15 +64,24 @@ class Probes:
             measured: milliseconds of those that were measured before.
             without: others that are not to be measured.
         """
-        new = [n for n, one in enumerate(self.candidates) if one not in measured and one not in without]
         known = self._features([*measured])
         if len(measured) < self.first:
+            new = [n for n, one in enumerate(self.candidates) if one not in measured and one not in without]
             chosen = _far_apart(self.features[new], known, min(count, self.first - len(measured)))
-        else:
-            times = np.array([*measured.values()])
-            fitted = GroupedRidge().tuned(known, times, self.genes.groups(self.view))(known, times)
-            chosen = most_telling(fitted, self.features[new], self._wanted, count)
-        return [self.candidates[new[place]] for place in chosen]
+            return [self.candidates[new[place]] for place in chosen]
+        times, groups = np.array([*measured.values()]), self.genes.groups(self.view)
+        genes = most_telling(
+            GroupedRidge().tuned(known, times, groups)(known, times),
+            self.genes,
+            self.view,
+            self._pool,
+            self._wanted,
+            np.random.default_rng(derive_seed(self.seed, "varied", len(measured))),
+            count=count,
+            known=fingerprints(self.genes.identity(self._genes([*measured, *without]))),
+            rounds=self.rounds,
+        )
+        return [self._candidate(one) for one in genes]
 
     def foreseen(self, measured: Mapping[Candidate, float], candidates: Sequence[Candidate]) -> tuple[Floats, Quality]:
         """Milliseconds of candidates and the ends of their 90 % intervals, (n, 3), and how good that is.
@@ -78,8 +96,14 @@ class Probes:
         return np.stack([fitted.mean(wanted), *fitted.interval(wanted, figures.width)], axis=1), figures
 
     def _features(self, candidates: Sequence[Candidate]) -> Floats:
-        members = [self.joint.space.join(candidate) for candidate in candidates]
-        return self.genes.features(self.parameters.genes(self.names, members), self.view)
+        return self.genes.features(self._genes(candidates), self.view)
+
+    def _genes(self, candidates: Sequence[Candidate]) -> Genes:
+        return self.parameters.genes(self.names, [self.joint.space.join(candidate) for candidate in candidates])
+
+    def _candidate(self, genes: Genes) -> Candidate:
+        """The candidate of a genome, (genes,)."""
+        return self.joint.space.split(self.parameters.architecture(self.names, genes))
 
 
 def genes_of(joint: JointCosts, names: Sequence[str]) -> TreeGenes:
