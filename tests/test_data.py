@@ -407,6 +407,9 @@ def test_numbers_and_arrays_become_tensors() -> None:
         (-100, torch.tensor([1, 156, 0], dtype=torch.uint8), [True, True, True]),
         (torch.nan, torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan]]), [True, False]),
         (torch.nan, torch.tensor([1, 2]), [True, True]),
+        (-99.99, torch.tensor([1.0, -99.99, -9.9]), [True, False, True]),  # another number in double
+        (-9.9, torch.tensor([1.0, -9.9], dtype=torch.float16), [True, False]),
+        (0.1, torch.tensor([[0.1, 1.0], [0.1, 0.1]], dtype=torch.float64), [True, False]),
     ],
 )
 def test_a_sample_without_a_label_is_told_by_its_missing_value(

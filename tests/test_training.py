@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -36,7 +38,7 @@ from mtnas.space.search_space import SearchSpace
 from mtnas.space.task import Task
 from mtnas.space.task_types import binary, classification, multilabel, regression
 from mtnas.supernet import SuperNetwork
-from mtnas.training import TrainingSettings, load_supernetwork, resolve_device, train
+from mtnas.training import TrainingSettings, load_branching, load_supernetwork, resolve_device, train
 from mtnas.training.batch_labels import BatchLabels
 from mtnas.training.distillation import mix_with_teacher
 from mtnas.training.loss import task_losses, weighted_sum
@@ -104,6 +106,32 @@ def test_the_same_seed_gives_the_same_weights_whatever_happened_before(
     assert not supernet.training
     assert_same_weights(supernet, finished[1])
     assert_same_checkpoint(Run(tmp_path / "run"), finished[0])
+
+
+@pytest.mark.parametrize("draw", [lambda: float(torch.rand(())), np.random.rand, random.random])
+def test_augmentation_by_any_global_generator_follows_the_seed(tmp_path: Path, draw: Callable[[], float]) -> None:
+    """In training, in measuring affinities and in calibrating."""
+
+    class Augmented(Samples):
+        def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+            x, labels = super().__getitem__(index)
+            return x + draw(), labels
+
+    plain = toy_samples(60)
+    data = Data(Augmented(plain.x, plain.labels), toy_samples(20, 1), batch_size=16, calibration_samples=30)
+    found = []
+    for chance in (1, 2):
+        torch.manual_seed(chance)
+        np.random.seed(chance)
+        random.seed(chance)
+        supernet = trained(tmp_path / str(chance), data=data)
+        batches = torch.cat([x for x, _ in data.calibration_batches()])
+        found.append((supernet, load_branching(Run(tmp_path / str(chance))), batches, draw()))
+    (one, branching, batches, after), (other, same, again, later) = found
+    assert_same_weights(one, other)
+    assert branching is not None and same is not None
+    assert branching.affinities.to_json() == same.affinities.to_json()
+    assert torch.equal(batches, again) and after != later
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path, finished: tuple[Run, SuperNetwork]) -> None:

@@ -373,6 +373,27 @@ def test_sharers_are_counted_per_node() -> None:
     assert of(supernet.node(2, 2, "linear")) == {1} and of(supernet.heads) == {1}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_sharers_are_those_whose_losses_reach_a_weight_where_copies_are_few(seed: int) -> None:
+    tasks = [replace(task, name=f"{task.name}_{copy}", label=task.name) for copy in range(2) for task in toy_tasks()]
+    space = replace(toy_space(tasks=tasks), copies=3)
+    supernet, rng = SuperNetwork(space, toy_x(4)), random.Random(seed)
+    architecture = space.architectures.draw_options(space.architectures.draw_tree(rng), rng)
+    sharers, x = count_sharers(supernet, architecture), toy_x(4)
+    outputs = supernet(x, architecture)
+    weights = list(supernet.parameters())
+    alone = [
+        torch.autograd.grad(y.square().sum(), weights, retain_graph=True, allow_unused=True) for y in outputs.values()
+    ]
+    for number, weight in enumerate(weights):
+        reached = sum(row[number] is not None for row in alone)
+        assert reached in (0, sharers.get(weight))
+    settings = TrainingSettings(sandwich=False, random_networks=1)
+    state = PCGrad().begin([task.name for task in tasks], CPU)
+    state.begin_step(seed)
+    add_gradients(supernet, [(x, toy_labels(x))], [architecture], state, settings, CPU)
+
+
 # Aggregators of others -------------------------------------------------------------------------------------------
 
 

@@ -139,8 +139,12 @@ def chains_of(seen: Trace) -> list[Chain]:
 
 def is_linear(module: nn.Module) -> bool:
     """Whether it is a convolution or a linear layer that computes as torch's own."""
-    forward = type(module).forward
-    return any(forward is kind.forward for kind in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))
+    return _computes_as(module, nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def _computes_as(module: nn.Module, *kinds: type[nn.Module]) -> bool:
+    """Whether it does what one of some classes does: a subclass may do more, such as a norm with an activation."""
+    return any(type(module).forward is kind.forward for kind in kinds)
 
 
 class Chain:
@@ -195,7 +199,11 @@ class Chain:
 
 def _folds(module: nn.Module) -> bool:
     """Whether it is a batch norm by fixed statistics."""
-    return isinstance(module, _BatchNorm) and module.running_mean is not None
+    return (
+        isinstance(module, _BatchNorm)
+        and module.running_mean is not None
+        and _computes_as(module, _BatchNorm, nn.SyncBatchNorm)
+    )
 
 
 def _call(visit: Visit, totals: Mapping[str, int]) -> Call:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mtnas.architecture import Architecture
+from mtnas.space.chance import fixed_chance
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input, head_of, input_shape
 from mtnas.supernet import BranchedNetwork
@@ -28,8 +29,7 @@ def fresh_network(space: SearchSpace, architecture: Architecture, x: Input, seed
         The network, in evaluation mode.
     """
     space.architectures.check(architecture)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with fixed_chance(seed):
         one = head_of(x, 1)
         stem = space.make_stem(input_shape(one)).eval()
         values: dict[int, Input] = dict.fromkeys(range(len(space.tasks)), stem(one))  # by task

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
 from mtnas.errors import DataError
+from mtnas.seeds import derive_seed
+from mtnas.space.chance import fixed_chance
 from mtnas.space.parts import WHOLE, Part, PartOfBatches
 from mtnas.space.shapes import Input, batch_size
 from mtnas.space.split import Source, Split
@@ -161,12 +160,15 @@ class Data:
 
     def some_batches(self, split: str, samples: int) -> Iterator[Batch]:
         """Whole batches of at least that many samples of a split, if there are, in one fixed shuffle."""
-        left = samples
-        for x, labels in self._loader(split, min(self.eval_batch_size, samples), self.split_seed):
-            yield x, labels
-            left -= batch_size(x)
-            if left <= 0:
+        batches = iter(self._loader(split, min(self.eval_batch_size, samples), self.split_seed))
+        left, number = samples, 0
+        while left > 0:
+            with fixed_chance(derive_seed(self.split_seed, split, number)):  # samples may be augmented
+                batch = next(batches, None)
+            if batch is None:
                 return
+            yield batch
+            left, number = left - batch_size(batch[0]), number + 1
 
     def example(self) -> Batch:
         """The first few validation samples as a batch: for dry runs."""
@@ -240,7 +242,7 @@ def _digest(split: Split) -> str:
 def _looked_at(split: Split, most: int = 64) -> dict[str, str]:
     """Digests of some samples: of all that they are, of their labels and the shapes of all else, and of shapes."""
     digests = {name: hashlib.sha256() for name in ("all", "labels", "shapes")}
-    with _fixed_chance():
+    with fixed_chance():
         for sample in _spread(split.dataset, most):
             batch = split.collated(sample)
             _feed(digests["all"], batch)
@@ -299,21 +301,6 @@ def _form(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return "(" + ", ".join(type(part).__name__ for part in value) + ")"
     return f"a {type(value).__name__}"
-
-
-@contextmanager
-def _fixed_chance() -> Iterator[None]:
-    """Fixed states of the global random generators; the former ones afterwards."""
-    python, array = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        random.seed(0)
-        np.random.seed(0)
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(array)
 
 
 def _spread(dataset: Any, most: int) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mtnas.space.meters import present
+from mtnas.space.presence import present
 
 
 def check_classes(output: Tensor, label: Tensor, *, classes: int, missing: int) -> str | None:

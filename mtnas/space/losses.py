@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mtnas.space.meters import present
+from mtnas.space.presence import present
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from mtnas.errors import DataError
+from mtnas.space.presence import present
 from mtnas.space.task import CollectingMeter, ErrorMeter
-
-
-def present(label: Tensor, missing: float) -> Tensor:
-    """Which entries of a label are there: booleans of the label's shape. ``missing`` may be NaN."""
-    if math.isnan(missing):
-        return ~torch.isnan(label)
-    # Wide integers first: compared as uint8, -100 would be 156, a class like any other.
-    return (label if label.is_floating_point() else label.long()) != missing
 
 
 def roc_auc(scores: Tensor, positive: Tensor) -> float:

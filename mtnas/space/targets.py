@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mtnas.space.meters import present
+from mtnas.space.presence import present
 
 
 def one_hot(label: Tensor, *, classes: int, missing: int) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.errors import DataError, SpaceError, unknown_name
+from mtnas.space.presence import present
 
 
 class ErrorMeter(ABC):
@@ -81,9 +82,8 @@ class Task:
 
     def labelled(self, label: Tensor) -> Tensor:
         """Which samples have a label: booleans of shape (batch,)."""
-        # Compared in double, since a small integer type would read -100 as a class.
-        absent = torch.isnan(label) if math.isnan(self.missing) else label.double() == self.missing
-        return ~absent.flatten(1).all(1) if absent.dim() > 1 else ~absent
+        there = present(label, self.missing)
+        return there.flatten(1).any(1) if there.dim() > 1 else there
 
     def loss_on(self, output: Tensor, label: Tensor) -> Tensor | None:
         """Loss over the labelled samples of a batch, or None if it has none: then the task takes nothing from it."""

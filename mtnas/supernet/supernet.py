@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtnas.architecture import Architecture, Candidate, Group, TaskPath, copies_of
 from mtnas.errors import ArchitectureError
+from mtnas.space.chance import fixed_chance
 from mtnas.space.dry_run import DryRun
 from mtnas.space.elastic import Sliced
 from mtnas.space.search_space import SearchSpace
@@ -35,8 +36,7 @@ class SuperNetwork(nn.Module):
         super().__init__()
         self.space = space
         self.found = example if isinstance(example, DryRun) else space.dry_run(example)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with fixed_chance(seed):
             self.stem = space.make_stem(self.found.input)
             self.blocks = nn.ModuleList()
             copies = 1

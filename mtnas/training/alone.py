@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from mtnas.seeds import derive_seed
+from mtnas.space.chance import fixed_chance
 from mtnas.space.data import Data
 from mtnas.space.shapes import to_device
 from mtnas.space.task import Task
@@ -53,8 +54,8 @@ def train_epoch(
     length = len(batches) if hasattr(batches.dataset, "__len__") else None
     steps = epochs * 1000  # thousandths of an epoch need no count of steps, which iterable data does not have
     network.train()
-    with unstrided(network), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # dropout and whatever else draws inside modules
+    # Dropout, augmentation and whatever else draws from the global generators.
+    with unstrided(network), fixed_chance(seed, device):
         for index, (x, labels) in enumerate(batches):
             step = round((epoch + (index / length if length else 0.0)) * 1000)
             factor = learning_rate_factor(step, steps, round(steps * warmup_share))

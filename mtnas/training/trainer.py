@@ -16,6 +16,7 @@ from mtnas.branching import Branching, NodeCosts, measure_affinities
 from mtnas.errors import RunError, TrainingError, brief
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.seeds import derive_seed
+from mtnas.space.chance import fixed_chance
 from mtnas.space.data import Batch, Data
 from mtnas.space.dry_run import DryRun
 from mtnas.space.parts import Part
@@ -94,9 +95,8 @@ class Trainer:
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
         self.supernet.train()
         self.weighting.begin_epoch(self.history)
-        devices = [self.device] if self.device.type == "cuda" else []
-        with unstrided(self.supernet), torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.group.seed(seed))  # dropout and whatever else draws inside modules
+        # Dropout, augmentation and whatever else draws from the global generators.
+        with unstrided(self.supernet), fixed_chance(self.group.seed(seed), self.device):
             for index, group in enumerate(in_groups(batches, size)):
                 share = index / steps if steps else 0.0
                 self.weighting.begin_step(derive_seed(seed, "weighting", index))
@@ -198,7 +198,10 @@ class Trainer:
         """Measure affinities, and have the branch points learn from them."""
         space, table = self.space.architectures, self.supernet.found.costs
         samples = self.settings.affinity_samples
-        value = self.group.first_says(lambda: measure_affinities(self.supernet, self.data, samples=samples).to_json())
+        with fixed_chance(derive_seed(self.seed, "affinities"), self.device):
+            value = self.group.first_says(
+                lambda: measure_affinities(self.supernet, self.data, samples=samples).to_json()
+            )
         self.group.follow_first(self.supernet.buffers())  # measuring has set those of one process
         affinities, costs = Affinities.from_json(value, space), NodeCosts.mean(space, table)
         return Branching.learn(

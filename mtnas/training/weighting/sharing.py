@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from mtnas.architecture import Architecture
+from mtnas.architecture import Architecture, copies_of
 from mtnas.supernet import SuperNetwork
 
 
@@ -23,10 +23,11 @@ def count_sharers(supernet: SuperNetwork, architecture: Architecture) -> dict[nn
             users.setdefault(weight, set()).update(tasks)
 
     use(supernet.stem, range(len(supernet.space.tasks)))
+    numbers = copies_of(architecture.tree, supernet.space.architectures.most_groups)
     for block, group, _ in architecture.nodes():
         copies = supernet.blocks[block]
         assert isinstance(copies, nn.ModuleList)
-        use(copies[group[0]], group)
+        use(copies[numbers[block][group[0]]], group)
     for task, head in enumerate(supernet.heads):
         use(head, [task])
     return {weight: len(tasks) for weight, tasks in users.items()}
