@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import toy_space
+from torch import Tensor, nn
 from toy_runs import TOY_FILE, call, refused, searched_run
 from toys import draws, toy_x
 from toys import toy_space as make_toy_space
@@ -72,6 +74,30 @@ def test_a_second_policy_converts_nothing_anew(monkeypatch: pytest.MonkeyPatch) 
     target.prepare(other, QuantizationPolicy(), toy_x(3))
     target.prepare(branched, QuantizationPolicy(), toy_x(3))
     assert len(converted) == 3
+
+
+def test_a_network_that_only_looks_the_same_is_converted_anew() -> None:
+    """A module that says nothing of its sizes, edited in a notebook."""
+
+    class Hidden(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(width, 6))
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"y": nn.functional.linear(x, self.weight)}
+
+    class Edited(Hidden):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"y": nn.functional.linear(x, self.weight).tanh()}
+
+    Edited.__name__ = "Hidden"
+    target = OnnxRuntime()
+    sizes = []
+    for kind, width in ((Hidden, 8), (Hidden, 9), (Edited, 9), (Hidden, 8)):
+        target.prepare(kind(width).eval(), QuantizationPolicy(), toy_x(3))
+        sizes.append(len(target._converted))
+    assert sizes == [1, 2, 3, 3]
 
 
 def test_it_runs_as_many_samples_as_asked() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -277,6 +278,65 @@ def test_what_runs_in_integers_is_what_the_policy_says(seed: int, weights: int) 
     assert found.integer == wanted
     every = {name for node in graph.operators for name in graph.linear(node)}
     assert every - wanted <= found.floating
+
+
+class Twice(nn.Module):
+    """One convolution for two tensors, each with a norm of its own."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(channels, channels, 3, padding=1)
+        self.one, self.two = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.one(self.shared(x))) + torch.relu(self.two(self.shared(x.flip(-1))))
+
+
+class Capped(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x).clamp_max(0.1)
+
+
+def _normed(channels: int) -> nn.Module:
+    return nn.utils.parametrizations.weight_norm(nn.Conv2d(channels, channels, 3, padding=1))
+
+
+ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
+    "a clip that leaves 0 out": (lambda c: nn.Sequential(nn.Conv2d(c, c, 1), nn.Hardtanh(0.1, 0.2)), 1),
+    "a clip from above": (Capped, 1),
+    "one layer with two norms": (Twice, 2),
+    "weights made of others, with a norm": (lambda c: nn.Sequential(_normed(c), nn.BatchNorm2d(c), nn.ReLU()), 1),
+    "as many at both ends": (lambda c: nn.Conv2d(c, c, 3, padding="same", dilation=2), 1),
+    "more at one end": (lambda c: nn.Conv2d(c, c, (4, 2), padding="same", dilation=(1, 3)), 1),
+}
+"""Modules by the number of channels, and how many layers they have in a file."""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_integers_of_odd_modules_are_those_of_the_simulation(name: str) -> None:
+    make, layers = ODD[name]
+    options = {"odd": lambda shape: make(shape[0])}
+    space = SearchSpace(
+        [classification("left", 3), classification("right", 2)], [Block("a", options), Block("b", options)]
+    )
+    network = SuperNetwork(space, images(4)).extract(Architecture(Tree(((0, 0), (0, 1))), (("odd",), ("odd", "odd"))))
+    recalibrate(network, [(images(64, 5), {})])
+    x, before = images(32, 3), network.eval()(images(4, 9))
+    graph = convert(network, x)
+    for task, value in SessionNetwork(graph, open_session(graph.content))(images(4, 9)).items():
+        torch.testing.assert_close(value, before[task].detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(network(images(4, 9))[task], before[task])  # converting leaves it as it was
+    candidate = everywhere(network, x, (8, 8))
+    quantized = quantize(graph, candidate, calibrate(graph, [x]))
+    assert len(audit(graph, quantized).integer) == 3 * layers
+    found = SessionNetwork(graph, open_session(quantized.content))(x)
+    with fake_quantized(network, candidate.policy, gather_ranges(network, [(x, {})])), torch.no_grad():
+        for task, value in network(x).items():
+            assert float((found[task] - value).abs().mean() / value.abs().mean()) < 1e-3
 
 
 class Nested(nn.Module):

@@ -159,6 +159,27 @@ def test_averages_are_exponential_and_know_nothing_of_the_start() -> None:
     assert torch.equal(weight.data, values[-1]) and torch.equal(averages.values["w"], torch.zeros(2))
 
 
+class Tied(nn.Module):
+    """Two layers with one weight."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(width, width), nn.Linear(width, width)
+        self.two.weight = self.one.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.two(torch.relu(self.one(x)))
+        return found
+
+
+def test_averages_of_tied_weights_are_loaded_under_all_their_names(tmp_path: Path) -> None:
+    plain, data = toy_space(), toy_data()
+    middle = Block("middle", {"tied": lambda shape: Tied(shape[0]), "skip": lambda shape: nn.Identity()})
+    space = replace(plain, blocks=[plain.blocks[0], middle, plain.blocks[2]])
+    averaged = trained(tmp_path / "run", replace(SETTINGS, ema_decay=0.8), space, data)
+    assert_same_weights(load_supernetwork(space, data, Run(tmp_path / "run"), "cpu"), averaged)
+
+
 def test_training_gives_the_averages_and_keeps_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights after every step, averaged by hand; nodes are copied to the branches after the first epoch."""
     steps: list[dict[str, Tensor]] = []

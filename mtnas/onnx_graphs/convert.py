@@ -6,7 +6,7 @@ import copy
 import importlib
 import io
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -85,6 +85,7 @@ class _Flat(nn.Module):
         evaluated = copy.deepcopy(network).eval().cpu()
         self.leaves = wire(evaluated, example)
         self.network = folded(evaluated, self.leaves)
+        _spell_out_paddings(self.network)
         if isinstance(self.network, BranchedNetwork):
             self.network.average_gradients = False
         self.keys = tuple(example) if isinstance(example, Mapping) else None
@@ -95,6 +96,17 @@ class _Flat(nn.Module):
         x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))
         found = self.network(x)
         return tuple(found[name] for name in self.outputs)
+
+
+def _spell_out_paddings(network: nn.Module) -> None:
+    """Paddings by number in place of those by word, of which onnxruntime does not know all that torch does."""
+    for part in network.modules():
+        if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) and isinstance(part.padding, str):
+            ends = part._reversed_padding_repeated_twice
+            if ends[::2] == ends[1::2]:
+                part.padding = tuple(reversed(ends[::2]))
+            elif part.padding_mode == "zeros":  # more at one end than at the other: an operator of its own
+                part.padding_mode, part.padding = "constant", "valid"  # type: ignore[assignment]
 
 
 def _exported(
@@ -239,9 +251,13 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _lost(leaves: Sequence[Leaf], found: Collection[str]) -> dict[NodeKey, str]:
-    """A layer of each node that has one without an operator."""
-    return {leaf.node: leaf.call.module for leaf in leaves if leaf.node is not None and leaf.call.module not in found}
+def _lost(leaves: Sequence[Leaf], found: Mapping[str, Sequence[str]]) -> dict[NodeKey, str]:
+    """A layer of each node that has one without an operator for each of the tensors that it reads."""
+    calls: dict[str, set[Any]] = {}
+    for leaf in leaves:
+        calls.setdefault(leaf.call.module, set()).add((leaf.reads, leaf.norm))
+    lost = {name for name, different in calls.items() if len(found.get(name, ())) < len(different)}
+    return {leaf.node: leaf.call.module for leaf in leaves if leaf.node is not None and leaf.call.module in lost}
 
 
 def _operators(model: Any, network: nn.Module) -> dict[NodeKey, tuple[str, ...]]:

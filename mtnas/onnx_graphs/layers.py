@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -43,11 +44,19 @@ def operators_of_layers(model: Any, network: nn.Module, leaves: Sequence[Leaf]) 
             last = number
             del free[number]
             found.setdefault(leaf.call.module, []).append(operators[number].name)
-    for name in {leaf.call.module for leaf in leaves} - found.keys():
-        readable = name.removeprefix("nodes.").replace("/", ".")
-        mine = [operators[n].name for n in free if operators[n].name.rpartition("/")[0].replace("/", ".") == readable]
-        found |= {name: mine} if mine else {}
+    matched = set(found)
+    layers = {_dotted(leaf.call.module.removeprefix("nodes.")): leaf.call.module for leaf in leaves}
+    for number in free:
+        path = _dotted(operators[number].name.rpartition("/")[0])
+        # Of a layer that is called again, the exporter numbers the names.
+        layer = layers.get(path) or layers.get(re.sub(r"_\d+$", "", path))
+        if layer is not None and layer not in matched:
+            found.setdefault(layer, []).append(operators[number].name)
     return found
+
+
+def _dotted(name: str) -> str:
+    return name.replace("/", ".")
 
 
 def _weight(network: nn.Module, leaf: Leaf) -> Floats:

@@ -92,8 +92,12 @@ def _overrides(model: Any, bits_of: Mapping[str, Bits]) -> dict[str, list[dict[s
 
 
 def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:
-    """Names of the activations that directly follow a quantized operator, and are all that does."""
-    readers: dict[str, list[object]] = {}
+    """Names of the activations that directly follow a quantized operator, are all that does, and leave 0 where it is.
+
+    Integers always hold 0, so that one which clips to other limits cannot become a part of their range.
+    """
+    constants = _constants(graph.model)
+    readers: dict[str, list[Any]] = {}
     for operator in graph.model.graph.node:
         for name in operator.input:
             readers.setdefault(name, []).append(operator)
@@ -101,8 +105,27 @@ def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:
     for operator in graph.model.graph.node:
         if operator.name in wanted:
             after = readers.get(operator.output[0], [])
-            found += [reader.name for reader in after if len(after) == 1 and reader.op_type in FOLLOWERS]  # type: ignore[attr-defined]
+            found += [reader.name for reader in after if len(after) == 1 and _keeps_zero(reader, constants)]
     return found
+
+
+def _constants(model: Any) -> dict[str, Any]:
+    """Values of single numbers that the graph holds, by name."""
+    numpy_of = onnx().numpy_helper.to_array
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    for operator in model.graph.node:
+        if operator.op_type == "Constant" and operator.attribute[0].name == "value":
+            tensors[operator.output[0]] = operator.attribute[0].t
+    return {name: numpy_of(tensor).item() for name, tensor in tensors.items() if not tensor.dims}
+
+
+def _keeps_zero(operator: Any, constants: Mapping[str, Any]) -> bool:
+    """Whether it is an activation that clips, or not, and gives 0 for 0."""
+    if operator.op_type not in FOLLOWERS:
+        return False
+    limits = [*operator.input[1:], "", ""][:2]  # none for a ReLU
+    low, high = (constants.get(name, 0) if name else usual for name, usual in zip(limits, (-1, 1), strict=True))
+    return bool(low <= 0 <= high)
 
 
 def _drop_unused(model: Any) -> None:

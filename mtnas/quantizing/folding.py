@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrize import is_parametrized
 
 from mtnas.errors import QuantizationError
 from mtnas.quantizing.wiring import Leaf
@@ -40,7 +41,7 @@ def folded_weights(weight: Tensor, bias: Tensor | None, norm: nn.Module | None) 
 
 @torch.no_grad()
 def folded(module: Module, leaves: Iterable[Leaf]) -> Module:
-    """A copy in evaluation mode without the batch norms that fold into the layer before them.
+    """A copy in evaluation mode without the batch norms that fold into the layer before them, nor parametrizations.
 
     torch's ONNX exporter folds those of convolutions by itself, but not those of linear layers. A layer or norm that is
     called more than once keeps its norm.
@@ -54,6 +55,9 @@ def folded(module: Module, leaves: Iterable[Leaf]) -> Module:
             "a view of the supernetwork has no weights of its own to fold; take supernet.extract(architecture)"
         )
     copied = copy.deepcopy(module).eval()
+    for part in [*copied.modules()]:
+        if is_parametrized(part):
+            _settle_parametrizations(part)
     for leaf in leaves:
         if leaf.norm is None or leaf.call.of > 1 or leaf.norm.of > 1:
             continue
@@ -66,6 +70,20 @@ def folded(module: Module, leaves: Iterable[Leaf]) -> Module:
         parent, _, name = leaf.norm.module.rpartition(".")
         setattr(copied.get_submodule(parent), name, nn.Identity())
     return copied
+
+
+def _settle_parametrizations(module: nn.Module) -> None:
+    """Plain weights in place of those that are made of others, as by weight norm.
+
+    torch's `remove_parametrizations` would change the class, which the module shares with what it is copied from.
+    """
+    parametrizations = module.parametrizations
+    assert isinstance(parametrizations, nn.ModuleDict)
+    made = {name: getattr(module, name).detach().clone() for name in parametrizations}
+    module.__class__ = type(module).__bases__[0]
+    del module.parametrizations
+    for name, value in made.items():
+        module.register_parameter(name, nn.Parameter(value))
 
 
 def _bias(layer: nn.Module) -> Tensor | None:

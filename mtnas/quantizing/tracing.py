@@ -31,6 +31,7 @@ _SUMS = {_aten.add.Tensor, _aten.add_.Tensor}
 _RECTIFIERS = {_aten.relu.default, _aten.relu_.default}
 _CLIPS = {_aten.hardtanh.default, _aten.hardtanh_.default, _aten.clamp.default, _aten.clamp_.default}
 _LOWER_CLIPS = {_aten.clamp_min.default, _aten.clamp_min_.default}
+_UPPER_CLIPS = {_aten.clamp_max.default, _aten.clamp_max_.default}
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,11 @@ def _limits(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
     """Limits that an operator clips to, None for any other operator."""
     if func in _RECTIFIERS:
         return 0.0, math.inf
-    if func not in _CLIPS and func not in _LOWER_CLIPS:
+    if func not in _CLIPS | _LOWER_CLIPS | _UPPER_CLIPS:
         return None
     usual = (-1.0, 1.0) if func in {_aten.hardtanh.default, _aten.hardtanh_.default} else (None, None)
     names = ("min_val", "max_val") if usual[0] is not None else ("min", "max")
-    given = dict(zip(names, args[1:], strict=False)) | dict(kwargs)
+    given = dict(zip(names[1:] if func in _UPPER_CLIPS else names, args[1:], strict=False)) | dict(kwargs)
     low, high = (given.get(name, default) for name, default in zip(names, usual, strict=True))
     return (-math.inf if low is None else float(low)), (math.inf if high is None else float(high))
 

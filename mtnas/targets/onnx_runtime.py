@@ -104,7 +104,13 @@ class OnnxRuntime(Target):
     def _convert(self, network: nn.Module, example: Input) -> _Converted:
         architecture: Architecture | None = getattr(network, "architecture", None)
         tensors = example.items() if isinstance(example, Mapping) else [("", example)]
-        key = (architecture, repr(network), tuple((name, tuple(x.shape[1:]), x.dtype) for name, x in tensors))
+        key = (
+            architecture,
+            repr(network),
+            tuple(type(part) for part in network.modules()),  # one that was defined anew is another
+            tuple((name, tuple(x.shape), x.dtype) for name, x in network.state_dict().items()),
+            tuple((name, tuple(x.shape[1:]), x.dtype) for name, x in tensors),
+        )
         if key not in self._converted:
             graph = convert(network, example)
             self._converted[key] = graph, calibrate(graph, [example])

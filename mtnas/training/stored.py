@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtnas.architecture import ArchitectureSpace
 from mtnas.branching import Branching
@@ -64,7 +64,11 @@ def load_weights(supernet: SuperNetwork, tensors: Mapping[str, Tensor], checkpoi
     """
     weights = named_part(tensors, "model.")
     if averaged:
-        weights.update(named_part(tensors, "average."))
+        averages, first = named_part(tensors, "average."), dict[nn.Parameter, str]()
+        for name, weight in supernet.named_parameters(remove_duplicate=False):  # tied ones have several names
+            kept = first.setdefault(weight, name)
+            if kept in averages:
+                weights[name] = averages[kept]
     try:
         supernet.load_state_dict(weights)
     except RuntimeError as error:
