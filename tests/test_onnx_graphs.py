@@ -305,11 +305,34 @@ def _normed(channels: int) -> nn.Module:
     return nn.utils.parametrizations.weight_norm(nn.Conv2d(channels, channels, 3, padding=1))
 
 
+class NormAndReLU(nn.BatchNorm2d):
+    """As timm has them."""
+
+    def __init__(self, channels: int, kind: type[nn.Module] = nn.ReLU) -> None:
+        super().__init__(channels)
+        self.act = kind()
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.act(super().forward(x))
+        return found
+
+
+class NormAndCap(nn.BatchNorm2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).clamp(-0.3, 0.5)
+
+
 ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     "a clip that leaves 0 out": (lambda c: nn.Sequential(nn.Conv2d(c, c, 1), nn.Hardtanh(0.1, 0.2)), 1),
     "a clip from above": (Capped, 1),
     "one layer with two norms": (Twice, 2),
     "weights made of others, with a norm": (lambda c: nn.Sequential(_normed(c), nn.BatchNorm2d(c), nn.ReLU()), 1),
+    "a norm with an activation": (lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndReLU(c), nn.Conv2d(c, c, 1)), 2),
+    "a norm that clips": (lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndCap(c), nn.Conv2d(c, c, 1)), 2),
+    "a norm with nothing more": (
+        lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndReLU(c, nn.Identity), nn.ReLU()),
+        1,
+    ),
     "as many at both ends": (lambda c: nn.Conv2d(c, c, 3, padding="same", dilation=2), 1),
     "more at one end": (lambda c: nn.Conv2d(c, c, (4, 2), padding="same", dilation=(1, 3)), 1),
 }

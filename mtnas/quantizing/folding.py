@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrize import is_parametrized
 
 from mtnas.errors import QuantizationError
-from mtnas.quantizing.wiring import Leaf
+from mtnas.quantizing.wiring import Leaf, beside_norm
 from mtnas.space.elastic import Sliced
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -68,8 +69,15 @@ def folded(module: Module, leaves: Iterable[Leaf]) -> Module:
         layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
         layer.bias = nn.Parameter(bias, layer.weight.requires_grad)
         parent, _, name = leaf.norm.module.rpartition(".")
-        setattr(copied.get_submodule(parent), name, nn.Identity())
+        setattr(copied.get_submodule(parent), name, _rest(beside_norm(norm, leaf)))
     return copied
+
+
+def _rest(clip: tuple[float, float] | None) -> nn.Module:
+    """What is left of a batch norm that is folded away."""
+    if clip is None:
+        return nn.Identity()
+    return nn.ReLU() if clip == (0, math.inf) else nn.Hardtanh(*clip)
 
 
 def _settle_parametrizations(module: nn.Module) -> None:

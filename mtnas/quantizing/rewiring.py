@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mtnas.errors import QuantizationError
 from mtnas.quantizing.folding import folded_weights
-from mtnas.quantizing.wiring import Call, Leaf, Place
+from mtnas.quantizing.wiring import Call, Leaf, Place, beside_norm
 
 Weights = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 """Other weights for a layer: (weight, bias) -> (weight, bias), batch norm folded in before."""
@@ -40,8 +40,9 @@ def rewired(network: nn.Module, weights: Mapping[Leaf, Weights], changes: Mappin
             turn = _Turn(leaves, turns)
             layer = _layer(modules[name], modules, weights, changes, turn)
             undo.enter_context(_forward(modules[name], layer))
-        for name, norms in _by_module({leaf.norm: leaf.norm for leaf in weights if leaf.norm is not None}).items():
-            undo.enter_context(_forward(modules[name], _folded_away(modules[name], _Turn(norms, turns))))
+        norms = {leaf.norm: leaf for leaf in weights if leaf.norm is not None}
+        for name, leaves in _by_module(norms).items():
+            undo.enter_context(_forward(modules[name], _folded_away(modules[name], _Turn(leaves, turns))))
         outputs = {place.call: change for place, change in changes.items() if place.side == "output"}
         for name, found in _by_module(outputs).items():
             undo.callback(modules[name].register_forward_hook(_on_output(_Turn(found, turns))).remove)
@@ -142,8 +143,12 @@ def _folded_away(norm: nn.Module, turn: _Turn) -> Change:
     usual = norm.forward
 
     def forward(input: Tensor) -> Tensor:  # noqa: A002
-        found: Tensor = input if turn.next() is not None else usual(input)
-        return found
+        leaf: Leaf | None = turn.next()
+        if leaf is None:
+            found: Tensor = usual(input)
+            return found
+        clip = beside_norm(norm, leaf)
+        return input if clip is None else input.clamp(*clip)
 
     return forward
 

@@ -65,12 +65,14 @@ class Trace:
     Attributes:
         visits: calls of modules in the order in which they ended: inner ones before those that they are part of.
         readers: number of operators that read each value.
+        norms: by the value that a batch norm's operator reads: the value that it gives.
         clips: by the value that a ReLU or another clipping operator reads: the value that it gives, and its limits.
         sums: by the value that an addition of two tensors gives: the two.
     """
 
     visits: tuple[Visit, ...]
     readers: Mapping[int, int]
+    norms: Mapping[int, int]
     clips: Mapping[int, tuple[int, tuple[float, float]]]
     sums: Mapping[int, tuple[int, int]]
 
@@ -90,7 +92,7 @@ def trace(module: nn.Module, x: Input) -> Trace:
             undo.callback(part.register_forward_hook(leave, with_kwargs=True).remove)
         with torch.no_grad(), watch:
             module(to_device(head_of(x, 2), device_of(module)))
-    return Trace(tuple(watch.visits), watch.readers, watch.clips, watch.sums)
+    return Trace(tuple(watch.visits), watch.readers, watch.norms, watch.clips, watch.sums)
 
 
 @contextmanager
@@ -112,6 +114,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.visits: list[Visit] = []
         self.readers: Counter[int] = Counter()
+        self.norms: dict[int, int] = {}
         self.clips: dict[int, tuple[int, tuple[float, float]]] = {}
         self.sums: dict[int, tuple[int, int]] = {}
         self.calls: Counter[str] = Counter()
@@ -154,6 +157,8 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             done = self._done[doing]
         for tensor, value in zip(outputs, done, strict=True):
             self._write(tensor, value)
+        if "batch_norm" in str(func):
+            self.norms[read[0]] = done[0]
         limits = _limits(func, args, kwargs or {})
         if limits is not None:
             self.clips[read[0]] = done[0], limits

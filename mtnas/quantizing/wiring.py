@@ -168,11 +168,16 @@ class Chain:
         self.last = visit.gives
         # The norm of a product of more dimensions is over another one than that of the layer's outputs.
         if not isinstance(layer, nn.Linear) or visit.rank == 2:
-            norm = next((v for v in seen.visits if v.takes == self.last and _folds(v.module)), None)
+            norm = next((v for v in seen.visits if v.takes == self.last and _is_norm(v.module)), None)
             if norm is not None and norm.gives is not None and seen.readers[self.last] == 1:
-                self.norm, self.last = _call(norm, totals), norm.gives
+                normed = seen.norms.get(self.last)
+                if normed == norm.gives:
+                    self.norm, self.last = _call(norm, totals), norm.gives
+                elif normed is not None and seen.readers[normed] == 1 and _clip_between(seen, normed, norm.gives):
+                    self.norm, self.last = _call(norm, totals), norm.gives
+                    self.clip = seen.clips[normed][1]
         self.writes = Place(self.norm or self.call, "product" if self.bias_apart else "output")
-        if not self.bias_apart and seen.readers[self.last] == 1 and self.last in seen.clips:
+        if self.clip is None and not self.bias_apart and seen.readers[self.last] == 1 and self.last in seen.clips:
             after, clip = seen.clips[self.last]
             if clip[0] <= 0 <= clip[1]:  # integers always hold 0
                 activation = next((v for v in seen.visits if (v.takes, v.gives) == (self.last, after)), None)
@@ -197,13 +202,21 @@ class Chain:
         )
 
 
-def _folds(module: nn.Module) -> bool:
-    """Whether it is a batch norm by fixed statistics."""
-    return (
-        isinstance(module, _BatchNorm)
-        and module.running_mean is not None
-        and _computes_as(module, _BatchNorm, nn.SyncBatchNorm)
-    )
+def _is_norm(module: nn.Module) -> bool:
+    """Whether it is a batch norm by fixed statistics, maybe with more that it does."""
+    return isinstance(module, _BatchNorm) and module.running_mean is not None
+
+
+def _clip_between(seen: Trace, value: int, after: int) -> bool:
+    """Whether all that lies between two values is a clip that gives 0 for 0."""
+    found, clip = seen.clips.get(value, (None, (0.0, 0.0)))
+    return found == after and clip[0] <= 0 <= clip[1]
+
+
+def beside_norm(norm: nn.Module, leaf: Leaf) -> tuple[float, float] | None:
+    """Limits that a leaf's batch norm clips to by itself: one with an activation in it; None for any other."""
+    plain = _computes_as(norm, _BatchNorm, nn.SyncBatchNorm)
+    return leaf.clip if not plain and leaf.norm is not None and leaf.writes == Place(leaf.norm) else None
 
 
 def _call(visit: Visit, totals: Mapping[str, int]) -> Call:
