@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +42,9 @@ def make_work(offset: int = 0, *, marks: Path | None = None) -> Callable[[Any], 
         if what == "fill":
             return len(bytearray(1 << 60))
         if what == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "die with a child":
+            subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({value})"], close_fds=False)
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "die once":
             if len((marks / f"{value}").read_text().split()) == 1:  # type: ignore[operator]

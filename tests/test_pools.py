@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +142,26 @@ def test_a_job_that_kills_its_workers_fails_and_the_others_go_on() -> None:
         found = {one.job.number: one for one in all_of(workers, 6)}
     assert "died 2 times, last by signal 9, as when memory runs out" in found[0].failure
     assert all(found[number].value == number for number in range(1, 6))
+
+
+def test_a_worker_that_dies_is_seen_to_though_processes_of_its_own_live_on() -> None:
+    """They hold its end of the connection open, as those do that load data."""
+    begun = time.monotonic()
+    with Processes(1, attempts=1).open({"main": make_work}) as workers:
+        workers.submit(Job(0, "main", ("die with a child", 120)))
+        (found,) = all_of(workers, 1)
+    assert "died" in found.failure and time.monotonic() - begun < 100
+
+
+def test_a_worker_that_dies_before_it_has_taken_all_it_is_given_ends_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    large = partial(make_work, bytes(20_000_000))  # type: ignore[arg-type]
+    with (
+        Processes(1).open({"main": large}) as workers,
+        pytest.raises(PoolError, match="ended before it was ready"),
+    ):
+        workers.submit(Job(0, "main", ("add", 1)))
+        workers.wait()
 
 
 def test_a_job_that_is_refused_memory_fails_and_its_worker_goes_on() -> None:

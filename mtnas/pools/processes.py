@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from mtnas.errors import PoolError
 from mtnas.limits import check_number
@@ -56,8 +58,16 @@ class Processes(Pool):
 
 @dataclass(eq=False)
 class _Process:
+    """A worker.
+
+    Attributes:
+        ended: can be read once the process has ended, where the system has that. Its connection does not tell while
+            processes that it began hold that open, too, such as those that load data.
+    """
+
     process: subprocess.Popen[bytes]
     connection: Connection
+    ended: int | None
 
 
 class _Running(Crew[_Process]):
@@ -80,25 +90,25 @@ class _Running(Crew[_Process]):
                 start_new_session=True,  # Ctrl-C is for this process, which then ends its workers
             )
         connection = Connection(here.detach())
-        connection.send_bytes(self._roles[role])
-        return _Process(process, connection)
+        handle = _Process(process, connection, os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None)
+        with suppress(OSError):  # it has died, which its silence tells
+            connection.send_bytes(self._roles[role])
+        return handle
 
     def _send(self, handle: _Process, job: Job) -> None:
-        try:
+        with suppress(OSError):  # likewise
             handle.connection.send(job)
-        except OSError:  # it has died, which its silence tells
-            return
 
     def _listen(self, handles: Sequence[_Process], timeout: float | None) -> list[tuple[_Process, Said]]:
-        sources = {handle.connection: handle for handle in handles}
-        return [
-            (sources[source], self._said(sources[source]))
-            for source in wait(list(sources), timeout)
-            if isinstance(source, Connection)
-        ]
+        sources: dict[Any, _Process] = {handle.connection: handle for handle in handles}
+        sources |= {handle.ended: handle for handle in handles if handle.ended is not None}
+        speaking = {id(sources[source]): sources[source] for source in wait(list(sources), timeout)}
+        return [(handle, self._said(handle)) for handle in speaking.values()]
 
     def _said(self, handle: _Process) -> Said:
         try:
+            if not handle.connection.poll():
+                raise EOFError
             said = handle.connection.recv()
         except (EOFError, OSError):
             handle.process.kill()
@@ -110,6 +120,9 @@ class _Running(Crew[_Process]):
         handle.process.kill()
         handle.process.wait()
         handle.connection.close()
+        if handle.ended is not None:
+            os.close(handle.ended)
+            handle.ended = None
 
 
 def _ending(code: int) -> str:

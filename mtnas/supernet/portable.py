@@ -20,11 +20,12 @@ class PortableSupernet:
     Here it is the supernetwork itself; handed to another process, it becomes one there.
 
     Args:
-        supernet: trained.
+        supernet: trained. One of a class of its own is made there as any other is, of its space and a dry run.
     """
 
     def __init__(self, supernet: SuperNetwork) -> None:
         self._supernet: SuperNetwork | None = supernet
+        self._kind = type(supernet)
         self._space: SearchSpace = supernet.space
         self._found: DryRun = supernet.found
         self._weights: dict[str, NDArray[Any]] = {}
@@ -51,7 +52,7 @@ class PortableSupernet:
         """
         if self._supernet is not None:
             return self._supernet
-        supernet = SuperNetwork(self._space, self._found)
+        supernet = self._kind(self._space, self._found)
         parameters = {name for name, _ in supernet.named_parameters()}
         tensors = {
             name: _shared(array) if name in parameters else torch.from_numpy(np.array(array))
