@@ -319,7 +319,7 @@ class NormAndReLU(nn.BatchNorm2d):
 
 class NormAndCap(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).clamp(-0.3, 0.5)
+        return super().forward(x).clamp(0.0, 0.5)
 
 
 ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
@@ -328,6 +328,10 @@ ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     "one layer with two norms": (Twice, 2),
     "weights made of others, with a norm": (lambda c: nn.Sequential(_normed(c), nn.BatchNorm2d(c), nn.ReLU()), 1),
     "a norm with an activation": (lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndReLU(c), nn.Conv2d(c, c, 1)), 2),
+    "a norm with another one": (
+        lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndReLU(c, nn.SiLU), nn.Conv2d(c, c, 1)),
+        2,
+    ),
     "a norm that clips": (lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndCap(c), nn.Conv2d(c, c, 1)), 2),
     "a norm with nothing more": (
         lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndReLU(c, nn.Identity), nn.ReLU()),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrize import is_parametrized
+from torch.overrides import TorchFunctionMode
 
 from mtnas.errors import QuantizationError
-from mtnas.quantizing.wiring import Leaf, beside_norm
+from mtnas.quantizing.wiring import Leaf, normalises_only
 from mtnas.space.elastic import Sliced
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -69,15 +70,35 @@ def folded(module: Module, leaves: Iterable[Leaf]) -> Module:
         layer.weight = nn.Parameter(weight, layer.weight.requires_grad)
         layer.bias = nn.Parameter(bias, layer.weight.requires_grad)
         parent, _, name = leaf.norm.module.rpartition(".")
-        setattr(copied.get_submodule(parent), name, _rest(beside_norm(norm, leaf)))
+        if normalises_only(norm):
+            setattr(copied.get_submodule(parent), name, nn.Identity())
+        else:
+            norm.__class__ = type(type(norm).__name__, (_Rest, type(norm)), {})
     return copied
 
 
-def _rest(clip: tuple[float, float] | None) -> nn.Module:
-    """What is left of a batch norm that is folded away."""
-    if clip is None:
-        return nn.Identity()
-    return nn.ReLU() if clip == (0, math.inf) else nn.Hardtanh(*clip)
+def without_norm(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What a batch norm with more in it makes of what is normalised already."""
+    with _NoNorm():
+        return forward(x)
+
+
+class _NoNorm(TorchFunctionMode):
+    """Batch norms hand on what they are given."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (F.batch_norm, torch.batch_norm):
+            return args[0] if args else (kwargs or {})["input"]
+        return func(*args, **(kwargs or {}))
+
+
+class _Rest(nn.Module):
+    """Mixed into the class of a batch norm with more in it: what is left of it once it is folded away."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return without_norm(super().forward, x)
 
 
 def _settle_parametrizations(module: nn.Module) -> None:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtnas.errors import QuantizationError
-from mtnas.quantizing.folding import folded_weights
-from mtnas.quantizing.wiring import Call, Leaf, Place, beside_norm
+from mtnas.quantizing.folding import folded_weights, without_norm
+from mtnas.quantizing.wiring import Call, Leaf, Place, normalises_only
 
 Weights = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
 """Other weights for a layer: (weight, bias) -> (weight, bias), batch norm folded in before."""
@@ -40,9 +40,8 @@ def rewired(network: nn.Module, weights: Mapping[Leaf, Weights], changes: Mappin
             turn = _Turn(leaves, turns)
             layer = _layer(modules[name], modules, weights, changes, turn)
             undo.enter_context(_forward(modules[name], layer))
-        norms = {leaf.norm: leaf for leaf in weights if leaf.norm is not None}
-        for name, leaves in _by_module(norms).items():
-            undo.enter_context(_forward(modules[name], _folded_away(modules[name], _Turn(leaves, turns))))
+        for name, norms in _by_module({leaf.norm: leaf.norm for leaf in weights if leaf.norm is not None}).items():
+            undo.enter_context(_forward(modules[name], _folded_away(modules[name], _Turn(norms, turns))))
         outputs = {place.call: change for place, change in changes.items() if place.side == "output"}
         for name, found in _by_module(outputs).items():
             undo.callback(modules[name].register_forward_hook(_on_output(_Turn(found, turns))).remove)
@@ -140,15 +139,13 @@ def _unchanged(x: Tensor) -> Tensor:
 
 def _folded_away(norm: nn.Module, turn: _Turn) -> Change:
     """``forward`` of a batch norm that is part of the layer before it in the calls meant."""
-    usual = norm.forward
+    usual, plain = norm.forward, normalises_only(norm)
 
     def forward(input: Tensor) -> Tensor:  # noqa: A002
-        leaf: Leaf | None = turn.next()
-        if leaf is None:
-            found: Tensor = usual(input)
-            return found
-        clip = beside_norm(norm, leaf)
-        return input if clip is None else input.clamp(*clip)
+        if turn.next() is not None:
+            return input if plain else without_norm(usual, input)
+        found: Tensor = usual(input)
+        return found
 
     return forward
 

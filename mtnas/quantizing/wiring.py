@@ -166,18 +166,17 @@ class Chain:
         self.clip: tuple[float, float] | None = None
         assert visit.gives is not None
         self.last = visit.gives
+        more = False
         # The norm of a product of more dimensions is over another one than that of the layer's outputs.
         if not isinstance(layer, nn.Linear) or visit.rank == 2:
             norm = next((v for v in seen.visits if v.takes == self.last and _is_norm(v.module)), None)
-            if norm is not None and norm.gives is not None and seen.readers[self.last] == 1:
-                normed = seen.norms.get(self.last)
-                if normed == norm.gives:
-                    self.norm, self.last = _call(norm, totals), norm.gives
-                elif normed is not None and seen.readers[normed] == 1 and _clip_between(seen, normed, norm.gives):
-                    self.norm, self.last = _call(norm, totals), norm.gives
-                    self.clip = seen.clips[normed][1]
+            if norm is not None and self.last in seen.norms and seen.readers[self.last] == 1:
+                self.norm, self.last = _call(norm, totals), seen.norms[self.last]
+                more = not normalises_only(norm.module)
         self.writes = Place(self.norm or self.call, "product" if self.bias_apart else "output")
-        if self.clip is None and not self.bias_apart and seen.readers[self.last] == 1 and self.last in seen.clips:
+        if self.norm is not None and more:
+            self.writes = Place(self.norm, "input")  # once it is folded away, that is what comes before the rest
+        if not self.bias_apart and seen.readers[self.last] == 1 and self.last in seen.clips:
             after, clip = seen.clips[self.last]
             if clip[0] <= 0 <= clip[1]:  # integers always hold 0
                 activation = next((v for v in seen.visits if (v.takes, v.gives) == (self.last, after)), None)
@@ -207,16 +206,9 @@ def _is_norm(module: nn.Module) -> bool:
     return isinstance(module, _BatchNorm) and module.running_mean is not None
 
 
-def _clip_between(seen: Trace, value: int, after: int) -> bool:
-    """Whether all that lies between two values is a clip that gives 0 for 0."""
-    found, clip = seen.clips.get(value, (None, (0.0, 0.0)))
-    return found == after and clip[0] <= 0 <= clip[1]
-
-
-def beside_norm(norm: nn.Module, leaf: Leaf) -> tuple[float, float] | None:
-    """Limits that a leaf's batch norm clips to by itself: one with an activation in it; None for any other."""
-    plain = _computes_as(norm, _BatchNorm, nn.SyncBatchNorm)
-    return leaf.clip if not plain and leaf.norm is not None and leaf.writes == Place(leaf.norm) else None
+def normalises_only(norm: nn.Module) -> bool:
+    """Whether a batch norm does nothing more: one with an activation in it does."""
+    return _computes_as(norm, _BatchNorm, nn.SyncBatchNorm)
 
 
 def _call(visit: Visit, totals: Mapping[str, int]) -> Call:
