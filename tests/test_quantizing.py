@@ -408,6 +408,29 @@ def test_activations_that_clip(after: Callable[[Tensor], Tensor], clip: tuple[fl
     assert leaf.clip == clip
 
 
+class Unread(nn.Module):
+    """Layers whose results matter, and one whose result does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead, self.part, self.whole, self.asked = (nn.Conv2d(2, 2, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        unread = torch.relu_(self.dead(x))
+        found = torch.zeros_like(x).repeat(1, 2, 1, 1)
+        found[:, :2] = self.part(x)
+        view = found[:, 2:]
+        view.add_(self.whole(x))
+        if float(self.asked(x).sum()) > 1e9:
+            return unread
+        return found
+
+
+def test_layers_that_no_output_depends_on_are_left_out() -> None:
+    leaves = wire(Unread().eval(), torch.randn(2, 2, 4, 4))
+    assert [leaf.call.module for leaf in leaves] == ["part", "whole", "asked"]
+
+
 def test_nodes_are_named_as_policies_name_them() -> None:
     network = image_network()
     leaves = wire(network, images(2, 0))

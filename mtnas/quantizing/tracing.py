@@ -68,6 +68,7 @@ class Trace:
         norms: by the value that a batch norm's operator reads: the value that it gives.
         clips: by the value that a ReLU or another clipping operator reads: the value that it gives, and its limits.
         sums: by the value that an addition of two tensors gives: the two.
+        live: the values that an output depends on, as far as is known for sure that others do not matter.
     """
 
     visits: tuple[Visit, ...]
@@ -75,6 +76,7 @@ class Trace:
     norms: Mapping[int, int]
     clips: Mapping[int, tuple[int, tuple[float, float]]]
     sums: Mapping[int, tuple[int, int]]
+    live: frozenset[int]
 
 
 def trace(module: nn.Module, x: Input) -> Trace:
@@ -91,8 +93,9 @@ def trace(module: nn.Module, x: Input) -> Trace:
             undo.callback(part.register_forward_pre_hook(enter, with_kwargs=True).remove)
             undo.callback(part.register_forward_hook(leave, with_kwargs=True).remove)
         with torch.no_grad(), watch:
-            module(to_device(head_of(x, 2), device_of(module)))
-    return Trace(tuple(watch.visits), watch.readers, watch.norms, watch.clips, watch.sums)
+            output = module(to_device(head_of(x, 2), device_of(module)))
+    live = frozenset(watch.behind(_tensors([output])))
+    return Trace(tuple(watch.visits), watch.readers, watch.norms, watch.clips, watch.sums, live)
 
 
 @contextmanager
@@ -123,6 +126,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.written: dict[int, int] = {}
         """By the identity of a tensor: when it was written, which counts up."""
         self._values: dict[int, int] = {}
+        self._sources: dict[int, list[int]] = {}
+        """By value: those that it was made of."""
+        self._roots: set[int] = set()
+        """Values that may matter beside those that outputs are made of."""
+        self._sharing: dict[int, set[int]] = {}
+        """By the place of a storage: the tensors that lie there."""
         self._done: dict[str, list[int]] = {}
         self._kept: list[Tensor] = []  # or another tensor may get the identity of one that is gone
         self._count = itertools.count()
@@ -140,6 +149,26 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept.append(tensor)
         self._values[id(tensor)] = value
         self.written[id(tensor)] = self.now()
+        self._sharing.setdefault(tensor.untyped_storage().data_ptr(), set()).add(id(tensor))
+
+    def behind(self, outputs: Iterable[Tensor]) -> set[int]:
+        """The values that outputs are made of, and all that may matter beside."""
+        left = [*self._roots, *(self.value(tensor) for tensor in outputs)]
+        found: set[int] = set()
+        while left:
+            value = left.pop()
+            if value not in found:
+                found.add(value)
+                left += self._sources.get(value, [])
+        return found
+
+    def _note_sources(self, func: Any, args: tuple[Any, ...], read: list[int], done: list[int]) -> None:
+        for value in done:
+            self._sources.setdefault(value, read)
+        shared = any(len(self._sharing[tensor.untyped_storage().data_ptr()]) > 1 for tensor in _tensors(args))
+        # What is written to a part of a tensor changes the whole; what leaves no tensor may decide anything.
+        if not done or (func._schema.is_mutable and shared):
+            self._roots.update(read)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -157,6 +186,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             done = self._done[doing]
         for tensor, value in zip(outputs, done, strict=True):
             self._write(tensor, value)
+        self._note_sources(func, args, read, done)
         if "batch_norm" in str(func):
             self.norms[read[0]] = done[0]
         limits = _limits(func, args, kwargs or {})

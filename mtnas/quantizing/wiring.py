@@ -108,7 +108,8 @@ def place_from_json(value: Sequence[Any]) -> Place:
 def wire(module: nn.Module, x: Input) -> tuple[Leaf, ...]:
     """Every call of a convolution or linear layer in one forward pass, in that order.
 
-    Layers with a ``forward`` of their own are left out: nobody knows what they do with their weights.
+    Those that no output depends on are left out, as an exporter does: a block may make a tensor that no head reads. So
+    are layers with a ``forward`` of their own: nobody knows what they do with their weights.
 
     Args:
         module: a network whose nodes a policy may name, or any other module: its leaves then belong to no node.
@@ -132,9 +133,9 @@ def wire(module: nn.Module, x: Input) -> tuple[Leaf, ...]:
 
 
 def chains_of(seen: Trace) -> list[Chain]:
-    """Every call of a convolution or linear layer, in the order of a forward pass."""
+    """Every call of a convolution or linear layer that an output depends on, in the order of a forward pass."""
     totals = Counter(visit.name for visit in seen.visits)
-    return [Chain(visit, seen, totals) for visit in seen.visits if is_linear(visit.module)]
+    return [Chain(visit, seen, totals) for visit in seen.visits if is_linear(visit.module) and visit.gives in seen.live]
 
 
 def is_linear(module: nn.Module) -> bool:
