@@ -17,6 +17,7 @@ from mtnas import Data, RefineSettings, Run, SearchSpace, TrainingSettings, refi
 from mtnas.architecture import Candidate, QuantizationPolicy
 from mtnas.errors import QuantizationError, RunError, TrainingError
 from mtnas.evaluation import task_errors
+from mtnas.pools import InProcess
 from mtnas.quantizing import fake_quantized, gather_ranges, settle_weights
 from mtnas.refining import read_refined
 from mtnas.refining.candidate_job import CandidateJob
@@ -156,6 +157,58 @@ def test_training_stops_when_errors_no_longer_fall(
     (row,) = refine(space, data, run, [hard], replace(HOW, epochs=4, patience=2), show_progress=False).rows
     assert judged == [0.5, 0.4, 0.6, 0.4]  # an error that is not lower does not count
     assert row.epoch == 1 and set(row.valid.values()) == {0.4}
+
+
+def judged_as(told: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let networks be judged so, one judgement after the other, in one of their three tasks; in the others 0.5."""
+    left = iter(told)
+    monkeypatch.setattr(Job, "_judged", lambda *given: {"height": 0.5, "kind": next(left), "weight": 0.5})
+
+
+@pytest.mark.parametrize("told", [[math.nan, 0.4, math.inf, 0.3], [0.9, math.nan, -math.inf, 0.3]])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_epoch_without_finite_errors_is_never_the_best(
+    told: list[float], interrupted: bool, run: Run, space: SearchSpace, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = chosen(run)["hard sharing, largest"]
+    if interrupted:
+        judged_as(told[:3], monkeypatch)
+        with pytest.raises(StopIteration):
+            refine(space, data, run, [hard], HOW, show_progress=False)
+        told = told[3:]
+    judged_as([*told, 0.1], monkeypatch)
+    (row,) = refine(space, data, run, [hard], HOW, show_progress=False).rows
+    assert row.epoch == 3 and row.valid["kind"] == 0.3 and row.test["kind"] == 0.1
+    history = json.loads((run.path / "refined" / row.key / "row.json").read_text())["history"]
+    assert [epoch["kind"] for epoch in history][1:] == [None, 0.3]
+    # A pool's trainings tell how those that are done went.
+    assert len(refine(space, data, run, [hard], HOW, pool=InProcess(), show_progress=False).rows) == 1
+
+
+def test_without_any_finite_errors_task_and_epoch_are_told(
+    run: Run, space: SearchSpace, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = chosen(run)["hard sharing, largest"]
+    sentence = f"candidate {hard.id} was fine-tuned without an epoch of .* after epoch 3 that of task 'kind' is nan; "
+    for _ in range(2):
+        judged_as([math.nan] * 4, monkeypatch)
+        with pytest.raises(TrainingError, match=sentence):
+            refine(space, data, run, [hard], HOW, show_progress=False)
+        assert not read_refined(run).rows
+    judged_as([0.5] * 5, monkeypatch)  # by an error function that was put right
+    assert refine(space, data, run, [hard], HOW, show_progress=False).rows[0].epoch == 0
+
+
+def test_a_test_error_that_is_not_finite_is_told(
+    run: Run, space: SearchSpace, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard = chosen(run)["hard sharing, largest"]
+    judged_as([0.5, 0.4, 0.6, 0.6, math.nan], monkeypatch)
+    with pytest.raises(TrainingError, match="finite errors on the test split: that of task 'kind' is nan"):
+        refine(space, data, run, [hard], HOW, show_progress=False)
+    judged_as([0.3], monkeypatch)  # all that was left to do
+    (row,) = refine(space, data, run, [hard], HOW, show_progress=False).rows
+    assert row.epoch == 1 and row.test["kind"] == 0.3
 
 
 # Candidates under a policy -----------------------------------------------------------------------------------------

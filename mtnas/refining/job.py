@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 
 import torch
 
-from mtnas.errors import RunError, brief
+from mtnas.errors import RunError, TrainingError, brief
 from mtnas.evaluation import task_errors
-from mtnas.json_values import read_json
+from mtnas.json_values import null_unless_finite, read_json
 from mtnas.progress import progress
+from mtnas.refining.row_files import score
 from mtnas.refining.settings import RefineSettings
 from mtnas.refining.state import TrainingState, weights
-from mtnas.results import mean_error
 from mtnas.runs import save_checkpoint, write_text
 from mtnas.space.data import Batch, Data
 from mtnas.space.task import Task
@@ -117,6 +118,9 @@ class Job(ABC):
             title: what the progress line calls it.
             reached: called with the number of every epoch and the validation errors by task after it, once they are on
                 disk; in a training that goes on, first with those of the epochs before.
+
+        Raises:
+            TrainingError: at the end, naming task and epoch, if there is none after which all errors were finite.
         """
         network = self._network()
         optimizer = adamw(network.parameters(), self.learning_rate, self.settings.weight_decay)
@@ -133,11 +137,14 @@ class Job(ABC):
                 state.epoch += 1
                 errors = self._errors(network)
                 state.history.append(errors)
-                if mean_error(errors) < mean_error(state.best_errors):
+                if score(errors) < score(state.best_errors):
                     state.best_epoch, state.best_errors, state.best = state.epoch, errors, weights(network)
                 state.save(checkpoint, network, optimizer, self.asked)
                 reached(state.epoch, errors)
-                advance(f"mean error {mean_error(errors):.4f}, best {mean_error(state.best_errors):.4f}")
+                advance(f"mean error {score(errors):.4f}, best {score(state.best_errors):.4f}")
+        if math.isinf(score(state.best_errors)):
+            last = state.history[-1] if state.history else state.best_errors
+            raise self._not_finite(last, f"an epoch of finite errors: after epoch {state.epoch}")
         network.load_state_dict(state.best)
         self._finish(network.eval(), state)
         checkpoint.unlink(missing_ok=True)
@@ -145,16 +152,25 @@ class Job(ABC):
 
     def _finish(self, network: BranchedNetwork, state: TrainingState) -> None:
         test = self._judged(network, self.data.test_batches()) if self.data.has_test else {}
+        if not all(map(math.isfinite, test.values())):
+            raise self._not_finite(test, "finite errors on the test split:")
         save_checkpoint(self.folder / NETWORK, network.state_dict(), self._about())
         row = {
             **self._about(),
             "valid": state.best_errors,
             "test": test,
             "epoch": state.best_epoch,
-            "history": state.history,
+            "history": null_unless_finite(state.history),
             "settings": self.asked,
         }
         write_text(self.folder / ROW, json.dumps(row, indent=1))
+
+    def _not_finite(self, errors: Mapping[str, float], lacked: str) -> TrainingError:
+        name, error = next((name, error) for name, error in errors.items() if not math.isfinite(error))
+        return TrainingError(
+            f"{self._sentence} without {lacked} that of task '{name}' is {error}; look at how the task counts its"
+            " error, or lower learning_rate"
+        )
 
     def _errors(self, network: BranchedNetwork) -> dict[str, float]:
         return self._judged(network, self.data.valid_batches())

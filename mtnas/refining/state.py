@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from mtnas.errors import RunError, brief
-from mtnas.json_values import listed, whole
-from mtnas.refining.row_files import task_errors_in
+from mtnas.json_values import null_unless_finite, whole
+from mtnas.refining.row_files import epoch_errors, history_in, score
 from mtnas.runs import load_checkpoint, save_checkpoint
 from mtnas.supernet import BranchedNetwork
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
@@ -22,7 +23,7 @@ class TrainingState:
 
     Args:
         epoch: number of finished epochs.
-        best_epoch: after which the mean validation error was lowest; 0: at the start.
+        best_epoch: after which the mean validation error was lowest; 0: at the start, or while none was finite.
         best_errors: validation errors by task then.
         best: weights and buffers then.
         history: validation errors by task after every epoch.
@@ -50,8 +51,8 @@ class TrainingState:
         note = {
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
-            "best_errors": self.best_errors,
-            "history": self.history,
+            "best_errors": null_unless_finite(self.best_errors),
+            "history": null_unless_finite(self.history),
             "settings": dict(settings),
         }
         save_checkpoint(path, tensors, note)
@@ -61,6 +62,8 @@ class TrainingState:
         cls, path: Path, network: BranchedNetwork, optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]
     ) -> TrainingState | None:
         """The state of an interrupted training with the same settings, or None; fills network and optimizer.
+
+        One in which no epoch had finite errors is not gone on with.
 
         Raises:
             RunError: if the file is damaged, or the training was begun with other settings.
@@ -74,12 +77,13 @@ class TrainingState:
                 f" {dict(settings)}; use the same, or delete it"
             )
         try:
+            best = epoch_errors(note["best_errors"], list(note["best_errors"]))
+            if math.isinf(score(best)):
+                return None
             network.load_state_dict(_part(tensors, "model."))
             load_optimizer("optimizer", optimizer, tensors)
-            best = task_errors_in(note, "best_errors", list(note["best_errors"]))
             epochs = whole(note["epoch"]), whole(note["best_epoch"])
-            # Those of earlier versions have no history.
-            history = [task_errors_in({"of": one}, "of", list(best)) for one in listed(note.get("history", []))]
+            history = history_in(note, list(best))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise RunError(f"{path} is damaged ({brief(error)}); delete it to begin that training again") from error
         return cls(*epochs, best, _part(tensors, "best."), history)

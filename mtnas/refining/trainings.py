@@ -14,8 +14,8 @@ from mtnas.pools import Report, Store
 from mtnas.refining.candidate_job import CandidateJob
 from mtnas.refining.job import CHECKPOINT, NETWORK, ROW, STOPPED
 from mtnas.refining.quantized_job import QuantizedJob
+from mtnas.refining.row_files import history_in, score
 from mtnas.refining.settings import RefineSettings
-from mtnas.results import mean_error
 from mtnas.runs import load_checkpoint
 from mtnas.space.data import Data
 from mtnas.space.search_space import SearchSpace
@@ -91,16 +91,18 @@ class Trainings:
             if name in known:
                 write_bytes(job.folder / name, known[name])
 
+        tasks = [task.name for task in job.tasks]
+
         def reached(epoch: int, errors: Mapping[str, float]) -> None:
-            report(epoch, {"error/mean": mean_error(errors), **{f"error/{task}": e for task, e in errors.items()}})
+            report(epoch, {"error/mean": score(errors), **{f"error/{task}": e for task, e in errors.items()}})
 
         if job.finished():
             # Others are measured against it.
-            for epoch, errors in enumerate(json.loads(known[ROW]).get("history", ()), start=1):
+            for epoch, errors in enumerate(history_in(json.loads(known[ROW]), tasks), start=1):
                 reached(epoch, errors)
             return True
         if self._halving is not None and STOPPED in known and _halving_of(known[STOPPED]) == self._halving:
-            for epoch, errors in enumerate(load_checkpoint(job.folder / CHECKPOINT)[1]["history"], start=1):
+            for epoch, errors in enumerate(history_in(load_checkpoint(job.folder / CHECKPOINT)[1], tasks), start=1):
                 reached(epoch, errors)
             return False
         kept = known.get(CHECKPOINT)
