@@ -306,6 +306,19 @@ def test_verify_tells_every_cost_that_differs(tmp_path: Path, printing: Path) ->
     assert (told["rows"], told["tolerance"]) == (3, 0.5)
 
 
+def test_verify_measures_by_as_many_threads_as_the_search(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifying, counts = importlib.import_module("mtnas.searching.verify"), []
+    usual = verifying.cpu_threads
+    monkeypatch.setattr(verifying, "cpu_threads", lambda count: counts.append(count) or usual(count))
+    space = tmp_path / "space.py"
+    for settings in ("startup=4, threads=2", "startup=4"):
+        space.write_text(TOY_FILE.read_text().replace("startup=4, threads=1", settings))
+        told_by("verify", searched, "--space", space, "--rows", "1", "--tolerance", "0.01")
+    assert counts == [2, 0]
+
+
 def test_a_difference_is_told_and_ends_with_status_one(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verifying = importlib.import_module("mtnas.searching.verify")
 

@@ -207,6 +207,7 @@ def verify(
     from mtnas.cli import steps, tables
     from mtnas.cli.choosing import spread
     from mtnas.runs import read_results
+    from mtnas.searching import SearchSettings
     from mtnas.searching import verify as verify_rows
 
     with working(as_json):
@@ -217,6 +218,7 @@ def verify(
             work.data,
             work.run,
             results.rows if rows is None else spread(results.rows, rows),
+            threads=work.file.setting("searching", SearchSettings()).threads,
             device=device or "auto",
             show_progress=not volume.quiet,
         )
