@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from toy_runs import TOY_FILE, call, refused, searched_run
 from toys import draws, toy_x
 from toys import toy_space as make_toy_space
 
+from mtnas import evaluation
 from mtnas.architecture import INT8, Candidate, QuantizationPolicy
 from mtnas.cli.steps.shipping import _costs
 from mtnas.errors import RunError, TargetError
@@ -183,6 +186,25 @@ def test_the_command_measures_members_of_the_front(tmp_path: Path) -> None:
     known = len(read_latencies(run))
     call("measure", run.path, "-c", "#0", "--torch", "--rounds", "4", "--space", TOY_FILE)
     assert len(read_latencies(run)) == known + 1 and read_latencies(run)[-1].target["runtime"] == "torch"
+
+
+def test_what_was_measured_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, usual = searched_run(tmp_path / "run"), evaluation.latencies
+
+    def interrupted(*given: Any, **more: Any) -> Iterator[tuple[Candidate, Latency]]:
+        yield from islice(usual(*given, **more, together=2), 3)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation, "latencies", interrupted)
+    assert call("measure", run.path, "--torch", "--rounds", "4", "--space", TOY_FILE).code != 0
+    assert len(read_latencies(run)) == 3
+
+
+def test_nothing_is_measured_while_the_run_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = searched_run(tmp_path / "run")
+    monkeypatch.setattr(evaluation, "reference_ms", lambda *given: pytest.fail("it was measured"))
+    with run.hold():
+        refused(call("measure", run.path, "--torch", "--rounds", "4", "--space", TOY_FILE), "another process is")
 
 
 def test_the_command_refuses_integers_in_torch(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def _costs(row: Row, candidate: Candidate, network: BranchedNetwork, example: In
 def measure_step(
     work: Work, rows: Sequence[Row], target: Target, *, int8: bool, weight_bits: int | None, rounds: int
 ) -> list[tuple[Row, Candidate, Latency]]:
-    """Measure rows as they are, and with ``int8`` all in integers too, and keep the latencies in the run."""
+    """Measure rows as they are, and with ``int8`` all in integers too; each latency is kept in the run at once."""
     from mtnas.evaluation import latencies, reference_ms
     from mtnas.quantizing import everywhere
     from mtnas.runs.latencies import keep_latencies, read_reference
@@ -96,12 +96,12 @@ def measure_step(
                 asked.append((row, whole))
     every = list(dict.fromkeys(candidate for _, candidate in asked))
     found, where, settings = {}, target.describe(), MeasureSettings(rounds=rounds)
-    anchor = read_reference(work.run, where) or reference_ms(target, settings)
-    with progress("latencies", len(every), show=not volume.quiet) as advance:
+    with work.run.hold(), progress("latencies", len(every), show=not volume.quiet) as advance:
+        anchor = read_reference(work.run, where) or reference_ms(target, settings)
         for candidate, latency in latencies(supernet, every, target, example, settings, anchor=anchor):
             found[candidate] = latency
+            keep_latencies(work.run, where, anchor, {candidate: latency})
             advance(str(latency))
-    keep_latencies(work.run, where, anchor, found)
     return [(row, candidate, found[candidate]) for row, candidate in asked]
 
 
