@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_runs import call, refused, searched_run
+from toy_runs import begun_run, call, refused, searched_run
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_a_file_is_named_for_several_runs_and_for_no_single_one(tmp_path: Path) 
     refused(call("plot", run, run), "--out")
     refused(call("plot", run, "--out", tmp_path / "x.png"), "several runs")
     refused(call("report", run, "--out", tmp_path / "x.txt"), "x.txt", ".html")
+
+
+def test_runs_without_rows_are_drawn_beside_others_only(tmp_path: Path) -> None:
+    a, b = (begun_run(tmp_path / name).path for name in "ab")
+    refused(call("plot", a, b, "--out", tmp_path / "x.png"), str(b), "search first")
+    assert call("plot", a, searched_run(tmp_path / "c").path, "--out", tmp_path / "x.png").code == 0

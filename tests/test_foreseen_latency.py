@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import toy_space
 from numpy.typing import NDArray
-from toy_runs import TOY_FILE, call, refused, searched_run
+from toy_runs import TOY_FILE, begun_run, call, refused, searched_run
 
 from mtnas.architecture import FLOAT, INT8, Candidate, JointSpace, QuantizationPolicy
 from mtnas.errors import RunError, SearchError, TargetError
@@ -216,6 +216,8 @@ def test_bad_calls_are_refused_before_anything_is_measured(tmp_path: Path, measu
         foreseen(run, 5)
     with pytest.raises(RunError, match="has no space yet"):
         foreseen(Run(tmp_path / "new"))
+    with pytest.raises(RunError, match="has no measured rows yet; search first"):
+        foreseen(begun_run(tmp_path / "begun"))
     rows = read_results(run).rows
     policy = QuantizationPolicy.of({(0, 0): INT8})
     integers = [Candidate(rows[0].candidate.architecture, policy)]

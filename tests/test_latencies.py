@@ -14,7 +14,7 @@ import pytest
 import torch
 import toy_space
 from torch import Tensor, nn
-from toy_runs import TOY_FILE, call, refused, searched_run
+from toy_runs import TOY_FILE, begun_run, call, refused, search_toy, searched_run
 from toys import draws, toy_x
 from toys import toy_space as make_toy_space
 
@@ -214,6 +214,15 @@ def test_the_command_refuses_integers_in_torch(tmp_path: Path) -> None:
     )
     refused(call("measure", run.path, "--weight-bits", "7", "--space", TOY_FILE), "give --int8 with it")
     assert not (run.path / FILE).exists()
+
+
+def test_without_a_front_there_is_nothing_to_measure(tmp_path: Path) -> None:
+    refused(call("measure", begun_run(tmp_path / "begun").path, "--space", TOY_FILE), "nothing is measured yet")
+    run = searched_run(tmp_path / "run")
+    search_toy(run, 13, {"error/quadrant": 1e-6})
+    refused(call("measure", run.path, "--space", TOY_FILE), "none of the 13 measured rows", "--candidate")
+    assert not (run.path / FILE).exists()
+    assert call("measure", run.path, "--torch", "-c", "#0", "--rounds", "4", "--space", TOY_FILE).code == 0
 
 
 def test_exports_tell_their_latency_and_where_it_was_measured(tmp_path: Path) -> None:

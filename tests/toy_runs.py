@@ -26,6 +26,7 @@ from mtnas.cli import main
 from mtnas.results import Results
 from mtnas.runs import Run
 from mtnas.searching import search
+from mtnas.searching.study import RunStudy
 from mtnas.supernet import SuperNetwork
 from mtnas.training import load_supernetwork, train
 
@@ -66,6 +67,14 @@ def trained_run(path: Path) -> Run:
 def searched_run(path: Path) -> Run:
     """A run with the results that the toy file's settings give."""
     return Run(shutil.copytree(_made(True), path))
+
+
+def begun_run(path: Path) -> Run:
+    """A run whose search has begun, but has no rows yet."""
+    run, objectives = trained_run(path), ("error/mean", "params")
+    run.manifest.claim("search", {"objectives": list(objectives)})
+    RunStudy.open(run, objectives, {})
+    return run
 
 
 @cache

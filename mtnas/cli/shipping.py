@@ -148,7 +148,7 @@ def measure(
 ) -> None:
     """Measure the latency of candidates where they would run, interleaved, with the noise of the machine."""
     from mtnas.cli import steps, tables
-    from mtnas.cli.choosing import by_mean_error, spread
+    from mtnas.cli.choosing import members
     from mtnas.runs import read_results
     from mtnas.targets import OnnxRuntime, TorchEager
 
@@ -157,7 +157,8 @@ def measure(
             raise RunError("--foresee tells of every row as it is; leave out --candidate, --int8 and --weight-bits")
         results = read_results(steps.existing_run(run))
         rows = [results.find(one) for one in candidate or ()]
-        rows = rows or spread(by_mean_error(results.front()), top)
+        if foresee is None:
+            rows = rows or members(results, top)
         target = TorchEager(threads=threads, batch=batch) if eager else OnnxRuntime(threads=threads, batch=batch)
         work = steps.Work.existing(run, space, data_dir)
         if foresee is None:

@@ -130,10 +130,12 @@ def foresee_latency(
         most_failures: networks that may fail to be measured before it ends with the reason.
 
     Raises:
-        RunError: if the run was not searched.
+        RunError: if the run was not searched, or has no rows.
         SearchError: for a number of probes that is too small, bits that the target does not run, or too many failures.
     """
     results = read_results(run)
+    if not results.rows:
+        raise RunError(f"the run {run.path} has no measured rows yet; search first")
     check_number(SearchError, "first", first, at_least=2, whole=True)
     check_number(SearchError, "probes", probes, at_least=first, whole=True)
     probing = _Probing(space, data, run, target, results, settings or MeasureSettings(rounds=12), first)

@@ -45,6 +45,8 @@ def fronts_step(paths: Sequence[Path], out: Path | None, dpi: int) -> Path:
     new_file(out)
     found = {str(path): read_results(existing_run(path)) for path in paths}
     known = [set(results.rows[0].costs) for results in found.values() if results.rows]
+    if not known:
+        raise RunError(f"none of the runs {', '.join(found)} has measured rows yet; search first")
     common = [name for name in (MEAN_ERROR, "params", *sorted(set.union(*known))) if all(name in one for one in known)]
     if len(dict.fromkeys(common)) < 2:
         raise RunError(f"the runs {', '.join(found)} have no two costs in common, so that no picture holds them all")
