@@ -105,6 +105,10 @@ def test_other_settings_are_refused_and_both_starts_stand_side_by_side(
     refine(space, data, run, [hard], HOW, show_progress=False)
     with pytest.raises(RunError, match="was fine-tuned with settings"):
         refine(space, data, run, [hard], replace(HOW, epochs=4), show_progress=False)
+    with pytest.raises(RunError, match="was fine-tuned with settings"):  # before anything else is trained
+        both = [chosen(run)["single-task, largest"], hard]
+        refine(space, data, run, both, replace(HOW, epochs=4), show_progress=False)
+    assert len(list((run.path / "refined").iterdir())) == 1
     refine(space, data, run, [hard], replace(HOW, from_scratch=True), show_progress=False)
     assert {row.how for row in read_refined(run).rows} == {"fine-tuned", "from scratch"}
     assert len((run.path / "refined.csv").read_text().splitlines()) == 3

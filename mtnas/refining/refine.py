@@ -57,6 +57,7 @@ def refine(
 
     Raises:
         QuantizationError: before training, for bits that integers do not have.
+        RunError: before training, if the row of a candidate is damaged, or was made with other settings.
         TrainingError: for a ``halving`` that cannot be; at the end, if trainings failed in workers: others are kept.
     """
     for candidate in candidates:
@@ -71,9 +72,9 @@ def refine(
         told = None if halving is None else halving.to_json()
         trainings, folder = Trainings(space, data, supernet, candidates, settings, run.seed, told), run.path / "refined"
         if pool is None:
-            for job in (job for name in trainings.names for job in trainings.jobs(name, folder)):
-                if not job.finished():
-                    job.work(f"{job.how} {job.candidate.id}", show_progress=show_progress)
+            jobs = [job for name in trainings.names for job in trainings.jobs(name, folder)]
+            for job in [job for job in jobs if not job.finished()]:
+                job.work(f"{job.how} {job.candidate.id}", show_progress=show_progress)
         else:
             train_several(trainings, folder, settings.epochs, pool, halving, show_progress=show_progress)
         rows = read_refined(run)
