@@ -238,7 +238,8 @@ def _with_rows(run: Run, candidates: Sequence[Candidate]) -> Results:
 def test_the_command_prints_a_front_and_writes_all_rows(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     run = searched_run(tmp_path / "run")
-    found = call("measure", run.path, "--foresee", "20", "--space", TOY_FILE)
+    found = call("measure", run.path, "--foresee", "20", "--rounds", "5", "--space", TOY_FILE)
+    assert all(one.latency.rounds % 5 == 0 for one in read_latencies(run, PROBES))
     assert "Latency as foreseen" in found.out and "From 20 networks" in found.out
     rows = read_results(run).rows
     frame = pd.read_csv(run.path / module.FORESEEN)

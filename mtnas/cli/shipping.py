@@ -127,19 +127,22 @@ def measure(
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples that are run at once.")] = 1,
     eager: Annotated[bool, typer.Option("--torch", help="Measure in torch instead; float only.")] = False,
     rounds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "--rounds", min=4, help="Turns of everything; up to eight times as many while the machine is disturbed."
+            "--rounds",
+            min=4,
+            help="Turns of everything; up to eight times as many while the machine is disturbed. Default: 30, with"
+            " --foresee 12.",
         ),
-    ] = 30,
+    ] = None,
     foresee: Annotated[
         int | None,
         typer.Option(
             "--foresee",
             min=20,
             metavar="N",
-            help="Instead: measure N networks that tell the most about all others (12 rounds each; 100 are enough as a"
-            " rule), and foresee the latency of every row from them.",
+            help="Instead: measure N networks that tell the most about all others (100 are enough as a rule), and"
+            " foresee the latency of every row from them.",
         ),
     ] = None,
     space: options.SpaceOption = None,
@@ -162,9 +165,9 @@ def measure(
         target = TorchEager(threads=threads, batch=batch) if eager else OnnxRuntime(threads=threads, batch=batch)
         work = steps.Work.existing(run, space, data_dir)
         if foresee is None:
-            found = steps.measure_step(work, rows, target, int8=int8, weight_bits=weight_bits, rounds=rounds)
+            found = steps.measure_step(work, rows, target, int8=int8, weight_bits=weight_bits, rounds=rounds or 30)
         else:
-            foreseen = steps.foresee_step(work, target, foresee)
+            foreseen = steps.foresee_step(work, target, foresee, rounds)
     if foresee is not None:
         print_json(foreseen.to_json()) if as_json else tables.print_foreseen(foreseen, top)
         remark_written([work.run.path / name for name in ("foreseen.csv", "probes.json")], as_json)

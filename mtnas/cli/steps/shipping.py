@@ -105,11 +105,13 @@ def measure_step(
     return [(row, candidate, found[candidate]) for row, candidate in asked]
 
 
-def foresee_step(work: Work, target: Target, probes: int) -> ForeseenLatency:
-    """Latencies of all rows on a target, from networks that are measured there."""
+def foresee_step(work: Work, target: Target, probes: int, rounds: int | None) -> ForeseenLatency:
+    """Latencies of all rows on a target, from networks that are measured there; by default as a search measures."""
     from mtnas.searching import foresee_latency
+    from mtnas.targets import MeasureSettings
 
-    return foresee_latency(work.file.space, work.data, work.run, target, probes, show_progress=not volume.quiet)
+    settings, shown = None if rounds is None else MeasureSettings(rounds=rounds), not volume.quiet
+    return foresee_latency(work.file.space, work.data, work.run, target, probes, settings, show_progress=shown)
 
 
 def _refined(run: Run, candidate: Candidate, weights: str | None) -> RefinedRow | None:
