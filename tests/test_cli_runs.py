@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import pytest
 from toy_runs import TOY_FILE, Outcome, call, contents, refused, searched_run, trained_run
 
 from mtnas.architecture import Candidate
+from mtnas.cli.tables import verified_json
 from mtnas.refining import read_compared, read_refined
 from mtnas.results import MEAN_ERROR
 from mtnas.runs import Run, read_predictors, read_results
 from mtnas.runs.listing import ASKED, list_runs
+from mtnas.searching import Verified
 
 FINE = ["-n", "13", "--rows", "1"]
 
@@ -332,6 +335,18 @@ def test_a_difference_is_told_and_ends_with_status_one(searched: Path, monkeypat
     for one in told["differences"]:
         assert one["cost"] == MEAN_ERROR and one["now"] - one["measured"] == pytest.approx(0.25)
         assert read_results(Run(searched)).rows[one["number"]].id == one["id"]
+
+
+def test_costs_are_listed_by_the_measure_that_counts_rows(searched: Path) -> None:
+    first, second, *_ = read_results(Run(searched)).rows
+    large, small = (replace(row, costs={"size_kib": kib, "params": 5}) for row, kib in ((first, 5e3), (second, 0.1)))
+    found = [
+        Verified(large, {"size_kib": 5e3 + 0.1, "params": 6}),
+        Verified(small, {"size_kib": 0.1 + 5e-5, "params": 5}),
+    ]
+    told = verified_json(found, 1e-4)
+    assert told["different"] == 2
+    assert [(one["id"], one["cost"]) for one in told["differences"]] == [(first.id, "params"), (second.id, "size_kib")]
 
 
 def test_measure_tells_latencies_with_their_noise(searched: Path, printing: Path) -> None:

@@ -27,12 +27,17 @@ class Verified:
     again: Mapping[str, float]
 
     @property
-    def difference(self) -> float:
-        """The largest absolute difference of a cost; exact costs count as a share of themselves."""
-        return max(
-            abs(self.row.costs[name] - value) / (1.0 if name.startswith("error/") else abs(value) or 1.0)
+    def differences(self) -> dict[str, float]:
+        """How far every cost is off: errors absolutely, exact costs as a share of themselves."""
+        return {
+            name: abs(self.row.costs[name] - value) / (1.0 if name.startswith("error/") else abs(value) or 1.0)
             for name, value in self.again.items()
-        )
+        }
+
+    @property
+    def difference(self) -> float:
+        """The largest of them."""
+        return max(self.differences.values())
 
 
 def verify(

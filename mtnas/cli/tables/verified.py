@@ -17,7 +17,7 @@ def verified_json(found: Sequence[Verified], tolerance: float) -> dict[str, Any]
     """How many rows were measured again, and every cost that differs from what was measured.
 
     Args:
-        tolerance: difference that counts as none.
+        tolerance: difference that counts as none, as `Verified.differences` has them.
     """
     different = [one for one in found if one.difference > tolerance]
     return {
@@ -29,7 +29,7 @@ def verified_json(found: Sequence[Verified], tolerance: float) -> dict[str, Any]
             {"number": one.row.number, "id": one.row.id, "cost": name, "measured": one.row.costs[name], "now": value}
             for one in different
             for name, value in one.again.items()
-            if abs(value - one.row.costs[name]) > tolerance
+            if one.differences[name] > tolerance
         ],
     }
 
