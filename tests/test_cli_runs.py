@@ -89,6 +89,24 @@ def test_a_search_notes_what_it_was_asked_for(tmp_path: Path) -> None:
     assert listed(tmp_path)["again"]["evaluations_asked"] == 4
 
 
+def test_a_search_that_is_stopped_before_its_next_row_has_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searching, run = importlib.import_module("mtnas.searching"), searched_run(tmp_path / "run")
+    usual = searching.search
+
+    def stopped(*given: Any, **more: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(searching, "search", stopped)
+    assert call("search", run.path, "-n", "14").code != 0
+    assert listed(tmp_path)["run"]["state"] == "searching 12/14"
+    monkeypatch.setattr(searching, "search", usual)
+    assert call("search", run.path, "-n", "99", "--plateau", "1").code == 0
+    told = listed(tmp_path)["run"]
+    assert told["search_ended"] and told["evaluations"] < told["evaluations_asked"] == 99
+
+
 def test_figures_are_those_of_the_results(tmp_path: Path) -> None:
     run = searched_run(tmp_path / "deep" / "down" / "run")
     told, results = listed(tmp_path)["deep/down/run"], read_results(run)

@@ -18,7 +18,7 @@ from mtnas.runs.measured import read_results
 from mtnas.runs.run import Run
 
 ASKED = "asked"
-"""Section of the manifest that tells how many ``evaluations`` the last search was to make in all."""
+"""Section of the manifest that tells the ``evaluations`` of the last search in all, and whether it has ``ended``."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,12 @@ def _read_search(run: Run) -> dict[str, Any]:
         # Whoever lists a directory does not mean to connect to whatever its runs name.
         return {"database": brief(study["storage"])}
     results = read_results(run)
-    count = asked.get("evaluations") if isinstance(asked, dict) else None
+    noted = asked if isinstance(asked, dict) else {}
+    count = noted.get("evaluations")
     known = count if isinstance(count, int) and not isinstance(count, bool) else None
-    return {"results": results, "asked": known, "ended": _lines(run.results) == len(results.rows)}
+    # A search that was stopped before its first row leaves the table of the one before, which has as many rows.
+    going_on = noted.get("ended") is False and known is not None and len(results.rows) < known
+    return {"results": results, "asked": known, "ended": not going_on and _lines(run.results) == len(results.rows)}
 
 
 def _lines(table: Path) -> int:

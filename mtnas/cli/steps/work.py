@@ -150,13 +150,13 @@ class Work:
     def asking(self, searching: SearchSettings) -> Iterator[None]:
         """Note how many evaluations the run is to have in all, so that `mtnas runs` can tell how far its search is.
 
-        A search that is refused leaves the run as it was.
+        Then note that the search has ended. One that is refused leaves the run as it was.
         """
         from mtnas.runs.listing import ASKED
 
         manifest = self.run.manifest
         before = manifest.path.read_bytes()
-        manifest.write(ASKED, {"evaluations": searching.evaluations})
+        manifest.write(ASKED, {"evaluations": searching.evaluations, "ended": False})
         noted = manifest.path.read_bytes()
         try:
             yield
@@ -164,6 +164,7 @@ class Work:
             if manifest.path.read_bytes() == noted:
                 write_bytes(manifest.path, before)
             raise
+        manifest.write(ASKED, {"evaluations": searching.evaluations, "ended": True})
 
     def remark_before(self, training: TrainingSettings, found: DryRun, as_json: bool = False) -> None:
         """Say, before anything is trained, what will train badly.
