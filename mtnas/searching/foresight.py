@@ -9,13 +9,11 @@ from mtnas.branching import Branching
 from mtnas.predicting import PlanSettings
 from mtnas.predicting.genetics import Floats
 from mtnas.predicting.predictors import Tuned
+from mtnas.predicting.quality import NORMAL_90
 from mtnas.predicting.rows import Rows
 from mtnas.results import Results
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.tree_genes import TreeGenes
-
-WIDTH_90 = 1.645
-"""Standard deviations to either side that hold 90 % of a normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def foreseen(
         view = genetics.view(cost)
         fitted = chosen.fit(genetics.features(first.genes, view), first.costs[:, cost])
         seen = genetics.features(later.genes, view)
-        mean, (low, high), measured = fitted.mean(seen), fitted.interval(seen, WIDTH_90), later.costs[:, cost]
+        mean, (low, high), measured = fitted.mean(seen), fitted.interval(seen, NORMAL_90), later.costs[:, cost]
         found.append(
             Foreseen(
                 cost=genetics.objectives[cost],
