@@ -326,7 +326,7 @@ def test_a_network_of_another_space_is_refused(tmp_path: Path) -> None:
         (["params=20000"], {"params": 20000}),
         (["params=20k"], {"params": 20000}),
         (["params=20K", "macs=1.5M"], {"params": 20000, "macs": 1.5e6}),
-        (["macs=2m"], {"macs": 2e6}),
+        (["macs=2M"], {"macs": 2e6}),
         (["macs=2G"], {"macs": 2e9}),
         (["macs=1e4"], {"macs": 10000}),
         (["error/depth=0.25"], {"error/depth": 0.25}),
@@ -339,7 +339,20 @@ def test_budgets_are_read(texts: list[str], budgets: dict[str, float]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["params", "=3", "params=", "params=many", "params=k", "params=nan", "params=20kk", "params=2Mk", "params=1k5", ""],
+    [
+        *(
+            "params",
+            "=3",
+            "params=",
+            "params=many",
+            "params=k",
+            "params=nan",
+            "params=20kk",
+            "params=2Mk",
+            "params=1k5",
+        ),
+        *("latency_ms=5m", "macs=2g", ""),
+    ],
 )
 def test_budgets_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(SearchError, match=f"COST=LIMIT.*'{re.escape(text)}'"):

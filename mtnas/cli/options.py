@@ -196,7 +196,7 @@ CandidatesOption = Annotated[
 
 
 def parse_budgets(texts: Sequence[str]) -> dict[str, float]:
-    """Budgets by cost name from ``COST=LIMIT`` texts; limits may end in k or M.
+    """Budgets by cost name from ``COST=LIMIT`` texts; limits may end in k, M or G.
 
     Raises:
         SearchError: for a text of another form, or a cost that is named twice.
@@ -214,7 +214,7 @@ def parse_weights(texts: Sequence[str]) -> dict[str, float]:
 
 
 def _parse(texts: Sequence[str], what: str, form: str) -> dict[str, float]:
-    units = {"k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "g": 1e9, "G": 1e9}
+    units = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
     found: dict[str, float] = {}
     for text in texts:
         name, equals, number = text.partition("=")
