@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -11,6 +12,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -272,6 +274,21 @@ def test_an_interrupted_comparison_ends_as_an_uninterrupted_one(
     assert len(epochs) == 1 + len(NAMES) * 2 * HOW.epochs
     table = f"compared/{MEMBER.id}/compared.csv"
     assert after[table] == (uninterrupted.path / table).read_bytes()
+
+
+def test_an_epoch_without_finite_errors_is_not_kept(run: Run, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, judgements = Job._judged, itertools.count()
+
+    def judged(*given: Any) -> dict[str, float]:  # of every training the start, two epochs, and the test split
+        errors = usual(*given)
+        return {**errors, "kind": math.nan} if next(judgements) % 4 == 1 else errors
+
+    monkeypatch.setattr(Job, "_judged", judged)
+    comparison = compared(run, data, seeds=1)
+    assert len(comparison.runs) == len(NAMES) and all(one.epoch != 1 for one in comparison.runs)
+    for path in run.path.glob("compared/*/*/row.json"):
+        first, second = json.loads(path.read_text())["history"]
+        assert first["kind"] is None and second["kind"] is not None
 
 
 def test_more_seeds_add_to_those_that_are_there(run: Run, whole: tuple[Run, Comparison], data: Data) -> None:
