@@ -387,6 +387,12 @@ def test_a_weight_must_be_positive(weight: float) -> None:
         regression("total", weight=weight)
 
 
+@pytest.mark.parametrize("reference", [0, -0.5, float("inf")])
+def test_a_reference_error_must_be_positive(reference: float) -> None:
+    with pytest.raises(SpaceError, match="reference_error of task 'total' must be above 0"):
+        regression("total", reference_error=reference)
+
+
 # Data ------------------------------------------------------------------------------------------------------------
 
 

@@ -199,6 +199,14 @@ def test_an_error_that_is_not_finite_is_refused() -> None:
         errors(Architecture.uniform(Tree.shared(3, 3), OPTIONS))
 
 
+def test_a_negative_error_is_refused() -> None:
+    first, *others = toy_tasks()
+    space = toy_space(tasks=[replace(first, error=on_all(lambda output, label: -0.5)), *others])
+    errors = InheritedErrors(SuperNetwork(space, toy_x(4)), toy_data())
+    with pytest.raises(SearchError, match=r"the error of task 'height' is -0\.5, but errors are costs .* as 1 - R\^2"):
+        errors(Architecture.uniform(Tree.shared(3, 3), OPTIONS))
+
+
 # Inherited errors ------------------------------------------------------------------------------------------------
 
 

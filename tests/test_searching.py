@@ -13,6 +13,7 @@ from typing import Any
 import optuna
 import pandas as pd
 import pytest
+import torch
 import toy_space
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from torch import nn
 from toy_runs import call, search_toy, searched_run, supernet, trained_run
 from toys import plain_space, plain_spaces, plain_table
 
@@ -37,7 +39,7 @@ from mtnas.searching import (
     read_results,
     search,
 )
-from mtnas.space.block import Block
+from mtnas.space.block import Block, Operator
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import regression
 from mtnas.training import train
@@ -240,6 +242,33 @@ def test_a_stated_reference_is_used(tmp_path: Path) -> None:
     settings = replace(toy_space.searching, evaluations=5, reference={"error/total": 9.0, "macs": 5000})
     results = search(toy_space.space, toy_space.data(None), run, settings, supernet=supernet(), show_progress=False)
     assert results.reference["error/total"] == 9 and results.reference["macs"] == 5000
+
+
+def scale(shape: tuple[int, ...]) -> nn.Module:
+    """Parameters of which none are counted in multiplications."""
+    return nn.Sequential(nn.BatchNorm1d(shape[0]), nn.Tanh())
+
+
+@pytest.mark.parametrize(
+    ("operator", "cost"), [(scale, "macs"), (toy_space.plain, "params")], ids=["all are 0", "all are equal"]
+)
+def test_a_cost_that_all_candidates_have_alike_leaves_a_hypervolume(
+    operator: Operator, cost: str, tmp_path: Path
+) -> None:
+    tasks = [replace(task, head=lambda shape: MeanOf()) for task in toy_space.space.tasks if task.name != "quadrant"]
+    options = {"tanh": operator, "sigmoid": lambda shape: nn.Sequential(operator(shape), nn.Sigmoid())}
+    space = SearchSpace(tasks, [Block("one", options, branching=False), Block("other", options, branching=False)])
+    run = Run(tmp_path / "run")
+    train(space, toy_space.data(None), run, replace(toy_space.training, epochs=1), show_progress=False)
+    results = search(space, toy_space.data(None), run, SearchSettings(evaluations=4, startup=4), show_progress=False)
+    ((same,),) = ({row.costs[cost] for row in results.rows},)
+    assert results.reference[cost] == pytest.approx(1.1 * same or 1)
+    assert read_results(run).hypervolume() > 0
+
+
+class MeanOf(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(1)
 
 
 # Small spaces ----------------------------------------------------------------------------------------------------

@@ -70,9 +70,14 @@ def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Bat
     return {name: one.compute() for name, one in found.items()}
 
 
-def finite(errors: dict[str, float]) -> dict[str, float]:
-    """The errors by task name; SearchError if one is not a finite number."""
+def as_costs(errors: dict[str, float]) -> dict[str, float]:
+    """The errors by task name; SearchError if one is not a finite number, or below 0."""
     for name, error in errors.items():
         if not math.isfinite(error):
             raise SearchError(f"the error of task '{name}' is {error}; an error must be a finite number")
+        if error < 0:
+            raise SearchError(
+                f"the error of task '{name}' is {error:g}, but errors are costs of at least 0; let it return a distance"
+                " from the best there can be, such as 1 - R^2"
+            )
     return errors

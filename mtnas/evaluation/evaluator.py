@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mtnas.architecture import Architecture, TaskPath
 from mtnas.evaluation.calibration import recalibrate
-from mtnas.evaluation.errors import finite, judge, task_errors
+from mtnas.evaluation.errors import as_costs, judge, task_errors
 from mtnas.evaluation.memory import free_mib
 from mtnas.evaluation.prefixes import PrefixActivations
 from mtnas.space.data import Batch, Data
@@ -66,7 +66,7 @@ class InheritedErrors:
         if unknown:
             whole = self._prefixes is None
             measured = self._by_network(architecture, unknown) if whole else self._by_prefix(paths, unknown)
-            finite({tasks[index].name: error for index, error in measured.items()})
+            as_costs({tasks[index].name: error for index, error in measured.items()})
             self._known.update({(index, paths[index]): error for index, error in measured.items()})
         return {task.name: self._known[index, paths[index]] for index, task in enumerate(tasks)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mtnas.architecture import Candidate
-from mtnas.evaluation.errors import finite, task_errors
+from mtnas.evaluation.errors import as_costs, task_errors
 from mtnas.evaluation.evaluator import InheritedErrors
 from mtnas.evaluation.extraction import extract
 from mtnas.quantizing import fake_quantized, gather_ranges, settle_weights
@@ -46,4 +46,4 @@ class CandidateErrors:
         settle_weights(network, candidate.policy, self.data.range_batches())
         ranges = gather_ranges(network, self.data.range_batches())
         with fake_quantized(network, candidate.policy, ranges):
-            return finite(task_errors(network, self.supernet.space.tasks, self.data.valid_batches()))
+            return as_costs(task_errors(network, self.supernet.space.tasks, self.data.valid_batches()))

@@ -236,8 +236,8 @@ class Loop:
 
     def _from_corners(self) -> dict[str, float]:
         """Reference point by cost name: stated by the user or the task, else from the corner networks."""
-        table, rows = self.joint.table, [row for row in self.rows if row.candidate in set(self.corners)]
-        point = {name: float(table.largest(self.joint.space.product, name)) for name in table.names}
+        rows = [row for row in self.rows if row.candidate in set(self.corners)]
+        point = {name: self._above_all(name) for name in self.joint.table.names}
         if self.latency is not None:
             point[LATENCY] = 1.1 * max(row.costs[LATENCY] for row in rows)
         for task in self.space.tasks:
@@ -247,6 +247,12 @@ class Loop:
         tasks = self.space.architectures.tasks
         point[MEAN_ERROR] = math.fsum(point[f"error/{task}"] for task in tasks) / len(tasks)
         return {**point, **self.settings.reference}
+
+    def _above_all(self, name: str) -> float:
+        """The largest that an exact cost can be; where all have the same, more than that: else none would be below."""
+        table, product = self.joint.table, self.joint.space.product
+        largest = float(table.largest(product, name))
+        return largest if largest > table.smallest(product, name) else 1.1 * largest or 1.0
 
     def best_errors(self) -> dict[str, float]:
         """Errors of the best so far, by what they are called; none while nothing is within the budgets."""

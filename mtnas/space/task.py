@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.errors import DataError, SpaceError, unknown_name
+from mtnas.limits import check_number
 from mtnas.space.presence import present
 
 
@@ -71,6 +72,8 @@ class Task:
             raise SpaceError("a task cannot be named 'mean', for error/mean is the mean over all tasks; rename it")
         if not self.weight > 0:
             raise SpaceError(f"task '{self.name}' has weight {self.weight}, but a weight must be above 0")
+        if self.reference_error is not None:
+            check_number(SpaceError, f"reference_error of task '{self.name}'", self.reference_error, above=0)
 
     def label_of(self, labels: Mapping[str, Tensor]) -> Tensor:
         """The task's label in a batch of labels."""
