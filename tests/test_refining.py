@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from toys import toy_tasks
+from toys import plain_space, plain_table, toy_tasks
 
 from mtnas import Data, RefineSettings, Run, SearchSpace, TrainingSettings, refine, train
 from mtnas.architecture import Candidate, QuantizationPolicy
@@ -19,7 +19,7 @@ from mtnas.errors import QuantizationError, RunError, TrainingError
 from mtnas.evaluation import task_errors
 from mtnas.pools import InProcess
 from mtnas.quantizing import fake_quantized, gather_ranges, settle_weights
-from mtnas.refining import read_refined
+from mtnas.refining import RefinedRow, RefinedRows, read_refined
 from mtnas.refining.candidate_job import CandidateJob
 from mtnas.refining.job import Job
 from mtnas.refining.learning_rate import with_learning_rate
@@ -126,6 +126,20 @@ def test_delta_m_is_relative_to_the_single_task_networks_trained_alike(
     assert math.isclose(refined.delta_m(hard), sum(gains) / len(gains))
     assert refined.delta_m(single) == 0
     assert math.isnan(refined.delta_m(replace(hard, how="from scratch")))
+
+
+@pytest.mark.parametrize("copies", [None, 2])
+def test_delta_m_of_a_space_with_one_option_a_block_and_with_few_copies(copies: int | None) -> None:
+    """Its corners have other names."""
+    space = replace(plain_space((True, True), (1, 1)), copies=copies)
+    table = plain_table(space)
+    errors = [dict.fromkeys(space.tasks, error) for error in (0.3, 0.4)]
+    rows = [
+        RefinedRow(Candidate(architecture), "fine-tuned", test, test, 1)
+        for architecture, test in zip(corners(space, table).values(), errors, strict=True)
+    ]
+    refined = RefinedRows(space, table, tuple(rows))
+    assert [refined.delta_m(row) for row in rows] == pytest.approx([0.25, 0])
 
 
 def test_small_settings_start_from_scratch_at_their_own_scale(tmp_path: Path, data: Data) -> None:

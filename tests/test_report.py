@@ -24,7 +24,7 @@ from mtnas.errors import RunError
 from mtnas.reporting import write_report
 from mtnas.reporting.contents import contents, measured
 from mtnas.reporting.report import page_of
-from mtnas.results import Results, Row, mean_error
+from mtnas.results import Results, Row, corners, mean_error
 from mtnas.runs import Run, read_results
 from mtnas.searching.foresight import foreseen
 
@@ -119,6 +119,16 @@ def test_gains_are_over_the_largest_single_task_networks() -> None:
     for row, gain in zip(results.rows, gains, strict=True):
         better = all(row.costs[f"error/{task}"] < base.costs[f"error/{task}"] for task in results.space.tasks)
         assert not better or gain > 0
+
+
+@pytest.mark.parametrize("copies", [None, 2])
+def test_gains_of_a_space_with_one_option_a_block_and_with_few_copies(copies: int | None) -> None:
+    """Its corners have other names."""
+    space = replace(plain_space((True, True), (1, 1)), copies=copies)
+    table = plain_table(space)
+    costs = {f"error/{task}": 0.5 for task in space.tasks}
+    rows = tuple(Row(number, Candidate(one), costs) for number, one in enumerate(corners(space, table).values()))
+    assert measured(Results(space, table, ("error/a",), {}, {}, rows))["gains"] == [0, 0]
 
 
 def test_a_run_without_results_is_told(tmp_path: Path) -> None:

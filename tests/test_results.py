@@ -18,7 +18,7 @@ from toys import plain_space, plain_table
 
 from mtnas.architecture import Architecture, Candidate, CostTable, QuantizationPolicy, Tree
 from mtnas.errors import SearchError
-from mtnas.results import MEAN_ERROR, Results, Row, corners, hypervolume, mean_error, non_dominated
+from mtnas.results import MEAN_ERROR, Results, Row, corners, hypervolume, largest_corner, mean_error, non_dominated
 
 SPACE = plain_space((True, True, True), (2, 2, 2))
 TABLE = plain_table(SPACE, seed=3)
@@ -248,6 +248,31 @@ def test_equal_corners_are_named_once(
     assert list(found) == names
     for architecture in found.values():
         space.check(architecture)
+
+
+@pytest.mark.parametrize(
+    ("options", "copies", "shared", "split"),
+    [
+        ((2, 2), None, "hard sharing, largest", "single-task, largest"),
+        ((2, 2), 2, "hard sharing, largest", "2 groups, largest"),
+        ((1, 1), None, "hard sharing, smallest", "single-task, smallest"),
+        ((1, 1), 2, "hard sharing, smallest", "2 groups, smallest"),
+    ],
+)
+def test_the_largest_corner_is_found_whatever_it_is_called(
+    options: tuple[int, ...], copies: int | None, shared: str, split: str
+) -> None:
+    space = replace(plain_space((True, True), options), copies=copies)
+    found = corners(space, CostTable.plain((0, 0), (((1, 1), (2, 2))[: options[0]],) * 2, ((1, 1),) * 3))
+    assert largest_corner(found, split=False) == shared
+    assert largest_corner(found, split=True) == split
+    assert largest_corner([shared], split=True) == ""
+
+
+def test_a_largest_corner_that_was_not_evaluated_has_no_row() -> None:
+    results = make_results()
+    assert results.largest_corner_row(split=True) == results.rows[3]
+    assert replace(results, rows=results.rows[:3]).largest_corner_row(split=True) is None
 
 
 def test_corner_rows_are_those_that_were_evaluated_in_float() -> None:

@@ -52,8 +52,7 @@ def refine(
         if top is not None or not chosen:
             chosen += spread(by_mean_error(results.front()), top or 3)
         if baselines:
-            corners = results.corner_rows()
-            chosen += [corners[name] for name in ("hard sharing, largest", "single-task, largest") if name in corners]
+            chosen += [row for split in (False, True) if (row := results.largest_corner_row(split=split))]
         work = steps.Work.existing(run, space, data_dir)
         rows = refine_candidates(
             work.file.space,

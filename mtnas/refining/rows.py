@@ -13,7 +13,7 @@ from mtnas.architecture import ArchitectureSpace, Candidate, CostTable
 from mtnas.errors import RunError, brief
 from mtnas.json_values import is_there, read_json, text, whole
 from mtnas.refining.row_files import check_kept, task_errors_in
-from mtnas.results import corners, mean_error
+from mtnas.results import corners, largest_corner, mean_error
 from mtnas.runs import Run
 
 HOWS = ("fine-tuned", "from scratch")
@@ -81,10 +81,12 @@ class RefinedRows:
 
             Delta_m = 1/T sum_t (E_t,single - E_t) / E_t,single
 
-        (arXiv 1904.08918, for errors; above zero is better.) The single-task networks are the largest ones. NaN if they
-        were not refined, have an error of zero, or there is no test split.
+        (arXiv 1904.08918, for errors; above zero is better.) The single-task networks are the largest ones; where
+        a block has fewer copies than there are tasks, those of as many groups. NaN if they were not refined, have an
+        error of zero, or there is no test split.
         """
-        single = corners(self.space, self.cost_table).get("single-task, largest")
+        named = corners(self.space, self.cost_table)
+        single = named.get(largest_corner(named, split=True))
         in_float = [r for r in self.rows if r.candidate.architecture == single and not r.candidate.policy.nodes]
         base = next((r for r in in_float if r.how == row.how), None)
         if base is None or not row.test or any(error == 0 for error in base.test.values()):

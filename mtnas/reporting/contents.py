@@ -108,7 +108,7 @@ def _bits(candidate: Candidate) -> list[list[list[int]]]:
 
 def _gains(results: Results) -> list[float | None]:
     """Delta_m of every row over the largest single-task corner, by inherited errors; empty if that was not measured."""
-    base = results.corner_rows().get("single-task, largest")
+    base = results.largest_corner_row(split=True)
     names = [f"error/{task}" for task in results.space.tasks]
     if base is None or any(not base.costs.get(name) for name in names):
         return []

@@ -1,6 +1,6 @@
 """The table of measured rows, its Pareto front and hypervolume, the corner networks, and the pick of a preference."""
 
-from mtnas.results.corners import corners
+from mtnas.results.corners import corners, largest_corner
 from mtnas.results.cost_names import MEAN_ERROR, cost_names, possible_cost_names
 from mtnas.results.front import hypervolume, non_dominated
 from mtnas.results.pick import pick, task_weights, weighted_error
@@ -19,6 +19,7 @@ __all__ = [
     "corners",
     "cost_names",
     "hypervolume",
+    "largest_corner",
     "mean_error",
     "non_dominated",
     "pick",

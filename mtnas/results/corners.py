@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree, split_tree
+
+_SHARED = "hard sharing"
 
 
 def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architecture]:
@@ -12,7 +16,7 @@ def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architectur
     Equal networks (a space with one option a block, or with one task) are named once.
     """
     split = f"{space.most_groups} groups" if space.limited else "single-task"
-    trees = {"hard sharing": Tree.shared(len(space.tasks), len(space.blocks)), split: split_tree(space)}
+    trees = {_SHARED: Tree.shared(len(space.tasks), len(space.blocks)), split: split_tree(space)}
     found: dict[str, Architecture] = {}
     for name, tree in trees.items():
         for size, largest in (("smallest", False), ("largest", True)):
@@ -20,3 +24,13 @@ def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architectur
             if architecture not in found.values():
                 found[f"{name}, {size}"] = architecture
     return found
+
+
+def largest_corner(names: Iterable[str], *, split: bool) -> str:
+    """Name of the largest of the hard-sharing networks, or of those that share the least; empty if there is none.
+
+    Args:
+        names: of all corner networks, as `corners` gives them: a name may say "smallest" where all are equally large.
+        split: whether it is of those that share the least.
+    """
+    return next((name for name in reversed([*names]) if name.startswith(_SHARED) != split), "")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mtnas.architecture import Architecture, ArchitectureSpace, Candidate, CostTable
 from mtnas.errors import SearchError, unknown_name
 from mtnas.results.columns import policy_text, typed
-from mtnas.results.corners import corners
+from mtnas.results.corners import corners, largest_corner
 from mtnas.results.cost_names import MEAN_ERROR
 from mtnas.results.front import hypervolume, non_dominated
 from mtnas.results.running_hypervolume import hypervolume_curve
@@ -175,6 +175,10 @@ class Results:
         """Rows of those corners that were evaluated, by name."""
         by_architecture = {row.candidate.architecture: row for row in self.rows if not row.candidate.policy.nodes}
         return {name: by_architecture[a] for name, a in self.corners.items() if a in by_architecture}
+
+    def largest_corner_row(self, *, split: bool) -> Row | None:
+        """Row of the largest hard-sharing network, or of the largest that shares the least; None if it has none."""
+        return self.corner_rows().get(largest_corner(self.corners, split=split))
 
     # Output ----------------------------------------------------------------------------------------------------
 

@@ -409,7 +409,7 @@
     by("summary").textContent = `${space.tasks.length} tasks, ${count} measured candidates, ${members} on the front` +
       (best === null ? "" : `; lowest mean error within the budgets ${human(rows.values["error/mean"][best])} at ${human(rows.values.params?.[best])} parameters`) +
       (values.hypervolume.length ? `; hypervolume ${values.hypervolume.at(-1).toFixed(4)}` : "");
-    by("table-note").textContent = "Errors are those of inherited weights on the validation split." + (values.gains.length ? " Delta_m: mean relative gain over the largest single-task networks, likewise." : "");
+    by("table-note").textContent = "Errors are those of inherited weights on the validation split." + (values.gains.length ? " Delta_m: mean relative gain over the largest single-task networks (of as many groups as blocks have copies, where these are fewer than tasks), likewise." : "");
     state.chosen = best ?? every.find((row) => rows.front[row]) ?? 0;
     for (const section of document.querySelectorAll("main section")) if (!section.hidden) by("contents").append(element("a", { href: `#${section.id}` }, section.dataset.title));
   }
