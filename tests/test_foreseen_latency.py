@@ -176,7 +176,10 @@ def test_it_goes_on_where_it_was_interrupted(
     assert len(measured) == 34
 
 
-def test_other_targets_keep_what_was_foreseen(tmp_path: Path, measured: list[Candidate]) -> None:
+def test_other_targets_keep_what_was_foreseen(
+    tmp_path: Path, measured: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = TorchEager.describe
     run = searched_run(tmp_path / "run")
     foreseen(run)
     rows = len(read_results(run).rows)
@@ -185,6 +188,14 @@ def test_other_targets_keep_what_was_foreseen(tmp_path: Path, measured: list[Can
         frame = pd.read_csv(run.path / module.FORESEEN)
         assert len(frame) == 2 * rows and frame["target"].nunique() == 2, times
     assert len(measured) == 60
+    monkeypatch.setattr(TorchEager, "describe", lambda self: {**described(self), "hardware": "another"})
+    for times in (1, 2):
+        foreseen(run)
+        frame = pd.read_csv(run.path / module.FORESEEN)
+        assert len(frame) == 3 * rows and len(frame.groupby(["target", "hardware"])) == 3, times
+    frame.drop(columns="hardware").to_csv(run.path / module.FORESEEN)  # as it was written once
+    foreseen(run)
+    assert pd.read_csv(run.path / module.FORESEEN)["target"].value_counts().to_list() == [rows, rows]
     (run.path / module.FORESEEN).write_text("number\n1\n")
     with pytest.raises(RunError, match="delete it"):
         foreseen(run)

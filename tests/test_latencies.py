@@ -24,6 +24,7 @@ from mtnas.cli.steps.shipping import _costs
 from mtnas.errors import RunError, TargetError
 from mtnas.evaluation import latencies
 from mtnas.quantizing import everywhere, network_bytes, wire
+from mtnas.reporting.contents import contents
 from mtnas.runs import read_results
 from mtnas.runs.latencies import FILE, keep_latencies, read_latencies, read_reference
 from mtnas.supernet import BranchedNetwork, SuperNetwork
@@ -283,3 +284,17 @@ def test_pick_looks_among_what_was_measured_when_asked_for_latency(tmp_path: Pat
     for threads, wanted in ((1, middle), (2, worst)):
         arguments = ("-b", "latency_ms=5", "--target", f"threads {threads}", "--json")
         assert json.loads(call("pick", run.path, *arguments).out)["id"] == wanted.id
+
+
+def test_targets_that_differ_in_hardware_alone_are_not_mixed(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    rows = read_results(run).rows
+    for hardware, ms in (("EPYC", 4.0), ("EPYC 2", 1.0)):
+        latency = Latency(ms, 0.1, 4, "c", False)
+        keep_latencies(run, {"runtime": "mine", "hardware": hardware}, 1.0, {row.candidate: latency for row in rows})
+    refused(call("pick", run.path, "-b", "latency_ms=5"), "several targets", "mine, EPYC; mine, EPYC 2")
+    for target, ms in (("mine, EPYC", 4.0), ("EPYC 2", 1.0)):
+        picked = json.loads(call("pick", run.path, "-b", "latency_ms=5", "--target", target, "--json").out)
+        assert picked["costs"]["latency_ms"] == ms
+    places = [one["target"] for one in contents(run)["latencies"]]
+    assert places == ["mine, EPYC"] * len(rows) + ["mine, EPYC 2"] * len(rows)

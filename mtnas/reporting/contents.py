@@ -13,7 +13,7 @@ from mtnas.reporting.compared import compared
 from mtnas.reporting.learned import learned
 from mtnas.results import MEAN_ERROR, Results, mean_error
 from mtnas.runs import Run, read_predictors, read_results
-from mtnas.runs.latencies import read_latencies, told
+from mtnas.runs.latencies import read_latencies, told_apart
 from mtnas.searching.foresight import foreseen
 
 
@@ -120,9 +120,10 @@ def _gains(results: Results) -> list[float | None]:
 
 def _latencies(run: Run, results: Results) -> list[dict[str, Any]]:
     place = {row.candidate: index for index, row in enumerate(results.rows)}
+    found = read_latencies(run)
     return [
-        {"row": place.get(one.candidate), "id": one.candidate.id, "target": told(one.target), **one.latency.to_json()}
-        for one in read_latencies(run)
+        {"row": place.get(one.candidate), "id": one.candidate.id, "target": where, **one.latency.to_json()}
+        for one, where in zip(found, told_apart([one.target for one in found]), strict=True)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,18 +58,17 @@ def with_latencies(results: Results, measured: Sequence[MeasuredLatency], target
 
     Args:
         measured: as `read_latencies` gives them; those under a policy that a row does not have are left out.
-        target: part of what `told` says of the target; needed where there are several.
+        target: what `told_apart` says of the target, or a part of it; needed where there are several.
 
     Raises:
         SearchError: if no row was measured there, or the text fits several targets.
     """
-    fitting = [one for one in measured if target in told(one.target)]
-    places = sorted({told(one.target) for one in fitting})
+    texts = told_apart([one.target for one in measured])
+    places = {target} & {*texts} or {text for text in texts if target in text}
     if len(places) > 1:
-        raise SearchError(
-            f"latencies were measured on several targets; name one by part of its text: {'; '.join(map(brief, places))}"
-        )
-    found = {one.candidate: one.latency.ms for one in fitting}
+        told_places = "; ".join(map(brief, sorted(places)))
+        raise SearchError(f"latencies were measured on several targets; name one by part of its text: {told_places}")
+    found = {one.candidate: one.latency.ms for one, text in zip(measured, texts, strict=True) if text in places}
     rows = [
         replace(row, costs={**row.costs, LATENCY: found[row.candidate]})
         for row in results.rows
@@ -89,6 +89,19 @@ def told(target: Mapping[str, Any]) -> str:
     first = [f"{target.get('runtime', '')} {target.get('version', '')}".strip(), target.get("device", "")]
     rest = {name: value for name, value in target.items() if name not in ("runtime", "version", "device", "hardware")}
     return ", ".join([*filter(None, first), *(f"{name} {value}" for name, value in rest.items())])
+
+
+def told_apart(targets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Targets in words; those that differ in their hardware alone, with that.
+
+    >>> told_apart([{"runtime": "torch", "hardware": "A"}, {"runtime": "torch", "hardware": "B"}, {"runtime": "mine"}])
+    ['torch, A', 'torch, B', 'mine']
+    """
+    counts = Counter({_place(target): told(target) for target in targets}.values())
+    return [
+        told(target) if counts[told(target)] == 1 else f"{told(target)}, {target.get('hardware', 'unknown')}"
+        for target in targets
+    ]
 
 
 def keep_latencies(

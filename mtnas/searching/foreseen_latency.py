@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -70,6 +71,7 @@ class ForeseenLatency:
         return pd.DataFrame(
             {
                 "target": told(self.target),
+                "hardware": _hardware(self.target),
                 "number": one.row.number,
                 "id": one.row.id,
                 MEAN_ERROR: one.row.costs[MEAN_ERROR],
@@ -171,11 +173,18 @@ def _keep(run: Run, foreseen: ForeseenLatency) -> None:
     if path.exists():
         try:
             before = pd.read_csv(path)
-            before = before[before["target"] != told(foreseen.target)]
+            same = before["target"] == told(foreseen.target)
+            if "hardware" in before:
+                same &= before["hardware"].fillna("").isin(["", _hardware(foreseen.target)])
+            before = before[~same]
         except (ValueError, KeyError, OSError) as error:
             raise RunError(f"{path} is damaged ({brief(error)}); delete it and foresee again") from error
         frame = pd.concat([before, frame]) if len(before) else frame
     run.write_text(FORESEEN, frame.to_csv(index=False))
+
+
+def _hardware(target: Mapping[str, Any]) -> str:
+    return str(target.get("hardware", ""))
 
 
 class _Probing:
