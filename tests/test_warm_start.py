@@ -70,6 +70,17 @@ def test_rows_of_another_space_are_refused_by_a_sentence(tmp_path: Path, other: 
         search_toy(trained_run(tmp_path / "warm"), 6, warm_start=elsewhere)
 
 
+def test_a_refused_search_does_not_bind_the_run(tmp_path: Path, other: Results) -> None:
+    run = trained_run(tmp_path / "run")
+    objectives = ("error/mean", "params")
+    strange = replace(other, space=replace(other.space, tasks=("x", "y", "z")))
+    with pytest.raises(SearchError, match="is in this space"):
+        search_toy(run, 6, objectives=objectives, warm_start=strange)
+    assert "search" not in run.manifest.read()
+    run.manifest.write("search", {"objectives": ["params"]})  # as a search that was killed before its first row left it
+    assert search_toy(run, 6, objectives=objectives, warm_start=other).objectives == objectives
+
+
 def test_rows_that_are_no_members_are_left_out(tmp_path: Path, other: Results) -> None:
     """A space with more options than this one: what uses them cannot be begun from."""
     bigger = tuple(BlockChoices(block.name, (*block.options, "new"), block.branching) for block in other.space.blocks)

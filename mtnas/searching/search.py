@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -99,8 +99,8 @@ def search(
             latency = None
             if bench is not None:
                 latency = SearchLatency(run, bench() if there is None else ask_workers(there), settings)
-            run.manifest.claim("search", claim_of(settings, objectives, latency))
             earlier = EarlierRows.of(run, joint, objectives, warm_start)
+            _bind(run, claim_of(settings, objectives, latency))
             study = RunStudy.open(run, objectives, settings.budgets, storage)
             baselines = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]
             branching = load_branching(run) if settings.affinities else None
@@ -194,6 +194,12 @@ def _quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(level)
+
+
+def _bind(run: Run, claim: Mapping[str, Any]) -> None:
+    """Bind the run to a search. As long as no row is kept, it is bound to none: one may have been refused later on."""
+    bound = "study" in run.manifest.read()
+    (run.manifest.claim if bound else run.manifest.write)("search", claim)
 
 
 def claim_of(settings: SearchSettings, objectives: Sequence[str], latency: SearchLatency | None) -> dict[str, Any]:

@@ -68,9 +68,13 @@ class EarlierRows:
                 " them"
             )
         content = [{CANDIDATE: row.candidate.to_json(), COSTS: dict(row.costs)} for row in rows]
-        if "study" in manifest and "earlier" not in manifest:
+        claim = {"rows": len(rows), "first": content[0], "last": content[-1]}
+        if "study" not in manifest:  # rows that were to be begun from before do not count: none is kept here
+            run.manifest.write("earlier", claim)
+        elif "earlier" in manifest:
+            run.manifest.claim("earlier", claim)
+        else:
             raise RunError(f"the run {run.path} was searched without rows to begin from; use another run directory")
-        run.manifest.claim("earlier", {"rows": len(rows), "first": content[0], "last": content[-1]})
         run.write_text(FILE, json.dumps(content))
         return cls([_with_exact(joint, row) for row in rows])
 
