@@ -241,8 +241,11 @@ def test_rows_under_policies_begin_another_search(once: Run, tmp_path: Path) -> 
 def test_rows_without_latency_do_not_begin_a_search_for_it(once: Run, tmp_path: Path) -> None:
     plain = trained_run(tmp_path / "plain")
     earlier = searched(plain, SearchSettings(evaluations=8, startup=4, threads=1))
-    with pytest.raises(SearchError, match="have no latency_ms, which is an objective here"):
+    with pytest.raises(SearchError, match="have no latency_ms, which is an objective or has a budget here"):
         searched(trained_run(tmp_path / "run"), warm_start=earlier)
+    within = SearchSettings(objectives=(MEAN_ERROR, "params"), budgets={LATENCY: 50.0}, target=TorchEager())
+    with pytest.raises(SearchError, match="have no latency_ms"):
+        searched(trained_run(tmp_path / "within"), within, warm_start=earlier)
     sized = replace(JOINT, objectives=(MEAN_ERROR, SIZE), evaluations=9)
     assert len(searched(trained_run(tmp_path / "sized"), sized, warm_start=earlier).rows) == 9
 

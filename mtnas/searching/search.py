@@ -99,7 +99,7 @@ def search(
             latency = None
             if bench is not None:
                 latency = SearchLatency(run, bench() if there is None else ask_workers(there), settings)
-            earlier = EarlierRows.of(run, joint, objectives, warm_start)
+            earlier = EarlierRows.of(run, joint, (*objectives, *settings.budgets), warm_start)
             _bind(run, claim_of(settings, objectives, latency))
             study = RunStudy.open(run, objectives, settings.budgets, storage)
             baselines = [Candidate(one) for one in corners(space.architectures, supernet.found.costs).values()]

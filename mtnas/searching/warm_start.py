@@ -35,11 +35,14 @@ class EarlierRows:
         self.rows = tuple(rows)
 
     @classmethod
-    def of(cls, run: Run, joint: JointCosts, objectives: Sequence[str], given: Results | None) -> EarlierRows:
+    def of(cls, run: Run, joint: JointCosts, needed: Sequence[str], given: Results | None) -> EarlierRows:
         """Those that this run began from, or now begins from. They are copied, so that the other run may go.
 
+        Args:
+            needed: costs that all rows must have: the objectives and those with budgets.
+
         Raises:
-            SearchError: if the other run has no row in this space, or did not measure one of the objectives.
+            SearchError: if the other run has no row in this space, or did not measure a cost that is needed.
             RunError: if this run began from other rows, or has measured candidates without any.
         """
         path, manifest = run.path / FILE, run.manifest.read()
@@ -61,11 +64,11 @@ class EarlierRows:
                 f"none of the {len(given.rows)} rows to begin from is in this space, which needs the same tasks and"
                 " blocks, and options of the same names; begin without them"
             )
-        missing = sorted(set(objectives) - {*rows[0].costs, *joint.table.names})
+        missing = sorted(set(needed) - {*rows[0].costs, *joint.table.names})
         if missing:
             raise SearchError(
-                f"the rows to begin from have no {' and no '.join(missing)}, which is an objective here; begin without"
-                " them"
+                f"the rows to begin from have no {' and no '.join(missing)}, which is an objective or has a budget"
+                " here; begin without them"
             )
         content = [{CANDIDATE: row.candidate.to_json(), COSTS: dict(row.costs)} for row in rows]
         claim = {"rows": len(rows), "first": content[0], "last": content[-1]}
