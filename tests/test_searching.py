@@ -371,6 +371,14 @@ def test_changed_budgets_keep_all_rows_and_measure_nothing_twice(
     check_study(run, results, {"params": 420.0})
 
 
+def test_a_budget_on_a_cost_that_rows_lack_is_refused_and_leaves_no_study(tmp_path: Path) -> None:
+    run = searched_run(tmp_path / "run")
+    with pytest.raises(RunError, match=r"without size_kib, so that it can have no budget there; .*mtnas fork"):
+        search_toy(run, 14, {"size_kib": 1000.0})
+    assert len(optuna.get_all_study_names(f"sqlite:///{run.study}")) == 1
+    assert len(search_toy(run, 13).rows) == 13
+
+
 def remember(monkeypatch: pytest.MonkeyPatch, judged: list[Architecture]) -> None:
     """Note every architecture that a search judges."""
     from mtnas.evaluation import InheritedErrors

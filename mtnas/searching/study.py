@@ -70,12 +70,14 @@ class RunStudy:
                 if it has none yet.
 
         Raises:
-            RunError: if the study is damaged, cannot be reached, or is elsewhere than said.
+            RunError: if the study is damaged, cannot be reached, or is elsewhere than said; or if its rows lack a cost
+                that has a budget.
         """
         known = run.manifest.read().get("study")
         kept = _place(run, known, address)
         if known is not None:
-            read_rows(run)  # sees what Optuna does not ask: whether the file is whole, and its rows agree
+            # Reading sees what Optuna does not ask: whether the file is whole, and its rows agree.
+            _check_budgets(run, read_rows(run), budgets)
         where = kept or str(run.study)
         with _readable(where):
             storage = _storage(run.study, kept)
@@ -188,6 +190,16 @@ def _rows(study: optuna.Study) -> tuple[Row, ...]:
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     trials.sort(key=lambda trial: trial.number)
     return tuple(as_row(number, trial.user_attrs) for number, trial in enumerate(trials))
+
+
+def _check_budgets(run: Run, rows: Sequence[Row], budgets: Mapping[str, float]) -> None:
+    """Raise RunError if a row lacks a cost that has a budget: it could not be said whether it meets that."""
+    for name in budgets:
+        if any(name not in row.costs for row in rows):
+            raise RunError(
+                f"rows of the run {run.path} were measured without {name}, so that it can have no budget there; leave"
+                " it out, or search in a fork of the run (mtnas fork), which keeps what is trained"
+            )
 
 
 def check_storage(run: Run, address: str | None) -> None:
