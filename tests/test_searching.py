@@ -285,24 +285,30 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchSpace, Run]:
 
 
 @pytest.mark.parametrize("sampler", ["default", "random", "tpe", "stubborn"])
-def test_a_space_that_is_used_up_ends_the_search(sampler: str, small: tuple[SearchSpace, Run], tmp_path: Path) -> None:
+def test_a_space_that_is_used_up_ends_the_search(
+    sampler: str, small: tuple[SearchSpace, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     space, trained = small
     run = copy_of(trained, tmp_path)
     settings = SearchSettings(evaluations=50, startup=4)
     for _ in range(2):
-        results = search(space, toy_space.data(None), run, settings, sampler=SAMPLERS[sampler](), show_progress=False)
+        results = search(space, toy_space.data(None), run, settings, sampler=SAMPLERS[sampler]())
+        assert "search ended after 6 evaluations: no other candidate is left\n" in capsys.readouterr().err
         assert {row.candidate.architecture for row in results.rows} == set(space.architectures.architectures())
         assert len(results.rows) == space.architectures.size == 6
 
 
-def test_budgets_leave_fewer_candidates(small: tuple[SearchSpace, Run], tmp_path: Path) -> None:
+def test_budgets_leave_fewer_candidates(
+    small: tuple[SearchSpace, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     space, trained = small
     run = copy_of(trained, tmp_path)
     table = space.dry_run(toy_space.data(None).example()[0]).costs
     sizes = {a: table.of(space.architectures, a)["params"] for a in space.architectures.architectures()}
     limit = sorted(sizes.values())[3]
     settings = SearchSettings(evaluations=50, budgets={"params": limit}, startup=4)
-    results = search(space, toy_space.data(None), run, settings, show_progress=False)
+    results = search(space, toy_space.data(None), run, settings)
+    assert "evaluations: no other candidate is left within the budgets\n" in capsys.readouterr().err
     allowed = {a for a, size in sizes.items() if size <= limit}
     assert {row.candidate.architecture for row in results.rows} == allowed | set(results.corners.values())
 

@@ -44,7 +44,7 @@ def search(
 ) -> Results:
     """Measure candidates of a trained supernetwork until the asked number is reached, or go on where it stopped.
 
-    A rule in `SearchSettings.stop_when` may end it earlier; then the reason is printed.
+    A rule in `SearchSettings.stop_when` may end it earlier, or that no candidate is left; then the reason is printed.
 
     The corner networks (hard sharing and single-task, in float) are measured first, whatever the budgets, as baselines.
     Where latency is a cost, the front is measured again at the end, all members interleaved, until every member of it
@@ -154,6 +154,8 @@ def _measure(
                     advance(loop.text(), figures)
                     ended = ended or watch.ends(loop.rows, loop.reference)
                 begin()  # now: with many results at once, workers would wait for the last to be taken in
+    if not ended and len(loop.rows) < settings.evaluations:
+        watch.reason = f"no other candidate is left{' within the budgets' if settings.budgets else ''}"
     if show_progress:
         watch.tell(len(loop.rows))
 

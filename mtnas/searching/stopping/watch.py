@@ -14,7 +14,7 @@ from mtnas.searching.stopping.rule import SearchProgress, StopRule
 
 
 class Watch:
-    """Keeps the hypervolume and the time of a search, and the reason why a rule ended it.
+    """Keeps the hypervolume and the time of a search, and the reason why it ended early.
 
     Args:
         rules: asked in this order; the first that gives a reason ends the search. Without any, nothing is computed.
@@ -42,7 +42,7 @@ class Watch:
         return self.reason is not None
 
     def tell(self, evaluations: int) -> None:
-        """Say on standard error why the search ended, if a rule ended it."""
+        """Say on standard error why the search ended, if it ended early."""
         if self.reason is not None:
             print(f"search ended after {evaluations} evaluations: {self.reason}", file=sys.stderr, flush=True)
 
