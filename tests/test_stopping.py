@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from toy_runs import TOY_FILE, call, refused, supernet, trained_run
 from mtnas.architecture import Architecture
 from mtnas.errors import SearchError
 from mtnas.evaluation import InheritedErrors
+from mtnas.pools import InProcess, Make, Workers
 from mtnas.results import Results, RunningHypervolume, hypervolume, non_dominated, running_hypervolume
 from mtnas.runs import Run, read_results
 from mtnas.searching import Plateau, SearchProgress, SearchSettings, StopRule, TimeLimit, search
@@ -221,6 +222,27 @@ def test_a_time_limit_ends_each_call(
     for call_number in (1, 2):
         search_until(run, (TimeLimit(minutes),))
         assert len(judged) == call_number * math.ceil(minutes)
+
+
+def test_the_start_of_workers_is_not_counted(
+    tmp_path: Path, judged: list[Architecture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+
+    class Clock:
+        monotonic = staticmethod(lambda: 3600.0 * len(started) + 60.0 * len(judged))
+
+    class Slow(InProcess):
+        def open(self, roles: Mapping[str, Make]) -> Workers:
+            started.append(True)
+            return super().open(roles)
+
+    monkeypatch.setattr(watch, "time", Clock)
+    run, settings = trained_run(tmp_path / "run"), replace(toy_space.searching, stop_when=(TimeLimit(6),))
+    results = search(
+        toy_space.space, toy_space.data(None), run, settings, supernet=supernet(), pool=Slow(), show_progress=False
+    )
+    assert len(results.rows) == 6
 
 
 # A rule of one's own ---------------------------------------------------------------------------------------------

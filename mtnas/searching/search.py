@@ -126,6 +126,7 @@ def _measure(
     workers = begun()
     if loop.latency is not None:
         loop.latency.settle()
+    watch.start()
     with progress("search", settings.evaluations, len(loop.rows), show=show_progress) as advance:
 
         def asked(number: int) -> BaseSampler:

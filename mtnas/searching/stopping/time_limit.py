@@ -17,7 +17,8 @@ class TimeLimit(StopRule):
     for as many minutes.
 
     Args:
-        minutes: wall time of one call of `search`, training and loading not included.
+        minutes: wall time of one call of `search`, from when it began to propose: training, loading and the start of
+            the pool are not included.
     """
 
     minutes: float

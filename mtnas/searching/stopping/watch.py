@@ -25,9 +25,13 @@ class Watch:
     def __init__(self, rules: Sequence[StopRule], objectives: Sequence[str], budgets: Mapping[str, float]) -> None:
         self.rules, self.objectives, self.budgets = tuple(rules), tuple(objectives), dict(budgets)
         self.reason: str | None = None
-        self._start = time.monotonic()
+        self.start()
         self._running: RunningHypervolume | None = None
         self._followed: list[float] = []
+
+    def start(self) -> None:
+        """Let the time begin now."""
+        self._start = time.monotonic()
 
     def ends(self, rows: Sequence[Row], reference: Mapping[str, float] | None) -> bool:
         """Whether a rule ends the search now.
