@@ -53,10 +53,18 @@ def test_a_warm_search_goes_on_the_same_without_the_other_run(tmp_path: Path, ot
     assert candidates(search_toy(run, 16)) == candidates(whole)
 
 
+def test_a_warm_search_goes_on_the_same_when_the_other_run_has_grown(tmp_path: Path, other: Results) -> None:
+    whole = search_toy(trained_run(tmp_path / "whole"), 16, warm_start=replace(other, rows=other.rows[:20]))
+    run = trained_run(tmp_path / "parts")
+    search_toy(run, 7, warm_start=replace(other, rows=other.rows[:20]))
+    assert candidates(search_toy(run, 16, warm_start=other)) == candidates(whole)
+    assert run.manifest.section("earlier")["rows"] == 20
+
+
 def test_other_rows_or_late_ones_are_refused(tmp_path: Path, other: Results) -> None:
     run = trained_run(tmp_path / "warm")
     search_toy(run, 6, warm_start=other)
-    with pytest.raises(RunError, match="earlier"):
+    with pytest.raises(RunError, match="began from 30 earlier rows, which are not the first of those given; leave"):
         search_toy(run, 8, warm_start=replace(other, rows=other.rows[:20]))
     late = searched_run(tmp_path / "late")
     with pytest.raises(RunError, match="was searched without rows to begin from"):

@@ -14,7 +14,7 @@ from mtnas.errors import ArchitectureError, RunError, SearchError, brief
 from mtnas.json_values import listed, read_json
 from mtnas.predicting.spread import evenly_spread
 from mtnas.quantizing import JointCosts
-from mtnas.results import Results, Row
+from mtnas.results import MEAN_ERROR, Results, Row
 from mtnas.results.front import non_dominated
 from mtnas.runs import Run
 from mtnas.runs.measured import CANDIDATE, COSTS, as_row
@@ -36,7 +36,7 @@ class EarlierRows:
 
     @classmethod
     def of(cls, run: Run, joint: JointCosts, needed: Sequence[str], given: Results | None) -> EarlierRows:
-        """Those that this run began from, or now begins from. They are copied, so that the other run may go.
+        """Those that this run began from, or now begins from. They are copied, so that the other run may go, or grow.
 
         Args:
             needed: costs that all rows must have: the objectives and those with budgets.
@@ -45,19 +45,9 @@ class EarlierRows:
             SearchError: if the other run has no row in this space, or did not measure a cost that is needed.
             RunError: if this run began from other rows, or has measured candidates without any.
         """
-        path, manifest = run.path / FILE, run.manifest.read()
+        manifest = run.manifest.read()
         if given is None:
-            if "earlier" not in manifest:
-                return cls(())
-            if not path.exists():
-                raise RunError(f"the run {run.path} has lost {FILE}; restore it, or use another run directory")
-            try:
-                rows = [as_row(number, entry) for number, entry in enumerate(listed(read_json(path)))]
-                return cls([_with_exact(joint, row) for row in rows])
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                raise RunError(
-                    f"{path} is damaged ({brief(error)}); restore it, or use another run directory"
-                ) from error
+            return cls(_kept(run, joint) if "earlier" in manifest else ())
         rows = [row for row in given.rows if _is_member(joint, given, row.candidate)]
         if not rows:
             raise SearchError(
@@ -70,16 +60,22 @@ class EarlierRows:
                 f"the rows to begin from have no {' and no '.join(missing)}, which is an objective or has a budget"
                 " here; begin without them"
             )
+        exact = [_with_exact(joint, row) for row in rows]
+        if "study" in manifest:
+            if "earlier" not in manifest:
+                raise RunError(f"the run {run.path} was searched without rows to begin from; use another run directory")
+            kept = _kept(run, joint)
+            if list(map(_measured, kept)) != list(map(_measured, exact[: len(kept)])):
+                raise RunError(
+                    f"the run {run.path} began from {len(kept)} earlier rows, which are not the first of those given;"
+                    " leave these out, and it goes on with its copy of them, or use another run directory"
+                )
+            return cls(kept)
+        # Rows that were to be begun from before do not count: none of this run rests on them.
         content = [{CANDIDATE: row.candidate.to_json(), COSTS: dict(row.costs)} for row in rows]
-        claim = {"rows": len(rows), "first": content[0], "last": content[-1]}
-        if "study" not in manifest:  # rows that were to be begun from before do not count: none is kept here
-            run.manifest.write("earlier", claim)
-        elif "earlier" in manifest:
-            run.manifest.claim("earlier", claim)
-        else:
-            raise RunError(f"the run {run.path} was searched without rows to begin from; use another run directory")
         run.write_text(FILE, json.dumps(content))
-        return cls([_with_exact(joint, row) for row in rows])
+        run.manifest.write("earlier", {"rows": len(rows), "first": content[0], "last": content[-1]})
+        return cls(exact)
 
     def trials(self, parameters: Parameters, joint: JointCosts, objectives: Sequence[str]) -> list[FrozenTrial]:
         """As trials for a sampler."""
@@ -101,6 +97,23 @@ class EarlierRows:
         members = [row for row, on_it in zip(rows, front, strict=True) if on_it]
         members.sort(key=lambda row: (row.costs["params"], row.number))
         return [members[place].candidate for place in evenly_spread(len(members), count)]
+
+
+def _kept(run: Run, joint: JointCosts) -> list[Row]:
+    """The copy of the rows that a run began from."""
+    path = run.path / FILE
+    if not path.exists():
+        raise RunError(f"the run {run.path} has lost {FILE}; restore it, or use another run directory")
+    try:
+        rows = [as_row(number, entry) for number, entry in enumerate(listed(read_json(path)))]
+        return [_with_exact(joint, row) for row in rows]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise RunError(f"{path} is damaged ({brief(error)}); restore it, or use another run directory") from error
+
+
+def _measured(row: Row) -> tuple[Candidate, float]:
+    """What stays of a row, however often its latency is measured again."""
+    return row.candidate, row.costs[MEAN_ERROR]
 
 
 def _is_member(joint: JointCosts, given: Results, candidate: Candidate) -> bool:
