@@ -148,6 +148,15 @@ def test_a_search_goes_on_with_the_same_command(once: Run, tmp_path: Path) -> No
     assert len(results.rows) == 17 and len({row.candidate for row in results.rows}) == 17
 
 
+def test_a_search_goes_on_whatever_the_order_of_its_precisions(tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "run")
+    settings = SearchSettings(objectives=(MEAN_ERROR, SIZE), startup=4, threads=1)
+    orders = (FLOAT, INT8, W4A8), (W4A8, FLOAT, INT8)
+    for evaluations, precisions in zip((7, 9), orders, strict=True):
+        results = searched(run, replace(settings, evaluations=evaluations, precisions=precisions))
+    assert len(results.rows) == 9 and run.manifest.section("search")["precisions"] == [list(one) for one in orders[0]]
+
+
 def test_a_finished_search_measures_nothing_more(once: Run, tmp_path: Path) -> None:
     run = copied(once, tmp_path / "run")
     before = (run.path / "latencies.json").read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -15,6 +16,7 @@ from mtnas.pools import InProcess, Make, Pool, Workers
 from mtnas.progress import progress
 from mtnas.results import Results, Row, corners
 from mtnas.runs import Run, read_results, read_rows
+from mtnas.runs.searched import Searched, read_searched
 from mtnas.searching.checks import default_objectives, searched_space, target_of
 from mtnas.searching.latency import SearchLatency, ask_workers
 from mtnas.searching.loop import Loop, SamplerOf
@@ -80,6 +82,7 @@ def search(
     objectives = tuple(settings.objectives) or default_objectives(tasks, settings)
     with run.hold(), cpu_threads(settings.threads):
         supernet = supernet or load_supernetwork(space, data, run, settings.device)
+        settings = _in_order(settings, read_searched(run, space.architectures))
         example, _ = data.example()
         joint = searched_space(settings, space, supernet.found, example)
         target = target_of(settings, tasks)
@@ -197,6 +200,13 @@ def _quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(level)
+
+
+def _in_order(settings: SearchSettings, begun: Searched | None) -> SearchSettings:
+    """The settings with the same precisions in the order in which the search was begun: genes number them so."""
+    if begun is None or set(begun.precisions) != set(settings.precisions):
+        return settings
+    return replace(settings, precisions=begun.precisions)
 
 
 def _bind(run: Run, claim: Mapping[str, Any]) -> None:
