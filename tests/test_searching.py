@@ -242,6 +242,19 @@ def test_a_stated_reference_is_used(tmp_path: Path) -> None:
     settings = replace(toy_space.searching, evaluations=5, reference={"error/total": 9.0, "macs": 5000})
     results = search(toy_space.space, toy_space.data(None), run, settings, supernet=supernet(), show_progress=False)
     assert results.reference["error/total"] == 9 and results.reference["macs"] == 5000
+    assert search_toy(run, 6).reference == results.reference
+
+
+@pytest.mark.parametrize("reference", [{"macs": 5000}, {"error/total": 9.0, "latency_ms": 1.0}])
+def test_a_reference_that_a_run_does_not_have_is_refused(reference: dict[str, float], tmp_path: Path) -> None:
+    run = trained_run(tmp_path / "run")
+    settings = replace(toy_space.searching, evaluations=5, reference={"error/total": 9.0})
+    for evaluations in (3, 5, 6):  # of which the first ends before it is settled
+        some = replace(settings, evaluations=evaluations)
+        search(toy_space.space, toy_space.data(None), run, some, supernet=supernet(), show_progress=False)
+    with pytest.raises(RunError, match=r"has reference\..* = .*, which stays, but now it is .*mtnas fork"):
+        other = replace(settings, reference=reference)
+        search(toy_space.space, toy_space.data(None), run, other, supernet=supernet(), show_progress=False)
 
 
 def scale(shape: tuple[int, ...]) -> nn.Module:

@@ -12,6 +12,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from mtnas.architecture import Candidate
+from mtnas.errors import RunError
 from mtnas.pools import InProcess, Make, Pool, Workers
 from mtnas.progress import progress
 from mtnas.results import Results, Row, corners
@@ -75,14 +76,14 @@ def search(
         SearchError: before anything is measured, for an unknown cost, budgets that nothing can meet, or a warm start
             from rows that are not in this space; later, if too many candidates in a row cannot be measured.
         PoolError: if workers cannot be started, or are lost for good.
-        RunError: if the run belongs to another space, data or objectives, or is not trained.
+        RunError: if the run belongs to another space, data, objectives or reference point, or is not trained.
     """
     settings = settings or SearchSettings()
     tasks = space.architectures.tasks
     objectives = tuple(settings.objectives) or default_objectives(tasks, settings)
     with run.hold(), cpu_threads(settings.threads):
         supernet = supernet or load_supernetwork(space, data, run, settings.device)
-        settings = _in_order(settings, read_searched(run, space.architectures))
+        settings = _going_on(run, settings, read_searched(run, space.architectures))
         example, _ = data.example()
         joint = searched_space(settings, space, supernet.found, example)
         target = target_of(settings, tasks)
@@ -202,11 +203,23 @@ def _quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-def _in_order(settings: SearchSettings, begun: Searched | None) -> SearchSettings:
-    """The settings with the same precisions in the order in which the search was begun: genes number them so."""
-    if begun is None or set(begun.precisions) != set(settings.precisions):
+def _going_on(run: Run, settings: SearchSettings, begun: Searched | None) -> SearchSettings:
+    """The settings with the same precisions in the order in which the search was begun: genes number them so.
+
+    Raises:
+        RunError: for another reference point than the run's, which is settled once.
+    """
+    if begun is None:
         return settings
-    return replace(settings, precisions=begun.precisions)
+    for name, value in settings.reference.items() if begun.reference else ():
+        known = begun.reference.get(name, "(absent)")
+        if known != value:
+            raise RunError(
+                f"the run {run.path} has reference.{name} = {known}, which stays, but now it is {value}; leave it out,"
+                " or search in a fork of the run (mtnas fork), which keeps what is trained"
+            )
+    same = set(begun.precisions) == set(settings.precisions)
+    return replace(settings, precisions=begun.precisions) if same else settings
 
 
 def _bind(run: Run, claim: Mapping[str, Any]) -> None:

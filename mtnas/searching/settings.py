@@ -31,7 +31,7 @@ class SearchSettings:
         reference: reference point of the hypervolume by cost name, for those that should differ from the default: a
             task's `reference_error`, or 1.1 times its worst error among the corner networks; the largest reachable
             params, macs and size, or 1.1 times that where all candidates have the same; 1.1 times the largest latency
-            of a corner network; 1 for what would be 0.
+            of a corner network; 1 for what would be 0. A run keeps it: to go on with another is refused.
         startup: candidates measured before the first prediction, corner networks included.
         batch: candidates that one plan serves; None: 5, or more with many rows or genes; 1 where it is thorough.
         planning: how predictors choose a batch.
