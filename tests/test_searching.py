@@ -424,7 +424,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, which: Callable[[int], bool]) -> No
 
 
 def failures_in(run: Run) -> list[FrozenTrial]:
-    study = optuna.load_study(study_name=None, storage=f"sqlite:///{run.study}")
+    study = optuna.load_study(study_name=run.manifest.section("study")["name"], storage=f"sqlite:///{run.study}")
     return study.get_trials(states=(TrialState.FAIL,))
 
 
@@ -446,6 +446,8 @@ def test_what_fails_is_kept_with_its_traceback_and_the_search_goes_on(
     assert not lost & {row.candidate for row in results.rows}
     more = search_toy(run, 20)
     assert not lost & {row.candidate for row in more.rows} and len(failures_in(run)) == len(failed)
+    within = search_toy(run, 22, BUDGETS)
+    assert not lost & {row.candidate for row in within.rows} and len(failures_in(run)) == len(failed)
 
 
 def test_too_many_failures_in_a_row_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

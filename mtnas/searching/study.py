@@ -42,7 +42,7 @@ class RunStudy:
     Samplers work on a copy in memory; a trial is written as a whole once it has ended, in one transaction, so that a
     row is durable when `tell` returns and a killed process leaves nothing half done. (An open trial in SQLite would
     take one transaction for every parameter.) Changed budgets start a new study in the same file, with all rows
-    measured so far and their constraints worked out anew.
+    measured so far, their constraints worked out anew, and what could not be measured.
 
     Attributes:
         study: the copy in memory, for asking.
@@ -88,8 +88,8 @@ class RunStudy:
                 raise ValueError(f"it has {len(study.directions)} objectives, not {len(objectives)}")
             if known["budgets"] == dict(budgets):
                 return cls(study, storage, where, objectives)
-            done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            return cls._create(run, storage, kept, objectives, budgets, done)
+            tried = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL))
+            return cls._create(run, storage, kept, objectives, budgets, [t for t in tried if CANDIDATE in t.user_attrs])
 
     @classmethod
     def _create(
@@ -109,15 +109,16 @@ class RunStudy:
         study = _named(study, objectives)
         for trial in earlier:
             attributes = {key: value for key, value in trial.system_attrs.items() if "constraint" not in key}
-            costs = trial.user_attrs[COSTS]
+            costs = trial.user_attrs.get(COSTS)  # None: it could not be measured
             study.add_trial(
                 create_trial(
+                    state=trial.state,
                     params=trial.params,
                     distributions=trial.distributions,
                     values=trial.values,
                     user_attrs=trial.user_attrs,
                     system_attrs=attributes,
-                    constraints={cost: costs[cost] - limit for cost, limit in budgets.items()},
+                    constraints=costs and {cost: costs[cost] - limit for cost, limit in budgets.items()},
                 )
             )
         where = {} if kept is None else {"storage": kept}
