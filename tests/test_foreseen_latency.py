@@ -225,6 +225,9 @@ def test_bad_calls_are_refused_before_anything_is_measured(tmp_path: Path, measu
     run = searched_run(tmp_path / "run")
     with pytest.raises(SearchError, match="probes must be at least 20, but is 5"):
         foreseen(run, 5)
+    for wrong, sentence in (({"step": 0}, "step must be at least 1"), ({"most_failures": 1.5}, "a whole number")):
+        with pytest.raises(SearchError, match=sentence):
+            foresee_latency(toy_space.space, DATA, run, TorchEager(), 30, show_progress=False, **wrong)
     with pytest.raises(RunError, match="has no space yet"):
         foreseen(Run(tmp_path / "new"))
     with pytest.raises(RunError, match="has no measured rows yet; search first"):

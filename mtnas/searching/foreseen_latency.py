@@ -133,13 +133,15 @@ def foresee_latency(
 
     Raises:
         RunError: if the run was not searched, or has no rows.
-        SearchError: for a number of probes that is too small, bits that the target does not run, or too many failures.
+        SearchError: for a number that is too small, bits that the target does not run, or too many failures.
     """
     results = read_results(run)
     if not results.rows:
         raise RunError(f"the run {run.path} has no measured rows yet; search first")
     check_number(SearchError, "first", first, at_least=2, whole=True)
     check_number(SearchError, "probes", probes, at_least=first, whole=True)
+    for name, value in (("step", step), ("most_failures", most_failures)):
+        check_number(SearchError, name, value, at_least=1, whole=True)
     probing = _Probing(space, data, run, target, results, settings or MeasureSettings(rounds=12), first)
     with run.hold():
         known = probing.known()

@@ -1,4 +1,4 @@
-"""The default sampler."""
+"""NSGA-II, to search with in place of the default sampler."""
 
 from __future__ import annotations
 
