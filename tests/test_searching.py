@@ -23,7 +23,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from torch import nn
 from toy_runs import call, search_toy, searched_run, supernet, trained_run
-from toys import plain_space, plain_spaces, plain_table
+from toys import draws, plain_space, plain_spaces, plain_table
 
 from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, Candidate, CostTable, Tree
 from mtnas.errors import RunError, SearchError
@@ -39,6 +39,7 @@ from mtnas.searching import (
     read_results,
     search,
 )
+from mtnas.searching.failures import reason, remark
 from mtnas.space.block import Block, Operator
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import regression
@@ -450,6 +451,21 @@ def test_what_fails_is_kept_with_its_traceback_and_the_search_goes_on(
     assert not lost & {row.candidate for row in within.rows} and len(failures_in(run)) == len(failed)
 
 
+def test_failures_are_told_of_at_the_end() -> None:
+    one, other = draws(toy_space.space, 2)
+    mine = "Traceback (most recent call last):\n  File\nmtnas.errors.DataError: no sample: none at all\n"
+    theirs = "Traceback (most recent call last):\n  File\nZeroDivisionError: by zero"
+    assert remark({}) == ""
+    told = remark({Candidate(one): theirs})
+    assert told == f"1 candidate could not be measured; the last one, {Candidate(one).id}: ZeroDivisionError: by zero"
+    told = remark({Candidate(one): theirs, Candidate(other): mine})
+    assert told.startswith("2 candidates ") and told.endswith(
+        f"{Candidate(other).id}: DataError: no sample: none at all"
+    )
+    assert reason(mine) == "no sample: none at all" and reason(theirs) == f"\n{theirs}"
+    assert reason("not finished after 1 s") == "\nnot finished after 1 s"
+
+
 def test_too_many_failures_in_a_row_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained_run(tmp_path / "run")
     with monkeypatch.context() as patch:
@@ -478,8 +494,9 @@ def test_an_error_that_is_no_number_is_a_failure(error: float, tmp_path: Path, m
     run = trained_run(tmp_path / "run")
     search_toy(run, 5)
     monkeypatch.setattr(toy_space.SlowSpread, "compute", lambda self: error)
-    with pytest.raises(SearchError, match=f"the error of task '(product|total)' is {error}"):
+    with pytest.raises(SearchError, match=f"the error of task '(product|total)' is {error}") as found:
         search_toy(run, 30)
+    assert "Traceback" not in str(found.value)  # a mistake in what the user gives is one sentence
     rows = read_results(run).rows
     assert 5 <= len(rows) < 30
     assert all(abs(value) < float("inf") for row in rows for value in row.costs.values())

@@ -19,6 +19,7 @@ from mtnas.pools import Finished, Job, Workers
 from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Row, mean_error
 from mtnas.runs import Run
+from mtnas.searching.failures import reason
 from mtnas.searching.latency import SearchLatency
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
@@ -88,7 +89,7 @@ class Loop:
         best = self.earlier.best(self.study.objectives, self.settings.budgets, left)
         self._first = list(dict.fromkeys([*self.corners, *best]))
         self._reference = self.run.manifest.read().get("reference")
-        self._known |= set(self.study.failed()) - set(self.corners)
+        self._known |= set(self.study.failures()) - set(self.corners)
         for row in self.study.rows():
             self._add(row)
         self._fix_reference()
@@ -213,12 +214,12 @@ class Loop:
         self._failed_in_a_row += 1
         which = f"candidate {flight.candidate.id} could not be measured"
         if flight.candidate in self.corners:
-            raise SearchError(f"{which}, a corner network, without which no search begins:\n{failure.rstrip()}")
+            raise SearchError(f"{which}, a corner network, without which no search begins: {reason(failure)}")
         self._known.add(flight.candidate)
         if self._failed_in_a_row >= self.settings.most_failures:
             raise SearchError(
                 f"{self._failed_in_a_row} candidates in a row could not be measured (most_failures); the last one:"
-                f" {which}:\n{failure.rstrip()}"
+                f" {which}: {reason(failure)}"
             )
 
     def _add(self, row: Row) -> None:

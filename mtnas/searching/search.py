@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from mtnas.results import Results, Row, corners
 from mtnas.runs import Run, read_results, read_rows
 from mtnas.runs.searched import Searched, read_searched
 from mtnas.searching.checks import default_objectives, searched_space, target_of
+from mtnas.searching.failures import remark
 from mtnas.searching.latency import SearchLatency, ask_workers
 from mtnas.searching.loop import Loop, SamplerOf
 from mtnas.searching.settings import SearchSettings
@@ -163,6 +165,8 @@ def _measure(
         watch.reason = f"no other candidate is left{' within the budgets' if settings.budgets else ''}"
     if show_progress:
         watch.tell(len(loop.rows))
+        if told := remark(loop.study.failures()):
+            print(told, file=sys.stderr, flush=True)
 
 
 def _roles(

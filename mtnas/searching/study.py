@@ -162,11 +162,12 @@ class RunStudy:
         with telling_full_disk(Path(self.where)):
             self._writer.add(trial)
 
-    def failed(self) -> tuple[Candidate, ...]:
-        """Candidates that could not be measured."""
+    def failures(self) -> dict[Candidate, str]:
+        """Candidates that could not be measured, and why."""
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
         with _readable(self.where):
-            return tuple(Candidate.from_json(t.user_attrs[CANDIDATE]) for t in trials if CANDIDATE in t.user_attrs)
+            notes = [trial.user_attrs for trial in trials if CANDIDATE in trial.user_attrs]
+            return {Candidate.from_json(note[CANDIDATE]): str(note.get(FAILURE, "")) for note in notes}
 
     def rows(self) -> tuple[Row, ...]:
         """Measured rows in the order of their trials."""

@@ -1,0 +1,32 @@
+"""What is told of candidates that could not be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mtnas.architecture import Candidate
+
+
+def reason(failure: str) -> str:
+    """The sentence of an error of mtnas; of others, the whole traceback on lines of its own.
+
+    Args:
+        failure: traceback, or another text.
+    """
+    kind, colon, sentence = last_line(failure).partition(": ")
+    return sentence if colon and kind.startswith("mtnas.errors.") else f"\n{failure.rstrip()}"
+
+
+def last_line(failure: str) -> str:
+    """What a traceback comes down to."""
+    return failure.rstrip().rpartition("\n")[2]
+
+
+def remark(failures: Mapping[Candidate, str]) -> str:
+    """How many there are, and why the last one is among them, on one line; empty if there are none."""
+    if not failures:
+        return ""
+    candidate, failure = list(failures.items())[-1]
+    what = "1 candidate" if len(failures) == 1 else f"{len(failures)} candidates"
+    text = last_line(failure).removeprefix("mtnas.errors.")
+    return f"{what} could not be measured; the last one, {candidate.id}: {text}"
