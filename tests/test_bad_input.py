@@ -24,6 +24,7 @@ from mtnas.errors import DataError, MtnasError, RunError, SearchError, SpaceErro
 from mtnas.runs import Run, load_checkpoint
 from mtnas.searching import SearchSettings, read_results, search
 from mtnas.space.block import Block
+from mtnas.space.check import check
 from mtnas.space.data import Data
 from mtnas.space.file import load_space_file
 from mtnas.space.search_space import SearchSpace
@@ -368,6 +369,27 @@ def test_a_loss_that_cannot_be_learned_from_is_refused(
 
 def mean_square(output: Tensor, label: Tensor) -> Tensor:
     return (output - label).square().mean()
+
+
+def test_a_loss_that_masks_too_late_is_refused(tmp_path: Path) -> None:
+    """It is a number, but NaN times 0 is NaN in its gradient."""
+
+    def late(output: Tensor, label: Tensor) -> Tensor:
+        return torch.where(label.isnan(), 0.0, (output - label).square()).mean()
+
+    def early(output: Tensor, label: Tensor) -> Tensor:
+        return torch.where(label.isnan(), 0.0, (output - label.nan_to_num()).square()).mean()
+
+    def change(x: Tensor, labels: dict[str, Any]) -> Any:
+        return x, {**labels, "total": torch.tensor([labels["total"], torch.nan])}
+
+    def space(loss: Callable[[Tensor, Tensor], Tensor]) -> SearchSpace:
+        task = Task("total", lambda shape: nn.Linear(shape[0], 2), loss, on_all(mean_square))
+        return replace(toy_space.space, tasks=[task])
+
+    data = relabelled(change)
+    not_trained(DataError, tmp_path, "task 'total'", "gradient", "torch.nan_to_num", space=space(late), data=data)
+    check(space(early), data)
 
 
 def test_an_error_that_cannot_be_computed_is_refused(tmp_path: Path) -> None:

@@ -333,10 +333,25 @@ def test_labels_that_are_not_numbers_are_not_taken_for_missing_ones() -> None:
     assert float(task_losses([task], outputs, labels)["height"]) == 0
 
 
+def test_outputs_that_are_not_finite_are_blamed_on_no_label() -> None:
+    outputs = {
+        "height": torch.tensor([0.0, torch.nan]),
+        "kind": torch.zeros(2, 3),
+        "weight": torch.full((2,), torch.inf),
+    }
+    labels = {"height": torch.zeros(2), "kind": torch.zeros(2).long(), "weight": torch.zeros(2)}
+    with pytest.raises(TrainingError, match=r"the network's outputs for height, weight are not finite"):
+        task_losses(toy_tasks(), outputs, labels)
+
+
 def test_weights_that_are_not_finite_stop_and_are_not_kept(tmp_path: Path) -> None:
-    """The loss is zero, its gradient is not a number, and no later step of the epoch could notice."""
+    """The loss is zero, its gradient is not a number: no later step could notice, nor the check of 8 samples."""
     first, *others = toy_tasks()
-    broken = replace(first, loss=lambda output, label: (output - output.detach()).square().sum().sqrt())
+
+    def loss(output: Tensor, label: Tensor) -> Tensor:
+        return (output - output.detach()).square().sum().sqrt() if len(output) > 8 else output.mean()
+
+    broken = replace(first, loss=loss)
     run = Run(tmp_path / "run")
     with pytest.raises(TrainingError, match=r"is no longer finite after epoch 1; lower the learning rate \(0.01\)"):
         train(toy_space(tasks=[broken, *others]), toy_data(train=20), run, SETTINGS, show_progress=False)

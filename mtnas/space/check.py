@@ -57,6 +57,13 @@ def _check_task(task: Task, shape: tuple[int, ...], batch: Batch) -> None:
         raise DataError(f"{what}: the loss must be a scalar tensor, but is {form}; take its mean")
     if not loss.requires_grad:
         raise DataError(f"{what}: the loss does not depend on the output, so nothing can be learned from it")
+    (gradient,) = torch.autograd.grad(loss, output, allow_unused=True)
+    if gradient is not None and bool(loss.isfinite()) and not bool(gradient.isfinite().all()):
+        raise DataError(
+            f"{what}: the loss is {float(loss.detach()):g}, but its gradient is not finite, as where missing entries"
+            " are only masked after computing with them; put numbers in their place before, as by"
+            " torch.nan_to_num(label), or index the entries that are there"
+        )
 
 
 def _form(tensor: Tensor) -> str:

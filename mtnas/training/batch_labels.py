@@ -43,7 +43,7 @@ class BatchLabels:
         """Loss of every task that has a label in this batch and an output, not yet weighted.
 
         Raises:
-            TrainingError: naming the task whose loss is not finite.
+            TrainingError: naming the task whose loss is not finite, or all of them where what the network gives is not.
         """
         losses = {
             task.name: task.loss(self.of_labelled(task, outputs[task.name]), self._labels[task.name])
@@ -52,9 +52,21 @@ class BatchLabels:
         }
         # One look for all: on an accelerator each makes the program wait.
         if losses and not bool(torch.isfinite(torch.stack([loss.detach().float() for loss in losses.values()])).all()):
-            name, loss = next((n, value) for n, value in losses.items() if not bool(torch.isfinite(value)))
-            raise TrainingError(
-                f"the loss of task '{name}' is {float(loss.detach())}; look for labels that are not finite,"
-                " or lower the learning rate"
-            )
+            raise TrainingError(self._blamed(outputs, losses))
         return losses
+
+    def _blamed(self, outputs: Mapping[str, Tensor], losses: Mapping[str, Tensor]) -> str:
+        """What makes losses not finite."""
+        bad = {name: loss for name, loss in losses.items() if not bool(torch.isfinite(loss))}
+        lost = [name for name in bad if not bool(torch.isfinite(outputs[name]).all())]
+        if lost:
+            return (
+                f"the network's outputs for {', '.join(lost)} are not finite, so its weights or inputs are not, and no"
+                " label is to blame; look for inputs and for gradients of losses that are not finite, or lower the"
+                " learning rate"
+            )
+        name, loss = next(iter(bad.items()))
+        return (
+            f"the loss of task '{name}' is {float(loss.detach())}; look for labels that are not finite,"
+            " or lower the learning rate"
+        )

@@ -17,7 +17,7 @@ def task_losses(
     """Loss of every task that has a label in this batch, not yet weighted.
 
     Raises:
-        TrainingError: naming the task whose loss is not finite.
+        TrainingError: naming the task whose loss is not finite, or all of them where what the network gives is not.
     """
     present = [task for task in tasks if task.name in outputs]
     return BatchLabels(present, labels).losses(outputs)
