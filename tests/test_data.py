@@ -55,11 +55,11 @@ class Numbered(Dataset[Sample]):
 
 
 class Stream(IterableDataset[Sample]):
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, make: Callable[[int], Sample] | None = None) -> None:
+        self.count, self.make = count, make
 
     def __iter__(self) -> Iterator[Sample]:
-        return (Numbered(self.count)[i] for i in range(self.count))
+        return (Numbered(self.count, self.make)[i] for i in range(self.count))
 
 
 def numbers(batches: Any) -> list[list[int]]:
@@ -601,6 +601,22 @@ def test_settings_out_of_range_are_refused_by_name(setting: str, value: float) -
 def test_samples_of_another_form_are_refused(make: Callable[[int], Sample], sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         Data(Numbered(10, make), Numbered(4, make)).example()
+
+
+def test_a_label_that_is_none_is_named() -> None:
+    def some(i: int) -> Sample:
+        return torch.zeros(3), {"height": torch.tensor(1.0), "tags": None if i % 2 else torch.zeros(4)}
+
+    def collate(samples: list[Any]) -> Batch:
+        given = [torch.zeros(4) if y["tags"] is None else y["tags"] for _, y in samples]
+        return torch.stack([x for x, _ in samples]), {"tags": torch.stack(given)}
+
+    for valid in (Numbered(4, some), Numbered(4, lambda i: some(1)), Stream(4, some)):
+        with pytest.raises(DataError, match=r"label 'tags' is None for some samples.*give NaN"):
+            Data(Numbered(10), valid).example()
+    with pytest.raises(DataError, match="label 'tags' is None"):
+        _ = Data(Numbered(10, some), Numbered(4)).fingerprint
+    assert len(Data(Numbered(10, some), Numbered(4, some), collate=collate).example()[1]["tags"]) == 4
 
 
 def test_as_many_labels_as_inputs_are_needed() -> None:

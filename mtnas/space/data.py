@@ -19,7 +19,7 @@ from mtnas.seeds import derive_seed
 from mtnas.space.chance import fixed_chance
 from mtnas.space.parts import WHOLE, Part, PartOfBatches
 from mtnas.space.shapes import Input, batch_size
-from mtnas.space.split import Source, Split
+from mtnas.space.split import Source, Split, joined
 
 Batch = tuple[Input, Mapping[str, Tensor]]
 """A batch as data yields it: inputs, and a dict of one label tensor per key, the batch dimension first in all."""
@@ -185,7 +185,8 @@ class Data:
                     f"the {name} data is iterable-style, which cannot be dealt out to {part.count} processes; give a"
                     " dataset with a length, or train in one process"
                 )
-            return DataLoader(split.dataset, size, collate_fn=self.collate) if split.loader is None else split.loader
+            join = _Collate(split.collate, channels_last=False)
+            return DataLoader(split.dataset, size, collate_fn=join) if split.loader is None else split.loader
         given = split.batch_size
         # One of 1 is torch's default, and would take long to judge by.
         if given is not None and (seed is not None or given > 1):
@@ -253,7 +254,7 @@ def _looked_at(split: Split, most: int = 64) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Collate:
-    """Joins samples, names a label that one of them lacks, and lays images out."""
+    """Joins samples and lays images out."""
 
     collate: Callable[[list[Any]], Any]
     channels_last: bool
@@ -261,13 +262,7 @@ class _Collate:
     def __call__(self, samples: list[Any]) -> Any:
         if not samples:
             return None
-        try:
-            batch = self.collate(samples)
-        except KeyError as error:
-            raise DataError(
-                f"some samples have no {error}, but others do; give every sample every label, NaN or the task's missing"
-                " value where there is none"
-            ) from error
+        batch = joined(self.collate, samples)
         if not self.channels_last:
             return batch
         x, labels = batch

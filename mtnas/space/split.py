@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,7 +84,7 @@ class Split:
 
     def collated(self, sample: Any) -> Any:
         """A sample as a batch."""
-        return self.collate(sample if self.whole_batches else [sample])
+        return self.collate(sample) if self.whole_batches else joined(self.collate, [sample])
 
     @property
     def size(self) -> int | None:
@@ -153,6 +153,36 @@ class Split:
             f"the loader of the {self.name} data has a sampler ({type(sampler).__name__}) that would not be used, for"
             " the order is that of the run's seed; give the samples as a Subset, or Data(weights=...)"
         )
+
+
+def joined(collate: Callable[[list[Any]], Any], samples: list[Any]) -> Any:
+    """Samples as a batch.
+
+    Raises:
+        DataError: naming a label that one of them lacks.
+    """
+    try:
+        return collate(samples)
+    except KeyError as error:
+        raise DataError(
+            f"some samples have no {error}, but others do; give every sample every label, NaN or the task's missing"
+            " value where there is none"
+        ) from error
+    except Exception as error:  # of a collate function of the user's, whatever it raises
+        name = next(_without_value(samples), None)
+        if name is None:
+            raise
+        raise DataError(
+            f"label '{name}' is None for some samples, which no batch can hold; give NaN or the task's missing value"
+            " there, in the shape of the others"
+        ) from error
+
+
+def _without_value(samples: list[Any]) -> Iterator[str]:
+    """Labels that are None, sample by sample."""
+    for sample in samples:
+        if isinstance(sample, (tuple, list)) and len(sample) == 2 and isinstance(sample[1], Mapping):
+            yield from (name for name, label in sample[1].items() if label is None)
 
 
 def _root(dataset: Any) -> Any:
