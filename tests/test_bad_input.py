@@ -24,7 +24,7 @@ from mtnas.errors import DataError, MtnasError, RunError, SearchError, SpaceErro
 from mtnas.runs import Run, load_checkpoint
 from mtnas.searching import SearchSettings, read_results, search
 from mtnas.space.block import Block
-from mtnas.space.check import check
+from mtnas.space.check import check, check_judged
 from mtnas.space.data import Data
 from mtnas.space.file import load_space_file
 from mtnas.space.search_space import SearchSpace
@@ -341,6 +341,28 @@ def test_number_labels_that_do_not_fit_are_refused(
 def test_a_missing_label_is_answered_by_the_nearest(tmp_path: Path) -> None:
     data = relabelled(lambda x, labels: (x, {name.replace("quadrant", "quadrants"): y for name, y in labels.items()}))
     not_trained(DataError, tmp_path, "task 'quadrant'", "no label 'quadrant', did you mean 'quadrants'?", data=data)
+
+
+@pytest.mark.parametrize("labelled", [0, 1])
+def test_a_task_that_nothing_judges_is_refused(labelled: int, tmp_path: Path) -> None:
+    """The last sample may be the only one with its label."""
+    read: list[int] = []
+
+    class Sparse(toy_space.Numbers):
+        def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+            x, labels = super().__getitem__(index)
+            read.append(index)
+            return x, {**labels, "total": labels["total"] if index >= 20 - labelled else torch.tensor(torch.nan)}
+
+    data = Data(toy_space.Numbers(0, 40), Sparse(40, 20), eval_batch_size=10)
+    if labelled:
+        check_judged(toy_space.space, data)
+        assert max(read) == 19
+    else:
+        not_trained(DataError, tmp_path, "task 'total' has no labelled sample in the valid data", data=data)
+    read.clear()
+    check_judged(replace(toy_space.space, tasks=toy_space.space.tasks[:2]), data)
+    assert max(read) == 7
 
 
 def own_task(loss: Callable[[Tensor, Tensor], Any], error: Callable[[], ErrorMeter] | None = None) -> SearchSpace:

@@ -175,6 +175,17 @@ def test_every_split_is_looked_at(tmp_path: Path) -> None:
         assert "(12,)" in sentence
 
 
+def test_a_task_without_labels_to_judge_it_is_told(tmp_path: Path) -> None:
+    path = changed(tmp_path, "Numbers(200, 60)", "Unlabelled(200, 60)")
+    path.write_text(
+        path.read_text()
+        + "\n\nclass Unlabelled(Numbers):\n    def __getitem__(self, index):\n"
+        + "        x, labels = super().__getitem__(index)\n"
+        + "        return x, {**labels, 'total': labels['total'] * torch.nan}\n"
+    )
+    refused(call("check", path), "task 'total' has no labelled sample in the valid data")
+
+
 def test_no_file_and_no_space_are_told(tmp_path: Path) -> None:
     refused(call("check", tmp_path / "nowhere.py"), "there is no space file")
     (tmp_path / "empty.py").write_text("")

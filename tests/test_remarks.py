@@ -19,6 +19,7 @@ from mtnas.space.data import Data
 from mtnas.space.remarks import remarks
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import classification, regression
+from mtnas.training import TrainingSettings
 
 TASKS = [classification("kind", 3), regression("days"), regression("heat")]
 SPACE = SearchSpace(TASKS, [Block("only", {"linear": lambda shape: nn.Linear(shape[0], 4)})])
@@ -93,7 +94,11 @@ def test_commands_say_it_once_before_training(tmp_path: Path) -> None:
 def test_a_short_training_is_remarked_on() -> None:
     told = call("check", TOY_FILE).out
     assert told.count("note:") == 1 and "note: the training has 12 steps in all" in told
-    assert remarks_on_steps(10, 50) == remarks_on_steps(10, None) == [] != remarks_on_steps(10, 49)
+    ten, accumulating = TrainingSettings(epochs=10), TrainingSettings(epochs=10, accumulate=4)
+    assert remarks_on_steps(ten, 50) == remarks_on_steps(ten, None) == [] != remarks_on_steps(ten, 49)
+    assert remarks_on_steps(accumulating, 197) == []  # the last step of an epoch has one batch
+    (text,) = remarks_on_steps(accumulating, 196)
+    assert "490 steps in all" in text and "lower accumulate=" in text
 
 
 def test_splits_that_overlap_are_named() -> None:

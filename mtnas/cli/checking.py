@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     """
     from mtnas.refining import RefineSettings
     from mtnas.searching import SearchSettings, default_objectives, searched_space
-    from mtnas.space.check import check
+    from mtnas.space.check import check, check_judged
     from mtnas.space.file import load_space_file
     from mtnas.space.remarks import remarks
     from mtnas.training import TrainingSettings, check_machine
@@ -69,27 +70,33 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     data = file.data(data_dir)
     _check_splits(file.space, data)
     found, (example, _) = check(file.space, data), data.example()
+    check_judged(file.space, data)
     searched_space(searching, file.space, found, example)
     objectives = tuple(searching.objectives) or default_objectives(file.space.architectures.tasks, searching)
     loaders = _loaders(data)
     samples = {split: _length(loader.dataset) for split, loader in loaders.items()}
     batches = _length(loaders["train"])
-    told = (*remarks(file.space, data, found), *remarks_on_steps(training.epochs, batches))
+    told = (*remarks(file.space, data, found), *remarks_on_steps(training, batches))
     return CheckedSpace(file, data, found, samples, batches, training, searching, objectives, told)
 
 
-def remarks_on_steps(epochs: int, batches: int | None, *, least: int = 500) -> list[str]:
+def remarks_on_steps(training: TrainingSettings, batches: int | None, *, least: int = 500) -> list[str]:
     """A sentence on a training that is too short to say anything; none if its length is not known.
 
     Args:
+        training: its settings.
         batches: of an epoch.
         least: steps below which it is remarked on.
     """
-    if batches is None or epochs * batches >= least:
+    if batches is None:
         return []
+    steps = training.epochs * math.ceil(batches / training.accumulate)
+    if steps >= least:
+        return []
+    lower = "Data(batch_size=)" if training.accumulate == 1 else "accumulate="
     return [
-        f"the training has {epochs * batches:,} steps in all, few for a network that holds all others: raise"
-        " TrainingSettings(epochs=), or lower Data(batch_size=)"
+        f"the training has {steps:,} steps in all, few for a network that holds all others: raise"
+        f" TrainingSettings(epochs=), or lower {lower}"
     ]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from mtnas.errors import DataError
+from mtnas.space.chance import fixed_chance
 from mtnas.space.data import Batch, Data
 from mtnas.space.dry_run import DryRun
 from mtnas.space.search_space import SearchSpace
@@ -27,6 +29,28 @@ def check(space: SearchSpace, data: Data) -> DryRun:
     for task, shape in zip(space.tasks, found.outputs, strict=True):
         _check_task(task, shape, batch)
     return found
+
+
+def check_judged(space: SearchSpace, data: Data) -> None:
+    """See that the validation data has a labelled sample of every task, reading it only until that is known.
+
+    Iterable-style data is not looked through, for it may have no end.
+
+    Raises:
+        DataError: naming a task that has none.
+    """
+    batches, left = data.valid_batches(), list(space.tasks)
+    if not hasattr(batches.dataset, "__len__"):
+        return
+    with fixed_chance():  # samples may be augmented
+        for _, labels in chain([data.example()], batches):
+            left = [task for task in left if not bool(task.labelled(task.label_of(labels)).any())]
+            if not left:
+                return
+    raise DataError(
+        f"task '{left[0].name}' has no labelled sample in the valid data, by which it is judged; give it at least one"
+        " there"
+    )
 
 
 def _check_task(task: Task, shape: tuple[int, ...], batch: Batch) -> None:

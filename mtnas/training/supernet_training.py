@@ -7,7 +7,7 @@ from mtnas.pools import Pool
 from mtnas.progress import progress
 from mtnas.runs import Run, load_checkpoint
 from mtnas.seeds import derive_seed
-from mtnas.space.check import check
+from mtnas.space.check import check, check_judged
 from mtnas.space.data import Data
 from mtnas.space.dry_run import DryRun
 from mtnas.space.search_space import SearchSpace
@@ -93,6 +93,7 @@ def claim_run(space: SearchSpace, data: Data, run: Run, settings: TrainingSettin
         RunError: if the run belongs to another space, data or settings.
     """
     found = check(space, data)
+    check_judged(space, data)
     with run.hold():
         run.manifest.claim("space", space.describe(found))
         run.manifest.claim("data", data.fingerprint)

@@ -178,7 +178,7 @@ class Work:
 
         if not volume.quiet and not self.run.checkpoint.exists():
             told = remarks(self.file.space, self.data, found)
-            for text in (*told, *remarks_on_steps(training.epochs, length_of_epoch(self.data))):
+            for text in (*told, *remarks_on_steps(training, length_of_epoch(self.data))):
                 remark(f"note: {text}", as_json)
 
     def note_command(self) -> None:
