@@ -21,10 +21,11 @@ from mtnas.evaluation import recalibrate
 from mtnas.space.block import Block
 from mtnas.space.elastic import elastic
 from mtnas.space.file import load_space_file
+from mtnas.space.heads import pixel_head
 from mtnas.space.operators import conv, inverted_residual, skip
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input
-from mtnas.space.task_types import classification
+from mtnas.space.task_types import classification, pixel_regression
 from mtnas.supernet import BranchedNetwork, SuperNetwork
 
 pytest.importorskip("onnxruntime")
@@ -255,6 +256,19 @@ def test_a_viewer_is_told_the_shapes_of_all_tensors(seed: int) -> None:
         assert {value.name for value in found.value_info} == tensors
         sizes = [[one.dim_value for one in value.type.tensor_type.shape.dim] for value in found.value_info]
         assert all(shape.count(0) <= 1 for shape in sizes)  # nothing but the number of samples is open
+
+
+def test_outputs_brought_to_a_size_are_told_with_it() -> None:
+    """The exporter does not know their shapes, and calls the dimensions of all of them alike."""
+    import onnx
+
+    sizes = {"depth": 1, "normals": 3}
+    tasks = [pixel_regression(name, outputs, head=pixel_head(outputs, size=(8, 8))) for name, outputs in sizes.items()]
+    space = SearchSpace(tasks, [Block("only", {"conv": conv(4, stride=2)})])
+    network = SuperNetwork(space, space.dry_run(images(4))).extract(Architecture(Tree(((0, 0),)), (("conv",),)))
+    found = onnx.load_from_string(convert(network, images(4)).content).graph.output
+    told = {value.name: [one.dim_param or one.dim_value for one in value.type.tensor_type.shape.dim] for value in found}
+    assert told == {name: ["batch", outputs, 8, 8] for name, outputs in sizes.items()}
 
 
 def test_depthwise_convolutions_are_layers_like_others() -> None:

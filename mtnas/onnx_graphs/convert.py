@@ -29,6 +29,8 @@ LARGEST_BYTES = 2**31 - 2**24
 """Of all weights in one file: protobuf's limit, less room for the graph."""
 
 _ROOT = "network"
+_BATCH = "batch"
+"""Name of the first dimension, whose size is open."""
 
 
 def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
@@ -52,6 +54,7 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     model = _exported(wrapped, values, names, wrapped.outputs, opset)
     _inline_identities(model)
     _give_names(model, network)
+    _give_shapes(model, wrapped.shapes)
     model = with_shapes(model)
     found = operators_of_layers(model, wrapped.network, wrapped.leaves)
     layers, lost = frozenset(chain.from_iterable(found.values())), _lost(wrapped.leaves, found)
@@ -90,7 +93,8 @@ class _Flat(nn.Module):
             self.network.average_gradients = False
         self.keys = tuple(example) if isinstance(example, Mapping) else None
         with torch.no_grad():
-            self.outputs = tuple(self.network(example))
+            self.shapes = {name: tuple(output.shape) for name, output in self.network(example).items()}
+        self.outputs = tuple(self.shapes)
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))
@@ -135,7 +139,7 @@ def _traced(
             dynamo=False,
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
+            dynamic_axes={name: {0: _BATCH} for name in (*inputs, *outputs)},
             opset_version=opset,
         )
     return buffer.getvalue()
@@ -228,6 +232,20 @@ def _give_names(model: Any, network: nn.Module) -> None:
             for place, name in enumerate(names):
                 names[place] = values.get(name, name)
     del graph.value_info[:]
+
+
+def _give_shapes(model: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Outputs of any batch size with all else as it is: the exporter gives sizes that it does not know a common name.
+
+    Args:
+        shapes: of the outputs for some batch.
+    """
+    for value in model.graph.output:
+        dims = value.type.tensor_type.shape.dim
+        del dims[:]
+        dims.add(dim_param=_BATCH)
+        for size in shapes[value.name][1:]:
+            dims.add(dim_value=size)
 
 
 def _readable(name: str, parts: Sequence[str]) -> str:
