@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -72,12 +73,20 @@ GOOD = {
     "inverted, as wide": (elastic(inverted_residual, channels=[None], expansion=(1, 2)), [(4, 9, 9), (6, 9, 9)]),
     "residual": (elastic(residual_conv, channels=8, kernel=(3, 5)), [(8, 9, 9)]),
     "residual, as wide": (elastic(residual_conv, channels=[None], kernel=(3, 5)), [(4, 9, 9), (8, 9, 9)]),
+    "residual, of a width that may enter": (
+        elastic(residual_conv, channels=(4, 8), kernel=(3, 5), stride=2, project=True),
+        [(4, 9, 9), (8, 9, 9)],
+    ),
     "depth": (elastic(deeper, depth=(1, 2, 3)), [(3, 9, 9), (4, 9, 9)]),
     "dense": (elastic(dense, width=(4, 8)), [(3,), (5,)]),
     "a user's own": (elastic(lambda width: lambda shape: Recurrent(shape[1], width), width=(4, 8)), [(5, 3)]),
     "dropout": (elastic(dropped, width=(4, 8)), [(3,), (5,)]),
     "transformer": (elastic(transformer, hidden=(4, 8)), [(5, 8)]),
     "dense residual": (elastic(dense_residual, width=8, expansion=(0.5, 2)), [(8,)]),
+    "dense residual, of a width that may enter": (
+        elastic(dense_residual, width=(4, 8), expansion=(0.5, 2), project=True),
+        [(4,), (8,)],
+    ),
     "skips": ({"skip": skip(None, 2)}, [(4, 9, 9), (8, 9, 9)]),
     "two families and a skip": (
         {
@@ -141,6 +150,17 @@ def test_an_operator_that_cannot_share_is_refused(message: str) -> None:
     operator, shape = BAD[message]
     with pytest.raises(SpaceError, match=message):
         check_elastic(elastic(operator, width=(4, 6)), [shape])
+
+
+@pytest.mark.parametrize(
+    ("operator", "sizes", "shapes"),
+    [(residual_conv, {"channels": (4, 8)}, [(4, 9, 9), (8, 9, 9)]), (dense_residual, {"width": (4, 8)}, [(4,), (8,)])],
+)
+def test_a_residual_operator_that_cannot_share_is_told_how_it_can(
+    operator: Any, sizes: dict[str, tuple[int, ...]], shapes: list[tuple[int, ...]]
+) -> None:
+    with pytest.raises(SpaceError, match=r"'shortcut.0.weight' .* is not in the largest.*project=True"):
+        check_elastic(elastic(operator, **sizes), shapes)
 
 
 def test_a_slicing_of_ones_own_is_checked_too() -> None:

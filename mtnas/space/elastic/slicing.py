@@ -56,5 +56,5 @@ def check_slices(where: str, full: nn.Module, small: nn.Module) -> None:
     if reason is not None:
         raise SpaceError(
             f"{where} cannot share the weights of the largest: {reason}; give the smaller operator no parameter that"
-            " the largest lacks, and no larger one"
+            " the largest lacks, and no larger one (mtnas's residual operators and skips: project=True)"
         )

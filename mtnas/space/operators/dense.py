@@ -41,10 +41,13 @@ def dense(width: int) -> Operator:
     return lambda shape: Dense(width_of(shape), width)
 
 
-def dense_residual(width: int | None, expansion: float = 2) -> Operator:
-    """Dense residual; ``expansion`` is the hidden width over ``width``. ``width`` None: the one that enters."""
+def dense_residual(width: int | None, expansion: float = 2, *, project: bool = False) -> Operator:
+    """Dense residual; ``expansion`` is the hidden width over ``width``. ``width`` None: the one that enters.
+
+    With ``project``, the input is projected also where the width stays; elastic widths need it where one may enter.
+    """
     check_positive(width=1 if width is None else width, expansion=expansion)
-    shortcut = dense_skip(width)
+    shortcut = dense_skip(width, project=project)
 
     def make(shape: Shape) -> nn.Module:
         inputs = width_of(shape)
@@ -53,14 +56,15 @@ def dense_residual(width: int | None, expansion: float = 2) -> Operator:
     return make
 
 
-def dense_skip(width: int | None = None) -> Operator:
-    """The input itself where it has that width, or for None always; else a linear layer and batch norm."""
+def dense_skip(width: int | None = None, *, project: bool = False) -> Operator:
+    """The input itself where it has that width, or for None always; else, or to ``project``, linear and batch norm."""
     check_positive(width=1 if width is None else width)
 
     def make(shape: Shape) -> nn.Module:
         inputs = width_of(shape)
-        if width is None or inputs == width:
+        outputs = inputs if width is None else width
+        if outputs == inputs and not project:
             return nn.Identity()
-        return nn.Sequential(nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width))
+        return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs))
 
     return make

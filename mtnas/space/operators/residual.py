@@ -29,16 +29,17 @@ class ResidualConv(nn.Module):
         return y
 
 
-def residual_conv(channels: int | None, kernel: int = 3, stride: int = 1) -> Operator:
+def residual_conv(channels: int | None, kernel: int = 3, stride: int = 1, *, project: bool = False) -> Operator:
     """Residual pair of convolutions; where the shape changes the input is brought along by `skip`.
 
     Args:
         channels: that leave; None: as many as enter.
         kernel: of both convolutions.
         stride: of the first one.
+        project: see `skip`; elastic widths need it where one of them may enter.
     """
     check_kernel(kernel)
-    shortcut = skip(channels, stride)
+    shortcut = skip(channels, stride, project=project)
 
     def make(shape: Shape) -> nn.Module:
         inputs = channels_of(shape)
