@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cloudpickle
 import pytest
 import torch
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ from mtnas.space.file import load_space_file
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.shapes import Input, head_of
 from mtnas.space.task_types import regression
-from mtnas.supernet import SuperNetwork
+from mtnas.supernet import PortableSupernet, SuperNetwork
 from mtnas.training.loss import task_losses, weighted_sum
 
 ROOT = Path(__file__).parents[1]
@@ -323,3 +325,22 @@ def test_a_view_of_some_tasks_takes_their_mean_alone(space: SearchSpace, superne
     outputs = supernet.view(architecture, (1, 2))(toy_x(5))
     (both,) = torch.autograd.grad(sum(output.sum() for output in outputs.values()), weight)
     torch.testing.assert_close(both, (single[0] + single[1]) / 2)
+
+
+class Doubled(SuperNetwork):
+    """A class of somebody's own."""
+
+    def forward(self, x: Input, architecture: Architecture) -> dict[str, Tensor]:
+        return {name: 2 * output for name, output in super().forward(x, architecture).items()}
+
+
+def test_a_supernetwork_of_an_own_class_is_that_in_another_process_too() -> None:
+    space, x = toy_space(), toy_x(4)
+    supernet = Doubled(space, x, seed=3).eval()
+    portable = pickle.loads(cloudpickle.dumps(PortableSupernet(supernet)))
+    assert portable.travelled
+    architecture = next(draws(space, 1))
+    with torch.no_grad():
+        here, there = supernet(x, architecture), portable.get(torch.device("cpu"))(x, architecture)
+    for name, output in here.items():
+        assert torch.equal(output, there[name])
