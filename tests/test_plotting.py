@@ -27,7 +27,7 @@ from mtnas.plotting import (
     task_colours,
     tree_layout,
 )
-from mtnas.plotting.marks import FRONT, STAIRCASE
+from mtnas.plotting.marks import FRONT, STAIRCASE, corner_marker
 from mtnas.results import MEAN_ERROR, Results, Row, corners, mean_error
 
 TASKS = ("left_digit", "left_parity", "right_digit", "right_parity")
@@ -139,6 +139,13 @@ def test_the_staircase_is_the_non_dominated_set_of_the_two_costs(x: str, y: str)
     (line,) = (line for line in plot_front(results, x=x, y=y).lines if line.get_label() == STAIRCASE)
     assert [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())] == sorted(best)
     assert line.get_drawstyle() == "steps-post"
+
+
+def test_marks_of_corners_tell_tree_and_size() -> None:
+    names = ("hard sharing, smallest", "hard sharing, largest", "single-task, smallest", "3 groups, largest")
+    assert [corner_marker(name)[0] for name in names] == ["s", "s", "^", "^"]
+    fills = [corner_marker(name)[1] for name in names]
+    assert fills[0] == fills[2] != fills[1] == fills[3]
 
 
 @pytest.mark.parametrize("budgets", [None, {}, {"params": 1.0}])

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from mtnas.plotting.style import BLACK, BLUE, FAINT, GREY, ORANGE, plain
 from mtnas.results import Results, non_dominated
+from mtnas.results.corners import SHARED
 
 FRONT = "Pareto front"
 STAIRCASE = "best for the two costs shown"
 
-CORNER_MARKERS = (("s", "white"), ("s", ORANGE), ("^", "white"), ("^", ORANGE))
-"""Marker and fill of every corner network: the shape tells the tree, the fill the size."""
+
+def corner_marker(name: str) -> tuple[str, str]:
+    """Marker and fill of a corner network: the shape tells the tree, the fill the size."""
+    return "s" if name.startswith(SHARED) else "^", ORANGE if name.endswith("largest") else "white"
 
 
 def draw_rows(ax: Axes, results: Results, points: NDArray[np.float64]) -> None:
@@ -60,9 +63,8 @@ def draw_staircase(ax: Axes, points: NDArray[np.float64]) -> None:
 def draw_corners(ax: Axes, results: Results, x: str, y: str) -> None:
     feasible = {row.number for row, met in zip(results.rows, results.feasible, strict=True) if met}
     evaluated = results.corner_rows()
-    markers = dict(zip(results.corners, CORNER_MARKERS, strict=False))
     for name, row in evaluated.items():
-        marker, fill = markers[name]
+        marker, fill = corner_marker(name)
         text = f"{name} (over budget)" if feasible and row.number not in feasible else name
         ax.scatter(
             [row.costs[x]],

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from mtnas.architecture import Architecture, ArchitectureSpace, CostTable, Tree, split_tree
 
-_SHARED = "hard sharing"
+SHARED = "hard sharing"
+"""What the names of networks that share everything begin with."""
 
 
 def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architecture]:
@@ -16,7 +17,7 @@ def corners(space: ArchitectureSpace, costs: CostTable) -> dict[str, Architectur
     Equal networks (a space with one option a block, or with one task) are named once.
     """
     split = f"{space.most_groups} groups" if space.limited else "single-task"
-    trees = {_SHARED: Tree.shared(len(space.tasks), len(space.blocks)), split: split_tree(space)}
+    trees = {SHARED: Tree.shared(len(space.tasks), len(space.blocks)), split: split_tree(space)}
     found: dict[str, Architecture] = {}
     for name, tree in trees.items():
         for size, largest in (("smallest", False), ("largest", True)):
@@ -33,4 +34,4 @@ def largest_corner(names: Iterable[str], *, split: bool) -> str:
         names: of all corner networks, as `corners` gives them: a name may say "smallest" where all are equally large.
         split: whether it is of those that share the least.
     """
-    return next((name for name in reversed([*names]) if name.startswith(_SHARED) != split), "")
+    return next((name for name in reversed([*names]) if name.startswith(SHARED) != split), "")
