@@ -426,6 +426,23 @@ class Unread(nn.Module):
         return found
 
 
+class Graph(nn.Module):
+    """A layer on the nodes of a graph, whose edges are a sparse matrix."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.register_buffer("edges", torch.eye(4).to_sparse())
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = self.layer(x)
+        return torch.stack([torch.sparse.mm(self.edges, one) for one in nodes])  # type: ignore[arg-type]
+
+
+def test_sparse_tensors_can_be_traced() -> None:
+    assert [leaf.call.module for leaf in wire(Graph().eval(), torch.randn(2, 4, 3))] == ["layer"]
+
+
 def test_layers_that_no_output_depends_on_are_left_out() -> None:
     leaves = wire(Unread().eval(), torch.randn(2, 2, 4, 4))
     assert [leaf.call.module for leaf in leaves] == ["part", "whole", "asked"]

@@ -149,7 +149,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._kept.append(tensor)
         self._values[id(tensor)] = value
         self.written[id(tensor)] = self.now()
-        self._sharing.setdefault(tensor.untyped_storage().data_ptr(), set()).add(id(tensor))
+        self._sharing.setdefault(_place(tensor), set()).add(id(tensor))
 
     def behind(self, outputs: Iterable[Tensor]) -> set[int]:
         """The values that outputs are made of, and all that may matter beside."""
@@ -165,7 +165,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _note_sources(self, func: Any, args: tuple[Any, ...], read: list[int], done: list[int]) -> None:
         for value in done:
             self._sources.setdefault(value, read)
-        shared = any(len(self._sharing[tensor.untyped_storage().data_ptr()]) > 1 for tensor in _tensors(args))
+        shared = any(len(self._sharing.get(_place(tensor), ())) != 1 for tensor in _tensors(args))
         # What is written to a part of a tensor changes the whole; what leaves no tensor may decide anything.
         if not done or (func._schema.is_mutable and shared):
             self._roots.update(read)
@@ -195,6 +195,11 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func in _SUMS and len(read) == 2:
             self.sums[done[0]] = read[0], read[1]
         return found
+
+
+def _place(tensor: Tensor) -> int:
+    """Where a tensor lies, which others may share; one that is not laid out in a row, as sparse ones, lies alone."""
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else -id(tensor)
 
 
 def _limits(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[float, float] | None:
