@@ -32,6 +32,7 @@ _RECTIFIERS = {_aten.relu.default, _aten.relu_.default}
 _CLIPS = {_aten.hardtanh.default, _aten.hardtanh_.default, _aten.clamp.default, _aten.clamp_.default}
 _LOWER_CLIPS = {_aten.clamp_min.default, _aten.clamp_min_.default}
 _UPPER_CLIPS = {_aten.clamp_max.default, _aten.clamp_max_.default}
+_LIMITED = _CLIPS | _LOWER_CLIPS | _UPPER_CLIPS
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,7 @@ def _limits(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tupl
     """Limits that an operator clips to, None for any other operator."""
     if func in _RECTIFIERS:
         return 0.0, math.inf
-    if func not in _CLIPS | _LOWER_CLIPS | _UPPER_CLIPS:
+    if func not in _LIMITED:
         return None
     usual = (-1.0, 1.0) if func in {_aten.hardtanh.default, _aten.hardtanh_.default} else (None, None)
     names = ("min_val", "max_val") if usual[0] is not None else ("min", "max")

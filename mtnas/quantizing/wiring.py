@@ -167,16 +167,15 @@ class Chain:
         self.clip: tuple[float, float] | None = None
         assert visit.gives is not None
         self.last = visit.gives
-        more = False
+        side: Side = "product" if self.bias_apart else "output"
         # The norm of a product of more dimensions is over another one than that of the layer's outputs.
         if not isinstance(layer, nn.Linear) or visit.rank == 2:
             norm = next((v for v in seen.visits if v.takes == self.last and _is_norm(v.module)), None)
             if norm is not None and self.last in seen.norms and seen.readers[self.last] == 1:
                 self.norm, self.last = _call(norm, totals), seen.norms[self.last]
-                more = not normalises_only(norm.module)
-        self.writes = Place(self.norm or self.call, "product" if self.bias_apart else "output")
-        if self.norm is not None and more:
-            self.writes = Place(self.norm, "input")  # once it is folded away, that is what comes before the rest
+                # Once it is folded away, what enters is what comes before the rest of what it does.
+                side = "output" if normalises_only(norm.module) else "input"
+        self.writes = Place(self.norm or self.call, side)
         if not self.bias_apart and seen.readers[self.last] == 1 and self.last in seen.clips:
             after, clip = seen.clips[self.last]
             if clip[0] <= 0 <= clip[1]:  # integers always hold 0

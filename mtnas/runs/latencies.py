@@ -91,6 +91,11 @@ def told(target: Mapping[str, Any]) -> str:
     return ", ".join([*filter(None, first), *(f"{name} {value}" for name, value in rest.items())])
 
 
+def told_whole(target: Mapping[str, Any]) -> str:
+    """A target in words, with its hardware."""
+    return f"{told(target)}, {target.get('hardware', 'unknown')}"
+
+
 def told_apart(targets: Sequence[Mapping[str, Any]]) -> list[str]:
     """Targets in words; those that differ in their hardware alone, with that.
 
@@ -98,10 +103,7 @@ def told_apart(targets: Sequence[Mapping[str, Any]]) -> list[str]:
     ['torch, A', 'torch, B', 'mine']
     """
     counts = Counter({_place(target): told(target) for target in targets}.values())
-    return [
-        told(target) if counts[told(target)] == 1 else f"{told(target)}, {target.get('hardware', 'unknown')}"
-        for target in targets
-    ]
+    return [told(target) if counts[told(target)] == 1 else told_whole(target) for target in targets]
 
 
 def keep_latencies(

@@ -12,7 +12,7 @@ from mtnas.pools import Job, Workers
 from mtnas.progress import progress
 from mtnas.results import Results
 from mtnas.runs import Run
-from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference, told
+from mtnas.runs.latencies import keep_latencies, read_latencies, read_reference, told_whole
 from mtnas.searching.settings import SearchSettings
 from mtnas.searching.workers import LATENCY_MS, Ask, AskLatencies, AskPlace, AskReference, Told
 from mtnas.targets import MeasureSettings
@@ -93,10 +93,9 @@ class SearchLatency:
 
     def _checked(self, found: Told) -> Any:
         if dict(found.where) != self.where:
-            places = [f"{told(where)}, {where.get('hardware', 'unknown')}" for where in (found.where, self.where)]
             raise SearchError(
-                f"latency was measured on {places[0]}, but the search measures on {places[1]}; let nodes of one kind"
-                " measure (--latency-resource)"
+                f"latency was measured on {told_whole(found.where)}, but the search measures on"
+                f" {told_whole(self.where)}; let nodes of one kind measure (--latency-resource)"
             )
         return found.value
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mtnas.space.chance import fixed_chance
+
 
 class ReferenceNetwork(nn.Module):
     """Dense, depthwise and pointwise convolutions: ``forward(x) -> {"reference": output}``.
@@ -15,8 +17,7 @@ class ReferenceNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with fixed_chance():
             self.layers = nn.Sequential(
                 _conv(3, 16, stride=2),
                 _conv(16, 32),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.errors import SpaceError
+from mtnas.space.chance import fixed_chance
 from mtnas.space.counting import count_params
 from mtnas.space.elastic.options import Setting
 from mtnas.space.elastic.sliced import Sliced
@@ -39,8 +40,7 @@ def check_elastic(
         tolerance: largest difference that counts as equal, relative to the largest value.
         seed: of weights and input.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with fixed_chance(seed):
         groups: dict[object, list[str]] = {}
         for name, make in options.items():
             groups.setdefault(make.family if isinstance(make, Setting) else name, []).append(name)
