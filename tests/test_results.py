@@ -18,7 +18,17 @@ from toys import plain_space, plain_table
 
 from mtnas.architecture import Architecture, Candidate, CostTable, QuantizationPolicy, Tree
 from mtnas.errors import SearchError
-from mtnas.results import MEAN_ERROR, Results, Row, corners, hypervolume, largest_corner, mean_error, non_dominated
+from mtnas.results import (
+    MEAN_ERROR,
+    Results,
+    Row,
+    RunningHypervolume,
+    corners,
+    hypervolume,
+    largest_corner,
+    mean_error,
+    non_dominated,
+)
 
 SPACE = plain_space((True, True, True), (2, 2, 2))
 TABLE = plain_table(SPACE, seed=3)
@@ -103,6 +113,22 @@ def test_more_points_never_shrink_the_hypervolume(points: NDArray[np.float64], m
     assert hypervolume(np.zeros((1, points.shape[1])), reference) == 1
 
 
+@pytest.mark.parametrize("costs", [7, 12, 34])
+def test_over_many_costs_the_hypervolume_is_estimated(costs: int) -> None:
+    """Exact algorithms would take minutes over 12 costs, and know no 34."""
+    across = np.linspace(0.05, 0.95, 60)
+    flat = np.stack([across, 1 - across], axis=1)
+    points = np.hstack([flat, np.full((60, costs - 2), 0.1)])
+    reference = np.ones(costs)
+    found = hypervolume(points, reference)
+    assert found == pytest.approx(hypervolume(flat, np.ones(2)) * 0.9 ** (costs - 2), rel=0.02)
+    order = np.random.default_rng(0).permutation(60)
+    assert hypervolume(points[order], reference) == found
+    running = RunningHypervolume(reference)
+    values = [running.add(point) for point in points[order]]
+    assert values == sorted(values) and values[-1] == pytest.approx(found, rel=0.02)
+
+
 # Fronts ----------------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +178,18 @@ def test_the_hypervolume_of_the_first_rows_is_theirs_alone() -> None:
     assert volumes[-1] == pytest.approx(inclusion_exclusion(np.unique(front, axis=0)), abs=1e-9)
     # Rows beyond a budget would have added something.
     assert volumes[-1] < make_results().hypervolume()
+
+
+def test_an_estimated_hypervolume_is_the_last_of_the_curve() -> None:
+    names = (*OBJECTIVES, "error/c", MEAN_ERROR, "macs", "size_kib")
+    rows = make_results(rows=60).rows
+    sized = [replace(row, costs={**row.costs, "size_kib": 1.0 + row.number % 7}) for row in rows]
+    results = replace(
+        make_results(rows=60), rows=tuple(sized), objectives=names, reference=dict.fromkeys(names, 50.0), budgets={}
+    )
+    curve = results.hypervolumes()
+    assert results.on_front.sum() > 16 and 0 < curve[-1] < 1
+    assert [results.hypervolume(first) for first in (0, 20, len(curve))] == [0, curve[19], curve[-1]]
 
 
 def test_a_hypervolume_without_its_reference_point_is_refused() -> None:

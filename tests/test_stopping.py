@@ -23,6 +23,7 @@ from mtnas.errors import SearchError
 from mtnas.evaluation import InheritedErrors
 from mtnas.pools import InProcess, Make, Workers
 from mtnas.results import Results, RunningHypervolume, hypervolume, non_dominated, running_hypervolume
+from mtnas.results.front import exclusive_volume
 from mtnas.runs import Run, read_results
 from mtnas.searching import Plateau, SearchProgress, SearchSettings, StopRule, TimeLimit, search
 from mtnas.searching.stopping import watch
@@ -90,12 +91,12 @@ def test_the_running_hypervolume_is_that_of_all_points_so_far(points: NDArray[np
 def test_points_that_are_dominated_or_outside_the_box_cost_no_hypervolume(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = 0
 
-    def counted(points: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    def counted(point: NDArray[np.float64], others: NDArray[np.float64], number: int) -> float:
         nonlocal calls
         calls += 1
-        return hypervolume(points, reference)
+        return exclusive_volume(point, others, number)
 
-    monkeypatch.setattr(running_hypervolume, "hypervolume", counted)
+    monkeypatch.setattr(running_hypervolume, "exclusive_volume", counted)
     points = np.random.default_rng(0).random((300, 3)) * 1.2
     new = [end for end in range(len(points)) if (points[end] < 1).all() and non_dominated(points[: end + 1])[end]]
     running = RunningHypervolume(np.ones(3))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mtnas.results.front import hypervolume
+from mtnas.results.front import exclusive_volume
 
 
 class RunningHypervolume:
     """What `hypervolume` gives of the points so far, without looking at all of them again for each new one.
+
+    Where that is an estimate, this is another one of the same volume, which never falls.
 
     A point that is dominated, or outside the box, costs one comparison with the front. Any other adds the volume of
     its own box less what the front already covers of that, which a few points decide (While et al. 2012,
@@ -22,14 +24,15 @@ class RunningHypervolume:
     def __init__(self, reference: NDArray[np.float64]) -> None:
         self.reference = reference
         self.value = 0.0
+        self._added = 0
         self._front: NDArray[np.float64] = np.empty((0, len(reference)))  # (front members, objectives), scaled
 
     def add(self, point: NDArray[np.float64]) -> float:
         """Take in one more point, (objectives,), and return the hypervolume of all."""
         scaled = point / self.reference
         if (scaled < 1).all() and not (self._front <= scaled).all(1).any():
-            covered = hypervolume(np.maximum(self._front, scaled), np.ones(len(scaled)))
-            self.value += max(0.0, float(np.prod(1 - scaled)) - covered)
+            self.value += exclusive_volume(scaled, self._front, self._added)
+            self._added += 1
             self._front = np.vstack([self._front[~(scaled <= self._front).all(1)], scaled])
         return self.value
 
