@@ -13,6 +13,8 @@ from mtnas.errors import RunError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+_NO_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+
 _SIGNS = ("No space left on device", "File too large", "database or disk is full", "disk I/O error")
 """How libraries tell it that raise no OSError: safetensors, SQLite."""
 
@@ -23,13 +25,14 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     A file that is there stays untouched until the new one is complete and on disk.
 
     Raises:
-        RunError: if the disk is full, or a directory is in the way.
+        RunError: if the disk is full, a directory is in the way, or nothing can be written there.
     """
     if path.is_dir() and not path.is_symlink():
         raise RunError(f"{path} is a directory, but a file is to be written there; move it away")
     with telling_full_disk(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".tmp{path.suffix}")
+        make_directory(path.parent)
+        with telling_place(path):
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=f".tmp{path.suffix}")
         os.close(handle)
         temporary = Path(name)
         try:
@@ -40,6 +43,33 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and those that it is in, unless it is there.
+
+    Raises:
+        RunError: if that cannot be: a file is in the way, or nothing may be written there.
+    """
+    with telling_place(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def telling_place(path: Path) -> Iterator[None]:
+    """Turn what a place raises in which nothing can be written into a sentence.
+
+    Raises:
+        RunError: if a directory is read-only or somebody else's, or a file is where a directory is needed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_PLACES:
+            raise
+        raise RunError(
+            f"{path} cannot be written ({error.strerror}: {error.filename}); allow that, or choose another place"
+        ) from error
 
 
 @contextmanager

@@ -108,6 +108,18 @@ def test_a_folder_of_something_else_is_left_alone(run: Run, tmp_path: Path) -> N
         written(run, out, False)
 
 
+@pytest.mark.parametrize("name", ["README.md", "model.onnx", "tree.png"])
+def test_a_file_of_ones_own_with_a_name_of_an_exports_is_left_alone(run: Run, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(ExportError, match=rf"holds {re.escape(name)} already; choose another --out"):
+        written(run, out, False)
+    assert (out / name).read_text() == "mine" and len(list(out.iterdir())) == 1
+    with pytest.raises(ExportError, match=rf"{re.escape(name)} is a file, but an export needs a folder"):
+        written(run, out / name, False)
+
+
 # Without torch ----------------------------------------------------------------------------------------------------
 
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from mtnas.architecture import Candidate, QuantizationPolicy
-from mtnas.atomic import write_atomic, write_text
+from mtnas.atomic import make_directory, write_atomic, write_text
 from mtnas.errors import ExportError
 from mtnas.evaluation import task_errors
 from mtnas.exporting.agreement import agreement
 from mtnas.exporting.card import card
+from mtnas.json_values import is_there
 from mtnas.onnx_graphs import SessionNetwork, audit, calibrate, convert, open_session, quantize
 from mtnas.onnx_graphs.calibrate import feeds_of
 from mtnas.plotting import plot_tree, save_figure
@@ -85,7 +86,7 @@ def export(
     (`settle_weights`); errors are of the validation samples.
 
     Args:
-        directory: new, or holding an export of the same candidate, which is replaced.
+        directory: new or empty, or holding a whole export of the same candidate, which is replaced.
         network: the candidate's, with final batch-norm statistics.
         results: names the space and the budgets, and draws the tree.
         targets: where its latency is measured.
@@ -157,7 +158,7 @@ def export(
         "versions": {name: version(name) for name in ("mtnas", "torch", "onnx", "onnxruntime")},
         "python": platform.python_version(),
     }
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     write_atomic(directory / "model.onnx", lambda path: path.write_bytes(content))
     _draw(directory / "tree.png", results, candidate)
     write_text(directory / "README.md", card(about))
@@ -180,15 +181,20 @@ def _measured(target: Target, network: BranchedNetwork, candidate: Candidate, ex
 
 
 def _check_free(directory: Path, candidate: Candidate) -> None:
-    if not directory.exists():
+    """Raise ExportError unless the folder is new, empty, or a whole export of this candidate."""
+    if not is_there(directory):
         return
-    strangers = sorted(path.name for path in directory.iterdir() if path.name not in FILES)
+    if not directory.is_dir():
+        raise ExportError(f"{directory} is a file, but an export needs a folder; choose another --out")
     known = directory / "model.json"
+    # Without it, a README.md or model.onnx is somebody's own.
+    ours = FILES if known.exists() else ()
+    strangers = sorted(path.name for path in directory.iterdir() if path.name not in ours)
     try:
-        other = json.loads(known.read_text(encoding="utf-8")).get("id") if known.exists() else None
+        other = json.loads(known.read_text(encoding="utf-8")).get("id") if known.exists() else candidate.id
     except (ValueError, AttributeError):
         other = "a damaged export"
-    if strangers or other not in (None, candidate.id):
+    if strangers or other != candidate.id:
         raise ExportError(f"{directory} holds {strangers[0] if strangers else other} already; choose another --out")
 
 

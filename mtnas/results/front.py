@@ -79,7 +79,7 @@ def exclusive_volume(point: NDArray[np.float64], others: Points, number: int, *,
 def is_exact(points: Points) -> bool:
     """Whether the hypervolume of non-dominated points is computed, not estimated."""
     count, costs = points.shape
-    return costs <= EXACT_COSTS_AT_MOST or (count <= FEW_POINTS and costs <= _LIBRARY_COSTS)
+    return bool(costs <= EXACT_COSTS_AT_MOST or (count <= FEW_POINTS and costs <= _LIBRARY_COSTS))
 
 
 def _exact(points: Points) -> float:

@@ -9,6 +9,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mtnas.atomic import make_directory, telling_place
 from mtnas.errors import RunError
 from mtnas.runs.run import Run
 
@@ -39,8 +40,9 @@ def fork_run(run: Run, path: str | os.PathLike[str]) -> Run:
         manifest = {name: known[name] for name in TRAINED if name in known}
         origin = {"path": str(run.path.resolve()), "at": datetime.now(UTC).isoformat(timespec="seconds")}
         manifest["forked_from"] = origin
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        make_directory(path.parent)
+        with telling_place(path):
+            temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
         try:
             _link(run.checkpoint, temporary / run.checkpoint.name)
             if run.space_file.exists():

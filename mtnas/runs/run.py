@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mtnas.architecture import ArchitectureSpace, CostTable
-from mtnas.atomic import write_atomic, write_text
+from mtnas.atomic import make_directory, telling_place, write_atomic, write_text
 from mtnas.errors import ArchitectureError, RunError, brief
 from mtnas.json_values import listed, text, whole
 from mtnas.runs.manifest import Manifest
@@ -93,7 +93,7 @@ class Run:
         The lock is the operating system's, so a killed process leaves none behind.
 
         Raises:
-            RunError: if another process holds it.
+            RunError: if another process holds it, or nothing can be written into the directory.
         """
         if self._depth == 0:
             self._acquire()
@@ -106,13 +106,14 @@ class Run:
                 self._lock.release()
 
     def _acquire(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_directory(self.path)
         place = self.path / ".lock"
         if place.is_symlink() or (place.exists() and not place.is_file()):
             raise RunError(f"{place} is no file, so the run cannot be locked; delete it")
         self._lock = FileLock(place)
         try:
-            self._lock.acquire(timeout=0)
+            with telling_place(self.path):
+                self._lock.acquire(timeout=0)
         except Timeout:
             raise RunError(
                 f"another process is working on the run {self.path}; wait for it, stop it, or use another run directory"
