@@ -25,7 +25,9 @@ from mtnas.training import load_supernetwork
 
 pytest.importorskip("onnxruntime")
 
-from mtnas.exporting import Origin, export
+from mtnas.cli.tables import print_bundle
+from mtnas.exporting import Bundle, Origin, export
+from mtnas.exporting.card import _table as markdown_table
 from mtnas.exporting.snippet import SNIPPET
 from mtnas.targets import OnnxRuntime
 
@@ -118,6 +120,26 @@ def test_a_file_of_ones_own_with_a_name_of_an_exports_is_left_alone(run: Run, tm
     assert (out / name).read_text() == "mine" and len(list(out.iterdir())) == 1
     with pytest.raises(ExportError, match=rf"{re.escape(name)} is a file, but an export needs a folder"):
         written(run, out / name, False)
+
+
+def test_brackets_in_names_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    about = {
+        "id": "0123456789",
+        "weights": "inherited",
+        "errors": {"[/depth]": 0.00002345},
+        "checked": {"largest_difference": 1e-7, "samples": 10},
+        "latency": [],
+        "policy": [],
+        "costs": {"file_kib": 3.0},
+        "in_float": None,
+    }
+    print_bundle(Bundle(Path("out[/1]"), about))
+    shown = capsys.readouterr().out
+    assert "[/depth]" in shown and "2.35e-05" in shown and "wrote out[/1]: model.onnx (3.0 KiB)" in shown
+
+
+def test_a_line_in_a_name_ends_no_cell_of_a_card() -> None:
+    assert markdown_table(("task", "error"), [("a|b", 0.5)]).splitlines()[-1] == "| a\\|b | 0.5 |"
 
 
 # Without torch ----------------------------------------------------------------------------------------------------

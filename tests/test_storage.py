@@ -15,6 +15,7 @@ import pytest
 import toy_space
 from toy_runs import TOY_FILE, call, contents, refused, search_toy, searched_run, start, supernet, trained_run
 
+from mtnas.cli.steps.work import command_line
 from mtnas.errors import RunError
 from mtnas.results import Results
 from mtnas.runs import Run, read_results, read_rows, study_file
@@ -47,6 +48,15 @@ def test_a_password_is_not_kept() -> None:
     assert without_password("postgresql://host/studies?user=me&password=secret") == "postgresql://host/studies?user=me"
     assert without_password("postgresql://host/s?password=secret&user=me") == "postgresql://host/s?user=me"
     assert without_password("sqlite:////folder/a:b@c.db") == "sqlite:////folder/a:b@c.db"
+
+
+@pytest.mark.parametrize("words", [("--storage", "{}"), ("--storage={}",)])
+def test_a_password_is_not_kept_with_the_command_line(words: tuple[str, ...]) -> None:
+    typed = [word.format("postgresql://me:secret@host/studies") for word in words]
+    kept = " ".join(words).format("postgresql://me@host/studies")
+    assert command_line(["search", "runs/a=b", *typed, "-b", "params=8k"]) == (
+        f"mtnas search runs/a=b {kept} -b params=8k"
+    )
 
 
 def test_the_password_of_another_database_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

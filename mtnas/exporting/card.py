@@ -85,5 +85,5 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _text(value: Any) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        return (value or "").replace("|", "\\|")  # which would end the cell
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -15,6 +15,7 @@ from mtnas.cli.options import parse_budgets
 from mtnas.cli.output import remark, volume
 from mtnas.cli.steps.precision import check_weight_bits, precisions
 from mtnas.errors import MtnasError, RunError
+from mtnas.runs.study_file import without_password
 
 if TYPE_CHECKING:
     from mtnas.pools import Pool
@@ -182,8 +183,8 @@ class Work:
                 remark(f"note: {text}", as_json)
 
     def note_command(self) -> None:
-        """Remember this process's command line, which has come to its end."""
-        self.run.note_command(shlex.join(["mtnas", *sys.argv[1:]]))
+        """Remember this process's command line, which has come to its end; manifest and report tell it."""
+        self.run.note_command(command_line(sys.argv[1:]))
 
     def claim(self, training: TrainingSettings) -> DryRun:
         """Make the run that of this work; note the space file and where the data is, so that later steps find them.
@@ -215,6 +216,19 @@ def pool(
         several = workers or 2
         return RayPool(address, several, cpus=cpus, gpus=gpus, resource=resource, timeout_s=timeout_s)
     return Processes(workers, timeout_s=timeout_s) if workers else None
+
+
+def command_line(words: Sequence[str]) -> str:
+    """What was typed, without the password of a database.
+
+    >>> command_line(["search", "my run", "--storage=postgresql://me:secret@host/studies"])
+    "mtnas search 'my run' --storage=postgresql://me@host/studies"
+    """
+    shown = []
+    for word in words:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        shown.append(f"{option}{equals}{without_password(value)}")
+    return shlex.join(["mtnas", *shown])
 
 
 def _stop_when(rules: Sequence[StopRule], time_limit: float | None, plateau: int | None) -> tuple[StopRule, ...]:

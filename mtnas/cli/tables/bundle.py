@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from mtnas.cli.tables.console import console
@@ -25,7 +26,7 @@ def print_bundle(bundle: Bundle) -> None:
     for heading in ("task", "error of the file"):
         table.add_column(heading, justify="left" if heading == "task" else "right")
     for task, error in about["errors"].items():
-        table.add_row(task, error_text(error))
+        table.add_row(escape(task), error_text(error))
     to = console()
     to.print(table)
     checked = about["checked"]
@@ -44,6 +45,8 @@ def print_bundle(bundle: Bundle) -> None:
         )
     beside = f"; in float {about['in_float']['file_kib']:,.1f}" if about["in_float"] else ""
     to.print(
-        f"wrote {bundle.directory}: model.onnx ({about['costs']['file_kib']:,.1f} KiB{beside}), model.json, README.md,"
-        " tree.png"
+        escape(
+            f"wrote {bundle.directory}: model.onnx ({about['costs']['file_kib']:,.1f} KiB{beside}), model.json,"
+            " README.md, tree.png"
+        )
     )
