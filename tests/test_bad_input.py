@@ -604,6 +604,9 @@ def test_no_candidate_within_a_measured_budget_is_told(tmp_path: Path) -> None:
     with pytest.raises(SearchError) as caught:
         results.best()
     one_sentence(caught, "none of the 5 rows meets the budgets")
+    # Not the baselines alone, which take as long as what was asked for.
+    refused(call("refine", run.path, "--top", "2"), "none of the 5 measured rows meets the run's budgets")
+    assert not (run.path / "refined").exists()
 
 
 # Damaged files ---------------------------------------------------------------------------------------------------

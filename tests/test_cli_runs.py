@@ -340,6 +340,15 @@ def test_verify_measures_by_as_many_threads_as_the_search(
     assert counts == [2, 0]
 
 
+def test_verify_and_extract_take_the_device_of_the_space_file(searched: Path, tmp_path: Path) -> None:
+    space = tmp_path / "space.py"
+    space.write_text(TOY_FILE.read_text().replace("startup=4, threads=1", 'startup=4, device="cuda:99"'))
+    refused(call("verify", searched, "--space", space), "cuda:99")
+    extracting = ("extract", searched, "--candidate", "#0", "--space", space, "--out", tmp_path / "out")
+    refused(call(*extracting), "cuda:99")
+    assert call(*extracting, "--device", "cpu").code == 0
+
+
 def test_a_difference_is_told_and_ends_with_status_one(searched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verifying = importlib.import_module("mtnas.searching.verify")
 

@@ -30,6 +30,7 @@ from mtnas.exporting import Bundle, Origin, export
 from mtnas.exporting.card import _table as markdown_table
 from mtnas.exporting.snippet import SNIPPET
 from mtnas.targets import OnnxRuntime
+from mtnas.targets.contract import DESCRIBED
 
 DATA = toy_space.data(None)
 
@@ -136,6 +137,15 @@ def test_brackets_in_names_are_no_markup(capsys: pytest.CaptureFixture[str]) -> 
     print_bundle(Bundle(Path("out[/1]"), about))
     shown = capsys.readouterr().out
     assert "[/depth]" in shown and "2.35e-05" in shown and "wrote out[/1]: model.onnx (3.0 KiB)" in shown
+
+
+def test_a_target_need_not_name_its_hardware(run: Run, tmp_path: Path) -> None:
+    class Plain(OnnxRuntime):
+        def describe(self) -> dict[str, Any]:
+            return {name: value for name, value in super().describe().items() if name in DESCRIBED}
+
+    written(run, tmp_path / "out", False, targets=[Plain()])
+    assert " ms on cpu (onnxruntime" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_line_in_a_name_ends_no_cell_of_a_card() -> None:

@@ -213,13 +213,14 @@ def verify(
     with working(as_json):
         results = read_results(steps.existing_run(run))
         work = steps.Work.existing(run, space, data_dir)
+        settings = work.file.setting("searching", SearchSettings())
         found = verify_rows(
             work.file.space,
             work.data,
             work.run,
             results.rows if rows is None else spread(results.rows, rows),
-            threads=work.file.setting("searching", SearchSettings()).threads,
-            device=device or "auto",
+            threads=settings.threads,
+            device=device or settings.device,
             show_progress=not volume.quiet,
         )
     told = tables.verified_json(found, tolerance)

@@ -40,7 +40,7 @@ def refine(
 ) -> None:
     """Train chosen candidates on their own, then measure them once on the test split. Goes on where it stopped."""
     from mtnas.cli import steps, tables
-    from mtnas.cli.choosing import by_mean_error, spread
+    from mtnas.cli.choosing import members
     from mtnas.pools import Halving
     from mtnas.refining import left_behind
     from mtnas.refining import refine as refine_candidates
@@ -50,7 +50,7 @@ def refine(
         results = read_results(steps.existing_run(run))
         chosen = [results.find(text) for text in candidate or ()]
         if top is not None or not chosen:
-            chosen += spread(by_mean_error(results.front()), top or 3)
+            chosen += members(results, top or 3)
         if baselines:
             chosen += [row for split in (False, True) if (row := results.largest_corner_row(split=split))]
         work = steps.Work.existing(run, space, data_dir)
@@ -193,12 +193,14 @@ def extract(
     from mtnas.evaluation import extract as cut_out
     from mtnas.exporting import save_network
     from mtnas.runs import read_results
+    from mtnas.searching import SearchSettings
     from mtnas.training import load_supernetwork
 
     row = read_results(steps.existing_run(run)).find(candidate)
     work = steps.Work.existing(run, space, data_dir)
     names = list(work.file.space.architectures.tasks)
-    supernet = load_supernetwork(work.file.space, work.data, work.run, device or "auto")
+    device = device or work.file.setting("searching", SearchSettings()).device
+    supernet = load_supernetwork(work.file.space, work.data, work.run, device)
     network = cut_out(supernet, row.candidate.architecture, work.data)
     save_network(out, network, row.candidate, {"tasks": names, "costs": dict(row.costs)})
     remark_written([out / "network.safetensors", out / "network.json"])

@@ -16,7 +16,7 @@ def card(about: Mapping[str, Any]) -> str:
     shapes = [(one["name"], " x ".join(map(str, one["shape"])) or "a number", one["dtype"]) for one in about["inputs"]]
     parts = [
         f"# {about['id']}: a branched network for {len(tasks)} tasks",
-        f"One input, outputs {', '.join(tasks)}. Weights: {about['weights']}. Where tasks share a box they"
+        f"{_inputs(about)}, outputs {', '.join(tasks)}. Weights: {about['weights']}. Where tasks share a box they"
         " share its weights; where the tree splits, each branch has its own.",
         "![The tree](tree.png)",
         "## What it costs",
@@ -46,13 +46,18 @@ def card(about: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _inputs(about: Mapping[str, Any]) -> str:
+    names = [one["name"] for one in about["inputs"]]
+    return "One input" if len(names) == 1 else f"Inputs {', '.join(names)}"
+
+
 def _latencies(about: Mapping[str, Any]) -> list[str]:
     lines = []
     for one in about["latency"]:
         where = one["target"]
         runtime = f"{where['runtime']} {where['version']}, {where['threads']} thread(s), batch {where['batch']}"
         noise = f"noise {100 * one['noise']:.1f} %{', beside other work on the machine' if one['busy'] else ''}"
-        line = f"Latency: {one['ms']:#.3g} ms on {where['hardware']} ({runtime}; {one['clock']}, {noise})."
+        line = f"Latency: {one['ms']:#.3g} ms on {where.get('hardware', where['device'])} ({runtime}; {one['clock']}, {noise})."
         beside = f" The same network in float takes {one['in_float_ms']:#.3g} ms." if "in_float_ms" in one else ""
         lines.append(line + beside)
     return lines
