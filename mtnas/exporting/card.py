@@ -57,7 +57,8 @@ def _latencies(about: Mapping[str, Any]) -> list[str]:
         where = one["target"]
         runtime = f"{where['runtime']} {where['version']}, {where['threads']} thread(s), batch {where['batch']}"
         noise = f"noise {100 * one['noise']:.1f} %{', beside other work on the machine' if one['busy'] else ''}"
-        line = f"Latency: {one['ms']:#.3g} ms on {where.get('hardware', where['device'])} ({runtime}; {one['clock']}, {noise})."
+        hardware = where.get("hardware", where["device"])
+        line = f"Latency: {one['ms']:#.3g} ms on {hardware} ({runtime}; {one['clock']}, {noise})."
         beside = f" The same network in float takes {one['in_float_ms']:#.3g} ms." if "in_float_ms" in one else ""
         lines.append(line + beside)
     return lines
