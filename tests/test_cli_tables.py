@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from mtnas.cli.tables import print_comparison, print_refined
-from mtnas.cli.tables.console import print_fitting
+from mtnas.architecture import Tree
+from mtnas.branching.advice import Advice, Choice
+from mtnas.branching.leading_trees import RankedTree
+from mtnas.cli.tables import print_advice, print_comparison, print_refined
+from mtnas.cli.tables.console import print_fitting, print_in_parts
 from mtnas.cli.tables.error_text import error_text
 
 
@@ -39,6 +43,25 @@ def test_columns_that_do_not_fit_are_named_and_no_number_is_cut(width: int, ther
     assert all(word in shown for word in there)
     assert ("202,032" in shown) == (width == 60)
     assert missing in shown and ("No room" in shown) == bool(missing)
+
+
+@pytest.mark.parametrize("width", [20, 41, 60, 200])
+def test_a_table_that_is_too_wide_is_printed_in_parts(width: int) -> None:
+    file, found = io.StringIO(), table()
+    print_in_parts(found, 1, Console(file=file, width=width))
+    shown = file.getvalue()
+    parts = {20: 3, 41: 2, 60: 1, 200: 1}[width]
+    assert shown.count("0123456789") == parts and shown.count("Networks") == 1
+    assert [shown.count(text) for text in ("0.0312", "10,748", "202,032")] == [1, 1, 1] or width == 20
+
+
+def test_trees_of_many_tasks_are_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    tree = Tree.shared(40, 3)
+    ranked = RankedTree(tree, energy=0.5, cost=1234, behind=0, noise=0, confidence=1)
+    print_advice(0.5, Advice(2000, (ranked,), (Choice("b0", "t1", 0.1, 0.9),), lambda: tree))
+    lines = capsys.readouterr().out
+    assert "1,234" in lines and "0.500" in lines
+    assert "".join(re.findall(r"^│ (.*?) │", lines, re.MULTILINE)).replace(" ", "") == str(tree)
 
 
 @pytest.mark.parametrize(

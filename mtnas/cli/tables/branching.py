@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from mtnas.cli.tables.console import console
+from mtnas.cli.tables.console import console, print_in_parts
 
 if TYPE_CHECKING:
     from mtnas.architecture import Affinities, ArchitectureSpace
@@ -39,7 +39,7 @@ def print_affinities(affinities: Affinities) -> None:
             table.add_row(
                 escape(block) if j == 0 else "", escape(task), *cells, end_section=j + 1 == len(affinities.tasks)
             )
-    console().print(table)
+    print_in_parts(table, heads=2)
 
 
 def print_advice(share: float, advice: Advice) -> None:
@@ -47,7 +47,7 @@ def print_advice(share: float, advice: Advice) -> None:
     to = console()
     title = f"Budget {share:.0%} of the way from hard sharing to all split (groups of tasks by block)"
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("tree", no_wrap=True)
+    table.add_column("tree", overflow="fold")
     for column in ("params, average options", "energy", "behind", "confidence"):
         table.add_column(column, justify="right")
     for one in advice.trees:

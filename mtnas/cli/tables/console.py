@@ -45,6 +45,29 @@ def print_fitting(table: Table, spare: Sequence[Sequence[str]], to: Console | No
         to.print(f"No room for {', '.join(missing)}: a wider terminal shows them, and so does --json.")
 
 
+def print_in_parts(table: Table, heads: int, to: Console | None = None) -> None:
+    """Print a table that is too wide as several, one below the other, each with as many columns as have room.
+
+    Args:
+        heads: columns at the left that each of them begins with.
+        to: where; None: `console()`.
+    """
+    to, first, rest = to or console(), table.columns[:heads], table.columns[heads:]
+    title = table.title
+    while True:
+        room = to.width - 1 - sum(_column_width(column) + 3 for column in first)
+        count = 0
+        while count < len(rest) and (room := room - _column_width(rest[count]) - 3) >= 0:
+            count += 1
+        count = max(1, count)
+        table.columns, rest = [*first, *rest[:count]], rest[count:]
+        table.title = title
+        to.print(table)
+        title = None
+        if not rest:
+            return
+
+
 def _least_width(table: Table) -> int:
     """With a line and two spaces to every column."""
     return 1 + sum(_column_width(column) + 3 for column in table.columns)
