@@ -25,9 +25,9 @@ from torch.utils.data import (
     WeightedRandomSampler,
     default_collate,
 )
-from toys import linear, toy_space
+from toys import linear, toy_samples, toy_space
 
-from mtnas.errors import DataError
+from mtnas.errors import DataError, SpaceError
 from mtnas.space.check import check
 from mtnas.space.data import Batch, Data
 from mtnas.space.parts import Part
@@ -185,11 +185,14 @@ def test_a_loader_is_shuffled_by_the_seed_and_split_like_a_dataset() -> None:
     assert numbers(data.branch_batches(3)) == numbers(plain.branch_batches(3))
 
 
-def test_a_loader_with_a_batch_sampler_keeps_its_samples_and_collate() -> None:
+def test_a_loader_with_a_batch_sampler_keeps_its_samples_collate_and_size() -> None:
     dataset = Numbered(20)
-    loader = DataLoader(dataset, batch_sampler=BatchSampler(SequentialSampler(dataset), 5, False), collate_fn=double)
-    data = Data(loader, Numbered(4), batch_size=10)
-    assert sorted(flat(data.train_batches(0)) + flat(data.branch_batches(0))) == list(range(20))
+    loader = DataLoader(dataset, batch_sampler=BatchSampler(SequentialSampler(dataset), 5, True), collate_fn=double)
+    data = Data(loader, Numbered(4), batch_size=10, branch=Numbered(4))
+    assert sorted(flat(data.train_batches(0))) == list(range(20))
+    assert [len(x) for x, _ in data.train_batches(0)] == [5] * 4
+    fewer = Data(loader, Numbered(4))  # 16 of 20 train: the last is left out, as the loader would
+    assert [len(x) for x, _ in fewer.train_batches(0)] == [5] * 3
     assert all(torch.equal(x[:, 0], 2.0 * labels["number"]) for x, labels in data.train_batches(0))
 
 
@@ -396,6 +399,31 @@ def test_numbers_and_arrays_become_tensors() -> None:
     x, labels = Data(Numbered(10, make), Numbered(4, make)).example()
     assert isinstance(x, Tensor) and x.shape == (4, 2, 2)
     assert labels["number"].dtype == torch.int64 and labels["share"].dtype.is_floating_point
+
+
+def test_the_batch_size_of_a_loader_is_checked_before_training() -> None:
+    """Torch's default of 1 is one that batch norm cannot train on."""
+    space, samples = toy_space(), toy_samples(40)
+    one_by_one = BatchSampler(SequentialSampler(samples), 1, False)
+    for loader in (DataLoader(samples), DataLoader(samples, batch_sampler=one_by_one)):
+        with pytest.raises(SpaceError, match="in training with batch_size = 1"):
+            check(space, Data(loader, toy_samples(20), batch_size=16))
+    check(toy_space(norm=False), Data(DataLoader(samples), toy_samples(20)))
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (Data(Numbered(40), Numbered(4), batch_size=16), 16),
+        (Data(Numbered(8), Numbered(4), batch_size=16, branch=Numbered(4)), 8),
+        (Data(DataLoader(Numbered(40), batch_size=3), Numbered(4), batch_size=16), 3),
+        (Data(DataLoader(Stream(40), batch_size=3), Numbered(4), branch=Numbered(4), batch_size=16), 3),
+        (Data(Stream(40), Numbered(4), branch=Numbered(4), batch_size=16), 16),
+        (Data(DataLoader(Stream(40), batch_size=None), Numbered(4), branch=Numbered(4), batch_size=16), None),
+    ],
+)
+def test_the_size_of_a_training_batch_is_told(data: Data, size: int | None) -> None:
+    assert data.training_batch_size == size
 
 
 @pytest.mark.parametrize(

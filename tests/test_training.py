@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.data import IterableDataset
 from toys import (
     Samples,
     draws,
@@ -30,7 +31,7 @@ from toys import (
 )
 
 from mtnas.architecture import Architecture, ArchitectureSpace, Tree
-from mtnas.errors import MtnasError, RunError, TrainingError
+from mtnas.errors import DataError, MtnasError, RunError, TrainingError
 from mtnas.runs import Run, load_checkpoint
 from mtnas.space.block import Block
 from mtnas.space.data import Data
@@ -524,6 +525,58 @@ def test_losses_are_added_with_their_weights() -> None:
     losses = {"height": torch.tensor(1.0), "kind": torch.tensor(10.0)}
     total = weighted_sum([one, heavier, three], losses)
     assert total is not None and float(total) == 26
+
+
+# Streams ---------------------------------------------------------------------------------------------------------
+
+
+class Stream(IterableDataset[tuple[Tensor, dict[str, Tensor]]]):
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __iter__(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        return (self.samples[index] for index in range(len(self.samples)))
+
+
+class Once(Stream):
+    """Goes on where it stopped the last time, as one that keeps its iterator."""
+
+    def __init__(self, samples: Samples) -> None:
+        super().__init__(samples)
+        self.left = super().__iter__()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        return self.left
+
+
+def first_of(samples: Samples, count: int) -> Samples:
+    return Samples(samples.x[:count], {name: label[:count] for name, label in samples.labels.items()})
+
+
+def streamed(stream: Stream) -> Data:
+    valid = toy_samples(20, 1)
+    return Data(stream, valid, branch=valid, batch_size=16, eval_batch_size=16, calibration_samples=64)
+
+
+def test_a_single_sample_at_the_end_of_a_stream_is_passed_over(tmp_path: Path) -> None:
+    """Batch norm cannot train on it; 49 are three batches of 16 and one."""
+    short, longer = (trained(tmp_path / str(n), data=streamed(Stream(first_of(toy_samples(49), n)))) for n in (48, 49))
+    assert_same_weights(short, longer)
+    batches = streamed(Stream(toy_samples(49))).calibration_batches()
+    assert [len(x) for x, _ in batches] == [16, 16, 16]
+
+
+def test_a_stream_learns_at_the_rate_of_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    """At that of its begin, the only epoch of a phase would stand at the foot of the rise."""
+    trained(tmp_path / "run", data=streamed(Stream(toy_samples(48))))
+    history = load_checkpoint(Run(tmp_path / "run").checkpoint)[1]["history"]
+    half = learning_rate_factor(500, 1000, 50)
+    assert [entry["learning_rate"] for entry in history] == [SETTINGS.learning_rate * half] * 3
+
+
+def test_a_stream_that_does_not_begin_anew_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gave no batch in epoch 2; an IterableDataset must begin anew"):
+        trained(tmp_path / "run", data=streamed(Once(toy_samples(48))))
 
 
 # Spaces without a choice -----------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def _widths_of(widened: Widened, data: Data, run: Run) -> Widths:
     """The space at any width, once it is seen to be the run's, and the data, too."""
     for name in ("space", "data"):
         run.manifest.section(name)
-    widths = Widths(widened, data.example()[0], data.batch_size)
+    widths = Widths(widened, data.example()[0], data.training_batch_size or 2)
     space, found = widths.at(1.0)
     check(space, data)
     try:

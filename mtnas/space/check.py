@@ -25,7 +25,7 @@ def check(space: SearchSpace, data: Data) -> DryRun:
         DataError: a label that is missing, of the wrong shape or of the wrong type.
     """
     batch = data.example()
-    found = space.dry_run(batch[0], data.batch_size)
+    found = space.dry_run(batch[0], data.training_batch_size or 2)
     for task, shape in zip(space.tasks, found.outputs, strict=True):
         _check_task(task, shape, batch)
     return found

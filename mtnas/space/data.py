@@ -19,6 +19,7 @@ from mtnas.seeds import derive_seed
 from mtnas.space.chance import fixed_chance
 from mtnas.space.parts import WHOLE, Part, PartOfBatches
 from mtnas.space.shapes import Input, batch_size
+from mtnas.space.single_samples import without_single
 from mtnas.space.split import Source, Split, joined
 
 Batch = tuple[Input, Mapping[str, Tensor]]
@@ -116,8 +117,18 @@ class Data:
 
     # Batches ---------------------------------------------------------------------------------------------------
 
+    @property
+    def training_batch_size(self) -> int | None:
+        """Samples per training step: those of a loader, where ``train`` is one; None if only its batches tell."""
+        train = self._splits["train"]
+        if train.size is None:
+            return self.batch_size if train.loader is None else train.batch_size
+        return min(train.batch_size or self.batch_size, train.size)
+
     def train_batches(self, seed: int, part: Part = WHOLE) -> DataLoader[Batch]:
         """Batches for the weights, shuffled by ``seed``; a last batch of a single sample is dropped (batch norm).
+
+        Iterable-style data is given as it is; trainings pass over a single sample at its end.
 
         Args:
             part: of every batch, if not all of it: None in place of a batch of which this part is empty.
@@ -160,7 +171,8 @@ class Data:
 
     def some_batches(self, split: str, samples: int) -> Iterator[Batch]:
         """Whole batches of at least that many samples of a split, if there are, in one fixed shuffle."""
-        batches = iter(self._loader(split, min(self.eval_batch_size, samples), self.split_seed))
+        loader = self._loader(split, min(self.eval_batch_size, samples), self.split_seed)
+        batches = iter(loader if self._splits[split].size is not None else without_single(loader))
         left, number = samples, 0
         while left > 0:
             with fixed_chance(derive_seed(self.split_seed, split, number)):  # samples may be augmented

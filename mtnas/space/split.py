@@ -93,13 +93,19 @@ class Split:
 
     @property
     def batch_size(self) -> int | None:
-        """That of the loader."""
-        return None if self.loader is None else self.loader.batch_size
+        """That of the loader; None if its dataset gives whole batches."""
+        if self.loader is None:
+            return None
+        batches = self.loader.batch_sampler  # one that is given tells more than the loader itself
+        return batches.batch_size if type(batches) is BatchSampler else self.loader.batch_size
 
     @property
     def drop_last(self) -> bool:
         """Whether the loader leaves out a last batch of fewer samples."""
-        return self.loader is not None and self.loader.drop_last
+        if self.loader is None:
+            return False
+        batches = self.loader.batch_sampler
+        return batches.drop_last if type(batches) is BatchSampler else self.loader.drop_last
 
     def weighted(self, weights: Sequence[float] | Tensor) -> Split:
         """The same with samples drawn by weights.

@@ -13,6 +13,7 @@ from mtnas.space.data import Data
 from mtnas.space.shapes import to_device
 from mtnas.space.task import Task
 from mtnas.space.unstrided import unstrided
+from mtnas.training.epoch_batches import MIDDLE, epoch_batches, length_of
 from mtnas.training.loss import task_losses, weighted_sum
 from mtnas.training.schedule import learning_rate_factor
 
@@ -47,17 +48,20 @@ def train_epoch(
         device: of the network.
 
     Raises:
+        DataError: if the train split gives no batch.
         TrainingError: naming the task whose loss is not finite.
     """
     seed = derive_seed(seed, "epoch", epoch)
     batches = data.train_batches(seed)
-    length = len(batches) if hasattr(batches.dataset, "__len__") else None
+    length = length_of(batches)
     steps = epochs * 1000  # thousandths of an epoch need no count of steps, which iterable data does not have
     network.train()
     # Dropout, augmentation and whatever else draws from the global generators.
     with unstrided(network), fixed_chance(seed, device):
-        for index, (x, labels) in enumerate(batches):
-            step = round((epoch + (index / length if length else 0.0)) * 1000)
+        for index, batch in enumerate(epoch_batches(batches, epoch)):
+            assert batch is not None  # this process alone has all of every batch
+            x, labels = batch
+            step = round((epoch + (index / length if length else MIDDLE)) * 1000)
             factor = learning_rate_factor(step, steps, round(steps * warmup_share))
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * factor

@@ -25,6 +25,7 @@ from mtnas.space.unstrided import unstrided
 from mtnas.supernet import SuperNetwork
 from mtnas.training.accumulation import in_groups
 from mtnas.training.averages import WeightAverages
+from mtnas.training.epoch_batches import MIDDLE, epoch_batches, length_of
 from mtnas.training.group import ALONE, Group
 from mtnas.training.optimizer import adamw
 from mtnas.training.optimizer_state import load_optimizer, optimizer_tensors
@@ -90,15 +91,15 @@ class Trainer:
         seed = derive_seed(self.seed, "epoch", self.epoch)
         rng = random.Random(seed)
         batches = self._batches(self.data.train_batches, seed)
-        size = self.settings.accumulate
-        steps = math.ceil(len(batches) / size) if hasattr(batches.dataset, "__len__") else None
+        size, length = self.settings.accumulate, length_of(batches)
+        steps = None if length is None else math.ceil(length / size)
         totals: dict[str, list[float]] = {task.name: [] for task in self.supernet.space.tasks}
         self.supernet.train()
         self.weighting.begin_epoch(self.history)
         # Dropout, augmentation and whatever else draws from the global generators.
         with unstrided(self.supernet), fixed_chance(self.group.seed(seed), self.device):
-            for index, group in enumerate(in_groups(batches, size)):
-                share = index / steps if steps else 0.0
+            for index, group in enumerate(in_groups(epoch_batches(batches, self.epoch), size)):
+                share = index / steps if steps else MIDDLE
                 self.weighting.begin_step(derive_seed(seed, "weighting", index))
                 for name, loss in self._weight_step(group, share, rng).items():
                     totals[name].append(loss)

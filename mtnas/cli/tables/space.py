@@ -39,7 +39,7 @@ def space_json(checked: CheckedSpace) -> dict[str, Any]:
             for task, shape in zip(space.tasks, found.outputs, strict=True)
         ],
         "samples": checked.samples,
-        "batch_size": checked.data.batch_size,
+        "batch_size": checked.data.training_batch_size,
         "input": told["input"],
         "stem": {"module": told["stem"], "leaves": found.shapes[0][0], **_costs(found, costs.stem)},
         "blocks": [_block(space, found, number) for number in range(len(space.blocks))],
@@ -70,7 +70,8 @@ def print_space(told: dict[str, Any]) -> None:
         highlight=False,
     )
     samples = ", ".join(f"{split} {_count(size)}" for split, size in told["samples"].items())
-    to.print(f"samples: {samples}; batches of {told['batch_size']}", highlight=False)
+    size = "an unknown size" if told["batch_size"] is None else told["batch_size"]
+    to.print(f"samples: {samples}; batches of {size}", highlight=False)
     to.print(_tasks(told["tasks"]))
     to.print(_nodes(told))
     to.print(_corners(told["corners"]))
