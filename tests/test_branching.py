@@ -500,6 +500,17 @@ def test_advice_is_given_for_any_budget_and_says_when_it_is_not_sure() -> None:
     assert not vague.sure and vague.even and vague.cheapest == Tree.shared(4, 3)
 
 
+def test_advice_on_another_cost_is_not_that_of_budgets_of_params() -> None:
+    """Almost all MACs are in the first block, so that the same share of them allows more groups after it."""
+    space = plain_space((True, True, True), (1, 1, 1), 4)
+    table = CostTable.plain((0, 0), [[(1, 100)], [(1, 1)], [(1, 1)]], [(0, 0)] * 4)
+    params, affinities = NodeCosts.mean(space, table), paired(space, 0.01)
+    known, unknown = (Branching.learn(space, affinities, params, (share,), 0) for share in (2 / 9, 0.9))
+    told, other = (advise(space, table, one, 2 / 9, 0, cost="macs") for one in (known, unknown))
+    assert told.choices == other.choices and told.trees == other.trees
+    assert told.choices != advise(space, table, known, 2 / 9, 0).choices
+
+
 # Measuring -------------------------------------------------------------------------------------------------------
 
 

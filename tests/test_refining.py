@@ -126,6 +126,10 @@ def test_delta_m_is_relative_to_the_single_task_networks_trained_alike(
     assert math.isclose(refined.delta_m(hard), sum(gains) / len(gains))
     assert refined.delta_m(single) == 0
     assert math.isnan(refined.delta_m(replace(hard, how="from scratch")))
+    assert hard.settings == HOW.to_json()
+    assert math.isnan(refined.delta_m(replace(hard, settings=replace(HOW, epochs=9).to_json())))
+    quantized = replace(hard, settings=HOW.to_json(quantized=True))
+    assert refined.delta_m(quantized) == refined.delta_m(hard)
 
 
 @pytest.mark.parametrize("copies", [None, 2])

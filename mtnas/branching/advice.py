@@ -105,7 +105,8 @@ def advise(
     costs = NodeCosts.mean(space, table, cost)
     budget = costs.budget(space, share)
     affinities = branching.affinities
-    known = dict(zip(branching.shares, branching.points, strict=True))
+    # Those of the training learned within budgets of params.
+    known = dict(zip(branching.shares, branching.points, strict=True)) if cost == "params" else {}
     points = known.get(share) or fit_branch_points(space, affinities, costs, share, seed)
     ranked = leading_trees(space, affinities, costs, budget, seed, points, count=considered)
     cheapest = partial(cheapest_tied, space, affinities, costs, ranked[0].tree, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -30,6 +30,7 @@ class RefinedRow:
         valid: errors by task on the validation split, at the epoch that was kept.
         test: errors by task on the test split, measured once, after all choices; empty without a test split.
         epoch: number of the epoch that was kept, from 1; 0: the weights as they were at the start.
+        settings: of the training, as `RefineSettings.to_json` tells them.
     """
 
     candidate: Candidate
@@ -37,6 +38,7 @@ class RefinedRow:
     valid: Mapping[str, float]
     test: Mapping[str, float]
     epoch: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -82,16 +84,21 @@ class RefinedRows:
             Delta_m = 1/T sum_t (E_t,single - E_t) / E_t,single
 
         (arXiv 1904.08918, for errors; above zero is better.) The single-task networks are the largest ones; where
-        a block has fewer copies than there are tasks, those of as many groups. NaN if they were not refined, have an
-        error of zero, or there is no test split.
+        a block has fewer copies than there are tasks, those of as many groups. NaN if they were not refined, or with
+        other settings, have an error of zero, or there is no test split.
         """
         named = corners(self.space, self.cost_table)
         single = named.get(largest_corner(named, split=True))
         in_float = [r for r in self.rows if r.candidate.architecture == single and not r.candidate.policy.nodes]
-        base = next((r for r in in_float if r.how == row.how), None)
+        base = next((r for r in in_float if r.how == row.how and _alike(row, r)), None)
         if base is None or not row.test or any(error == 0 for error in base.test.values()):
             return math.nan
         return math.fsum((base.test[t] - row.test[t]) / base.test[t] for t in base.test) / len(base.test)
+
+
+def _alike(row: RefinedRow, base: RefinedRow) -> bool:
+    """Whether both were trained with the same settings in float; those of quantization are a policy's alone."""
+    return all(row.settings.get(name) == value for name, value in base.settings.items())
 
 
 def read_refined(run: Run) -> RefinedRows:
@@ -113,6 +120,7 @@ def read_refined(run: Run) -> RefinedRows:
                 task_errors_in(value, "valid", space.tasks),
                 task_errors_in(value, "test", space.tasks),
                 whole(value["epoch"]),
+                dict(value["settings"]),
             )
             _check(row, value, space, path.parent.name)
         except (ValueError, KeyError, TypeError, OSError) as error:
