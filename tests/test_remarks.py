@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, SubsetRandomSampler
 from toy_runs import TOY_FILE, call
 
-from mtnas.cli.checking import remarks_on_steps
+from mtnas.cli.checking import remarks_on_phases, remarks_on_steps
 from mtnas.errors import SpaceError
 from mtnas.space.block import Block
 from mtnas.space.check import check
@@ -99,6 +99,17 @@ def test_a_short_training_is_remarked_on() -> None:
     assert remarks_on_steps(accumulating, 197) == []  # the last step of an epoch has one batch
     (text,) = remarks_on_steps(accumulating, 196)
     assert "490 steps in all" in text and "lower accumulate=" in text
+
+
+def test_a_training_without_an_epoch_of_all_trees_is_remarked_on() -> None:
+    (text,) = remarks_on_phases(TrainingSettings(epochs=2), SPACE)
+    assert "2 in all, none is left" in text and "1 share all, and in 1 all tasks part, after which" in text
+    (text,) = remarks_on_phases(TrainingSettings(epochs=1), SPACE)
+    assert "0 share all, and in 1 all tasks part; raise" in text
+    for settings in (TrainingSettings(epochs=3), TrainingSettings(epochs=2, parting=0)):
+        assert remarks_on_phases(settings, SPACE) == []
+    only_shared = TrainingSettings(epochs=2, shared_warmup=1.0)  # as asked for
+    assert remarks_on_phases(only_shared, SPACE) == []
 
 
 def test_splits_that_overlap_are_named() -> None:

@@ -32,6 +32,7 @@ from toys import (
 
 from mtnas.architecture import Architecture, ArchitectureSpace, Tree
 from mtnas.errors import DataError, MtnasError, RunError, TrainingError
+from mtnas.evaluation import task_errors
 from mtnas.runs import Run, load_checkpoint
 from mtnas.space.block import Block
 from mtnas.space.data import Data
@@ -575,8 +576,14 @@ def test_a_stream_learns_at_the_rate_of_the_middle_of_an_epoch(tmp_path: Path) -
 
 
 def test_a_stream_that_does_not_begin_anew_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"gave no batch in epoch 2; an IterableDataset must begin anew"):
+    with pytest.raises(DataError, match=r"in epoch 2 the train data gave no batch; an IterableDataset must begin anew"):
         trained(tmp_path / "run", data=streamed(Once(toy_samples(48))))
+    data = streamed(Once(toy_samples(48)))
+    assert len(list(data.calibration_batches())) == 3
+    with pytest.raises(DataError, match="the train data gave no batch"):  # not statistics of nothing
+        list(data.calibration_batches())
+    with pytest.raises(DataError, match="the judged data gave no batch"):
+        task_errors(nn.Identity(), SPACE.tasks, [])
 
 
 # Spaces without a choice -----------------------------------------------------------------------------------------

@@ -76,8 +76,34 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     loaders = _loaders(data)
     samples = {split: _length(loader.dataset) for split, loader in loaders.items()}
     batches = _length(loaders["train"])
-    told = (*remarks(file.space, data, found), *remarks_on_steps(training, batches))
+    told = (*remarks(file.space, data, found), *remarks_on_length(training, file.space, batches))
     return CheckedSpace(file, data, found, samples, batches, training, searching, objectives, told)
+
+
+def remarks_on_length(training: TrainingSettings, space: SearchSpace, batches: int | None) -> list[str]:
+    """Sentences on a training that is too short.
+
+    Args:
+        training: its settings.
+        space: that is trained.
+        batches: of an epoch; None if that is not known.
+    """
+    return [*remarks_on_phases(training, space), *remarks_on_steps(training, batches)]
+
+
+def remarks_on_phases(training: TrainingSettings, space: SearchSpace) -> list[str]:
+    """A sentence on a training of which the parting of the tasks leaves no epoch for trees of all kinds."""
+    from mtnas.training.phases import Phases
+
+    phases = Phases.of(training, space.architectures)
+    if not phases.shared < phases.parted == phases.epochs:
+        return []
+    lost = ", after which the weights are put back" if phases.shared else ""
+    return [
+        f"of the training's epochs, {phases.epochs:,} in all, none is left for trees of all kinds: {phases.shared:,}"
+        f" share all, and in {phases.parted - phases.shared:,} all tasks part{lost}; raise"
+        " TrainingSettings(epochs=), or set parting=0"
+    ]
 
 
 def remarks_on_steps(training: TrainingSettings, batches: int | None, *, least: int = 500) -> list[str]:

@@ -12,6 +12,7 @@ from mtnas.errors import DataError, SearchError
 from mtnas.space.data import Batch
 from mtnas.space.elastic import device_of
 from mtnas.space.shapes import to_device
+from mtnas.space.streams import used_up
 from mtnas.space.task import Task
 
 
@@ -58,15 +59,21 @@ def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Bat
         network: in evaluation mode; ``network(x) -> {task name: output}``.
         tasks: those to judge; the ones that the network does not compute are left out.
         batches: judged together as one set; samples without a task's label do not count for it.
+
+    Raises:
+        DataError: if there are none, or no sample has a label of a task.
     """
     found: dict[str, _Judge] = {}
-    device = device_of(network)
+    device, empty = device_of(network), True
     with torch.no_grad():
         for x, labels in batches:
+            empty = False
             outputs = network(to_device(x, device))
             for task in tasks:
                 if task.name in outputs:
                     found.setdefault(task.name, _Judge(task)).update(outputs[task.name], labels)
+    if empty:
+        raise DataError(used_up("judged"))
     return {name: one.compute() for name, one in found.items()}
 
 

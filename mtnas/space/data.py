@@ -19,8 +19,8 @@ from mtnas.seeds import derive_seed
 from mtnas.space.chance import fixed_chance
 from mtnas.space.parts import WHOLE, Part, PartOfBatches
 from mtnas.space.shapes import Input, batch_size
-from mtnas.space.single_samples import without_single
 from mtnas.space.split import Source, Split, joined
+from mtnas.space.streams import used_up, without_single
 
 Batch = tuple[Input, Mapping[str, Tensor]]
 """A batch as data yields it: inputs, and a dict of one label tensor per key, the batch dimension first in all."""
@@ -170,13 +170,19 @@ class Data:
         return self.some_batches("branch", self.calibration_samples)
 
     def some_batches(self, split: str, samples: int) -> Iterator[Batch]:
-        """Whole batches of at least that many samples of a split, if there are, in one fixed shuffle."""
+        """Whole batches of at least that many samples of a split, if there are, in one fixed shuffle.
+
+        Raises:
+            DataError: if there are none, as of a stream that was read before and does not begin anew.
+        """
         loader = self._loader(split, min(self.eval_batch_size, samples), self.split_seed)
         batches = iter(loader if self._splits[split].size is not None else without_single(loader))
         left, number = samples, 0
         while left > 0:
             with fixed_chance(derive_seed(self.split_seed, split, number)):  # samples may be augmented
                 batch = next(batches, None)
+            if batch is None and number == 0:
+                raise DataError(used_up(split))
             if batch is None:
                 return
             yield batch

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from mtnas.errors import DataError
 from mtnas.space.data import Batch
-from mtnas.space.single_samples import without_single
+from mtnas.space.streams import used_up, without_single
 
 MIDDLE = 0.5
 """Of an epoch: where all its steps are taken to be if nobody knows how many there are."""
@@ -34,7 +34,4 @@ def epoch_batches(batches: DataLoader[Batch], epoch: int) -> Iterator[Batch | No
         empty = False
         yield batch
     if empty:
-        raise DataError(
-            f"the train data gave no batch in epoch {epoch + 1}; an IterableDataset must begin anew each time it is"
-            " iterated, so let its __iter__ make a new iterator"
-        )
+        raise DataError(f"in epoch {epoch + 1} {used_up('train')}")

@@ -174,12 +174,12 @@ class Work:
             found: by a dry run of the space.
             as_json: whether the results are JSON.
         """
-        from mtnas.cli.checking import length_of_epoch, remarks_on_steps
+        from mtnas.cli.checking import length_of_epoch, remarks_on_length
         from mtnas.space.remarks import remarks
 
         if not volume.quiet and not self.run.checkpoint.exists():
             told = remarks(self.file.space, self.data, found)
-            for text in (*told, *remarks_on_steps(training, length_of_epoch(self.data))):
+            for text in (*told, *remarks_on_length(training, self.file.space, length_of_epoch(self.data))):
                 remark(f"note: {text}", as_json)
 
     def note_command(self) -> None:

@@ -1,4 +1,4 @@
-"""Single samples that are left at the end of a stream."""
+"""Data whose number of samples nobody knows."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ def without_single(
             continue
         largest = max(largest, size)
         yield batch
+
+
+def used_up(split: str) -> str:
+    """What is said where a split's data gives nothing."""
+    return (
+        f"the {split} data gave no batch; an IterableDataset must begin anew each time it is iterated, so let its"
+        " __iter__ make a new iterator"
+    )
