@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import platform
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -158,11 +159,13 @@ def export(
         "versions": {name: version(name) for name in ("mtnas", "torch", "onnx", "onnxruntime")},
         "python": platform.python_version(),
     }
+    tree, text = _tree(results, candidate), card(about)
+    # All is made by now: what writes four files in a blink is hardly killed between them. The last one tells that the
+    # folder is whole.
     make_directory(directory)
     write_atomic(directory / "model.onnx", lambda path: path.write_bytes(content))
-    _draw(directory / "tree.png", results, candidate)
-    write_text(directory / "README.md", card(about))
-    # Last, so that a folder with this file is a whole one.
+    write_atomic(directory / "tree.png", lambda path: path.write_bytes(tree))
+    write_text(directory / "README.md", text)
     write_text(directory / "model.json", json.dumps(about, indent=1))
     return Bundle(directory, about)
 
@@ -198,9 +201,12 @@ def _check_free(directory: Path, candidate: Candidate) -> None:
         raise ExportError(f"{directory} holds {strangers[0] if strangers else other} already; choose another --out")
 
 
-def _draw(path: Path, results: Results, candidate: Candidate) -> None:
+def _tree(results: Results, candidate: Candidate) -> bytes:
+    """The picture of the tree, a PNG."""
     title = f"{candidate.id}\n{candidate.architecture.tree}"
     axes = plot_tree(results.space, results.cost_table, candidate.architecture, policy=candidate.policy, title=title)
     figure = axes.get_figure(root=True)
-    if figure is not None:
-        save_figure(figure, path)
+    assert figure is not None  # axes that were just made are in one
+    with tempfile.TemporaryDirectory() as folder:
+        save_figure(figure, Path(folder) / "tree.png")
+        return (Path(folder) / "tree.png").read_bytes()
