@@ -533,6 +533,17 @@ def test_a_module_without_an_onnx_form_is_named_with_its_operator() -> None:
         convert(network, toy_x(4))
 
 
+def test_an_operator_without_an_onnx_form_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard output may be JSON: torch prints its graph there."""
+    bag = SearchSpace(
+        [classification("kind", 2)], [Block("first", {"bag": lambda shape: nn.EmbeddingBag(9, 4, padding_idx=0)})]
+    )
+    ids = torch.ones(4, 3, dtype=torch.int64)
+    with pytest.raises(ExportError, match=r"\(EmbeddingBag\) has no ONNX form"):
+        convert(SuperNetwork(bag, ids).extract(next(draws(bag, 1))), ids)
+    assert capfd.readouterr().out == ""
+
+
 def test_a_module_that_the_exporter_stumbles_over_is_named() -> None:
     """Statistics of the batch at hand: torch's exporter has an AssertionError for them, and only at any batch size."""
     norm = Block(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -169,12 +170,13 @@ def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
 def _quietly() -> Iterator[None]:
     """Without the notes of tracing: shapes that become constants are those of the candidate.
 
-    And without torch's fused transformer layers, which have no ONNX form.
+    And without torch's fused transformer layers, which have no ONNX form, and the graph that torch prints on standard
+    output, where JSON may be due, when an operator has none.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), patch.object(torch._C, "_jit_onnx_log", lambda *told: None, create=True):
             warnings.simplefilter("ignore")
             yield
     finally:
