@@ -260,8 +260,8 @@ def test_plans_that_go_on_from_the_last_one_do_so_after_loading(monkeypatch: pyt
 
     monkeypatch.setattr(sampler_module, "plan", spied)
     whole = go_on(new_study(3, settings=settings), 75)
-    # Batches of 5 after 10 trials: the third is the first to go on, the fifth, ninth and so on begin anew.
-    assert [count > 0 for count in begun_from] == [batch >= 2 and batch % 4 > 0 for batch in range(13)]
+    # Batches of 3 after 10 trials: the sixth is the first to go on, the ninth, the 13th and so on begin anew.
+    assert [count > 0 for count in begun_from] == [batch >= 4 and batch % 4 > 0 for batch in range(22)]
     storage = InMemoryStorage()
     for trials in (27, 1, 6, 7, 17, 2, 15):
         sampler = PredictorSampler(seed=3, settings=settings)
@@ -299,7 +299,7 @@ def test_a_sampler_is_pickled_without_its_memory() -> None:
 def test_every_batch_keeps_the_figures_of_its_predictors() -> None:
     study = go_on(new_study(), 45)
     kept = [trial.number for trial in study.trials if PREDICTORS in trial.system_attrs]
-    assert kept == [10, 15, 20, 25, 30, 35, 40]
+    assert kept == [*range(10, 45, 3)]
     for number in kept:
         figures = study.trials[number].system_attrs[PREDICTORS]["figures"]
         assert set(figures) == {"0", "1"}

@@ -18,11 +18,16 @@ from mtnas.predicting.quality import Quality
 from mtnas.predicting.rows import Rows
 
 
-def _process(warped: bool) -> Model:
+def _process(warped: bool, iterations: int) -> Model:
     """A Gaussian process, with one of few choices that decide about all others as a variant."""
     name = "Gaussian process, warped" if warped else "Gaussian process"
     wide = ProcessModel(warped, iterations=20, spread=2.0, name=f"{name}, wide")
-    return ProcessModel(warped, name=name, variants=[wide])
+    return ProcessModel(warped, iterations=iterations, name=name, variants=[wide])
+
+
+def _processes() -> tuple[Model, ...]:
+    """First one of costs as they are: how they should be warped, too few rows do not tell."""
+    return _process(warped=False, iterations=20), _process(warped=True, iterations=6)
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class PlanSettings:
 
     Attributes:
         models: ways to predict a cost; where there are several, the one that foresees later rows best is taken, or the
-            best of its `variants`.
+            best of its `variants`; the first one while rows are too few to compare them.
         least_tau: a predictor is not trusted when its Kendall's tau on held-out rows is below this, even if
             ``tau_errors`` standard errors are granted: ten rows alone say little against it.
         tau_errors: see there.
@@ -52,7 +57,7 @@ class PlanSettings:
             evaluation takes many seconds.
     """
 
-    models: Sequence[Model] = field(default_factory=lambda: (_process(True), _process(False)))
+    models: Sequence[Model] = field(default_factory=_processes)
     least_tau: float = 0.2
     tau_errors: float = 3.0
     explore: float = 0.05

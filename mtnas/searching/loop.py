@@ -142,7 +142,7 @@ class Loop:
                 "seed": derive_seed(self.run.seed, "search"),
                 "startup": settings.startup,
                 # A plan for several workers must last until the next one is made.
-                "least_batch": max(5, 2 * slots),
+                "least_batch": max(3, 2 * slots),
                 "settings": settings.planning,
                 "genetics": self._genes,
                 "reference": [reference[name] for name in self.study.objectives],

@@ -60,7 +60,7 @@ class PredictorSampler(BaseSampler):
             expect is one more thing that predictors see; they are not taken for trials of this study.
         refit: the weights of the predictors are fitted anew when rows have grown by this factor; in between they only
             learn the new rows.
-        least_batch: see ``batch``; twice the trials that are measured at the same time, if that is more than 5, so that
+        least_batch: see ``batch``; twice the trials that are measured at the same time, if that is more than 3, so that
             a plan lasts until there are results to make the next one of.
     """
 
@@ -70,13 +70,13 @@ class PredictorSampler(BaseSampler):
         seed: int | None = None,
         startup: int = 10,
         batch: int | None = None,
-        least_batch: int = 5,
+        least_batch: int = 3,
         settings: PlanSettings | None = None,
         genetics: GeneticsOf | None = None,
         reference: Sequence[float] | None = None,
         levels: int = 64,
         earlier: Sequence[FrozenTrial] = (),
-        refit: float = 1.5,
+        refit: float = 1.25,
     ) -> None:
         check_number(SearchError, "startup", startup, at_least=2, whole=True)
         check_number(SearchError, "levels", levels, at_least=2, whole=True)
