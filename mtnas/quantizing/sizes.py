@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from torch import nn
 
-from mtnas.architecture import FLOAT, SIZE, Bits, CostTable, JointSpace
+from mtnas.architecture import FLOAT, SIZE, Bits, Candidate, CostTable, JointSpace
 from mtnas.architecture.costs import Amounts
 from mtnas.quantizing.bytes import operator_bytes
 from mtnas.quantizing.scheme import check_bits
@@ -24,11 +25,34 @@ class JointCosts:
 
     Attributes:
         structure: what latency depends on beside these.
+        idle: whether an option of the space's `product` does nothing, ``[block][option]``. Empty: not known.
     """
 
     space: JointSpace
     table: CostTable
     structure: Structure = UNKNOWN
+    idle: tuple[tuple[bool, ...], ...] = ()
+
+    def same(self, candidate: Candidate) -> Hashable:
+        """What two candidates have in common if, and only if, they are one network.
+
+        Which tasks share a node that does nothing makes no difference, nor do bits of what has no layers.
+        """
+        member = self.space.join(candidate)
+        return tuple(
+            tuple(None if step[1] in at_rest else step for step, at_rest in zip(path, self._at_rest, strict=True))
+            for path in map(member.path, range(len(self.space.base.tasks)))
+        )
+
+    @cached_property
+    def _at_rest(self) -> tuple[frozenset[str], ...]:
+        """Names of the idle options, ``[block]``."""
+        blocks = self.space.product.blocks
+        idle = self.idle or ((False,) * len(block.options) for block in blocks)
+        return tuple(
+            frozenset(name for name, still in zip(block.options, row, strict=True) if still)
+            for block, row in zip(blocks, idle, strict=True)
+        )
 
 
 def joint_costs(space: SearchSpace, found: DryRun, example: Input, precisions: Sequence[Bits]) -> JointCosts:
@@ -68,7 +92,11 @@ def joint_costs(space: SearchSpace, found: DryRun, example: Input, precisions: S
         heads = [[_kib(task.head(input_shape(v)).eval(), v, FLOAT) for task in space.tasks] for v in values[-1]]
     joint = JointSpace(space.architectures, tuple(precisions), tuple(able))
     table = _joined(joint, found.costs, stem_kib, sizes, heads)
-    return JointCosts(joint, table, Structure.of(space, found, example))
+    idle = tuple(
+        tuple(of_block[option] for option, _ in choices)
+        for of_block, choices in zip(found.idle, joint.choices, strict=True)
+    )
+    return JointCosts(joint, table, Structure.of(space, found, example), idle)
 
 
 def _joined(

@@ -51,7 +51,7 @@ def searched_space(settings: SearchSettings, space: SearchSpace, found: DryRun, 
         costs = joint_costs(space, found, example, settings.precisions)
     else:
         structure = UNKNOWN if target is None else Structure.of(space, found, example)
-        costs = JointCosts(JointSpace.in_float(space.architectures), found.costs, structure)
+        costs = JointCosts(JointSpace.in_float(space.architectures), found.costs, structure, found.idle)
     check_settings(settings, costs.space.product, costs.table)
     return costs
 

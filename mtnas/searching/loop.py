@@ -21,6 +21,7 @@ from mtnas.results import MEAN_ERROR, Row, mean_error
 from mtnas.runs import Run
 from mtnas.searching.failures import reason
 from mtnas.searching.latency import SearchLatency
+from mtnas.searching.networks import Networks
 from mtnas.searching.parameters import Parameters
 from mtnas.searching.predictor_sampler import PredictorSampler
 from mtnas.searching.proposals import Proposals
@@ -89,7 +90,9 @@ class Loop:
         best = self.earlier.best(self.study.objectives, self.settings.budgets, left)
         self._first = list(dict.fromkeys([*self.corners, *best]))
         self._reference = self.run.manifest.read().get("reference")
-        self._known |= set(self.study.failures()) - set(self.corners)
+        self._networks = Networks(self.joint)
+        for candidate in set(self.study.failures()) - set(self.corners):
+            self._know(candidate)
         for row in self.study.rows():
             self._add(row)
         self._fix_reference()
@@ -119,14 +122,15 @@ class Loop:
         return True
 
     def _next(self, sampler: SamplerOf) -> tuple[optuna.Trial, Candidate] | None:
-        taken = self._known | {flight.candidate for flight in self._flying.values()}
+        flying = {flight.candidate for flight in self._flying.values()}
         for candidate in self._first:
-            if candidate not in taken:
+            if candidate not in self._known and candidate not in flying:
                 return self.proposals.fixed(candidate), candidate
         if self._reference is None:
             return None
+        known = self._networks.with_others(flying)
         return self.proposals.next(
-            taken, sampler, lambda number: random.Random(derive_seed(self.run.seed, "repair", number))
+            known, sampler, lambda number: random.Random(derive_seed(self.run.seed, "repair", number))
         )
 
     def predicting(self, slots: int) -> BaseSampler:
@@ -162,6 +166,7 @@ class Loop:
             self.settings.budgets,
             parts=self.joint.space.parts,
             structure=self.joint.structure,
+            idle=self.joint.idle,
             affinities=None if self.branching is None else self.branching.affinities,
         )
         if self.branching is not None:
@@ -215,7 +220,7 @@ class Loop:
         which = f"candidate {flight.candidate.id} could not be measured"
         if flight.candidate in self.corners:
             raise SearchError(f"{which}, a corner network, without which no search begins: {reason(failure)}")
-        self._known.add(flight.candidate)
+        self._know(flight.candidate)
         if self._failed_in_a_row >= self.settings.most_failures:
             raise SearchError(
                 f"{self._failed_in_a_row} candidates in a row could not be measured (most_failures); the last one:"
@@ -224,10 +229,15 @@ class Loop:
 
     def _add(self, row: Row) -> None:
         self.rows.append(row)
-        self._known.add(row.candidate)
+        self._know(row.candidate)
         within = all(row.costs[name] <= limit for name, limit in self.settings.budgets.items())
         if within and (self._best is None or row.costs[MEAN_ERROR] < self._best.costs[MEAN_ERROR]):
             self._best = row
+
+    def _know(self, candidate: Candidate) -> None:
+        """It is not proposed any more, nor is another candidate that is the same network."""
+        self._known.add(candidate)
+        self._networks.add(candidate)
 
     def _fix_reference(self) -> None:
         """Settle the reference point once the corners are measured; it never changes after that."""

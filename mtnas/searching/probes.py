@@ -116,6 +116,7 @@ def genes_of(joint: JointCosts, names: Sequence[str]) -> TreeGenes:
         {},
         parts=joint.space.parts,
         structure=joint.structure,
+        idle=joint.idle,
     )
 
 

@@ -52,6 +52,8 @@ class TreeGenes(Genetics):
         parts: what every option consists of, such as an operator and its bits: numbers ``[block][option][part]``. What
             options have in common is then seen as such. None: options have nothing in common.
         structure: of the space, for those of latency, see `WorkFeatures`.
+        idle: whether an option does nothing, ``[block][option]``: genomes that differ in which tasks share such nodes
+            are one network. Empty: none does.
         affinities: of the tasks: predictors of errors then see what the company costs that a task has in its nodes.
         prior_share: that part. Half drew too many networks of the same few trees (docs/branching.md).
         most_trees: so many genomes of trees are looked up in a table; where there are more, each is worked out.
@@ -67,6 +69,7 @@ class TreeGenes(Genetics):
         prior: Prior | None = None,
         parts: Sequence[Sequence[Sequence[int]]] | None = None,
         structure: Structure = UNKNOWN,
+        idle: Sequence[Sequence[bool]] = (),
         affinities: Affinities | None = None,
         prior_share: float = 0.25,
         most_trees: int = 20_000,
@@ -91,6 +94,9 @@ class TreeGenes(Genetics):
         for block in range(self.blocks):
             self.levels[self._option[block][self._option[block] >= 0]] = self.options[block]
         self._there = self._option >= 0  # (blocks, tasks): a block with one option has no gene
+        self._idle = np.zeros((self.blocks, int(self.options.max())), dtype=bool)
+        for block, still in enumerate(idle):
+            self._idle[block, : len(still)] = still
         self._pairs = np.triu_indices(self.tasks, 1)
         self._costs = PathCosts(costs, self.tasks)
         alone = [[(option,) for option in range(count)] for count in self.options.tolist()]
@@ -159,6 +165,9 @@ class TreeGenes(Genetics):
 
     def identity(self, genes: Genes) -> Genes:
         leaders, options = self.paths(genes)
+        if self._idle.any():
+            idle = self._idle[np.arange(self.blocks)[:, None], options]
+            leaders, options = np.where(idle, -1, leaders), np.where(idle, -1, options)
         return np.concatenate([leaders, options], axis=1).reshape(len(genes), 2 * self.blocks * self.tasks)
 
     def of_trees(self, leaders: Ints, rng: np.random.Generator) -> Genes:

@@ -40,6 +40,7 @@ class DryRun:
         largest_head: number of the entering shape whose head holds the weights of all, by task.
         outputs: shape of every task's output.
         costs: exact costs of the stem, every option and every head, at batch size 1.
+        idle: whether an option hands on what enters and does nothing (`nn.Identity`), ``[block][option]``.
     """
 
     input: InputShape
@@ -48,6 +49,7 @@ class DryRun:
     largest_head: tuple[int, ...]
     outputs: tuple[Shape, ...]
     costs: CostTable
+    idle: tuple[tuple[bool, ...], ...]
 
 
 def dry_run(space: SearchSpace, x: Input, batch_size: int = 2, *, sharing: bool = True) -> DryRun:
@@ -84,7 +86,9 @@ def dry_run(space: SearchSpace, x: Input, batch_size: int = 2, *, sharing: bool 
     )
     largest = tuple(block.largest for block in tried)
     outputs = tuple(head.output for head in heads)
-    return DryRun(input_shape(one), tuple(shapes), largest, tuple(head.largest for head in heads), outputs, table)
+    heads_largest = tuple(head.largest for head in heads)
+    idle = tuple(block.idle for block in tried)
+    return DryRun(input_shape(one), tuple(shapes), largest, heads_largest, outputs, table, idle)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class _Block:
     leads_to: tuple[tuple[int, ...], ...]
     largest: tuple[tuple[int, int], ...]
     leaving: list[Input]
+    idle: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,8 @@ def _try_block(block: Block, values: list[Input], samples: int, made: _Made) -> 
             check_slices(where, modules[largest[index]], modules[index, number])
         if family and index == sharing[0]:
             _check_smallest(block, names, family, values, members)
-    return _Block(tuple(costs), tuple(leads_to), tuple(largest), leaving)
+    idle = [all(type(modules[i, n]) is nn.Identity for n in range(len(values))) for i in range(len(names))]
+    return _Block(tuple(costs), tuple(leads_to), tuple(largest), leaving, tuple(idle))
 
 
 def _check_smallest(
