@@ -340,7 +340,14 @@ def planned(rows: Rows, genetics: IndependentGenes, tuned: Tuned, chosen: PlanSe
 
 
 @pytest.mark.parametrize(
-    "chosen", [PlanSettings(), PlanSettings(polish=2), PlanSettings([RegressorModel(Ridge())], polish=2)]
+    "chosen",
+    [
+        PlanSettings(),
+        PlanSettings(hopeful_rows=(40, 40)),
+        PlanSettings(polish=2),
+        PlanSettings([RegressorModel(Ridge())], polish=2),
+        PlanSettings([RegressorModel(Ridge())], hopeful_rows=(40, 40)),
+    ],
 )
 def test_plans_hold_no_known_genome_and_depend_on_the_seed_only(chosen: PlanSettings) -> None:
     genetics, rows = rows_of(40)
@@ -407,6 +414,42 @@ def test_quantiles_are_those_of_the_draws() -> None:
             assert np.abs(np.quantile(drawn, share, axis=0) - quantile).max() < 0.25 * drawn.std()
 
 
+def test_hopeful_costs_are_lower_and_break_constraints_less() -> None:
+    genetics, rows = rows_of(60)
+    limit = rows.costs[:, 1] - np.median(rows.costs[:, 1])
+    rows = Rows(rows.genes, rows.costs, {"limit": limit})
+    tuned = Tuned.on(rows, genetics, PlanSettings().models)
+    predictors = Predictors(rows, genetics, tuned, least_tau=-1, errors=0, most_rows=600)
+    genes = genetics.draw(200, np.random.default_rng(6))
+    costs, violation = predictors.hopeful(genes, 1.0)
+    likely, broken = predictors.hopeful(genes, 0.0)
+    assert (costs < likely).all() and (violation <= broken).all() and (violation < broken).any()
+    assert np.allclose(likely, predictors.likely(genes)[0], atol=1e-3 * likely.std())
+    _, values = predictors.quantiles(genes, np.full((1, 3), -1.0))
+    assert np.allclose(violation, np.maximum(values[0, :, 0], 0) / limit.std())
+
+
+@pytest.mark.parametrize(("count", "searches"), [(59, 1), (60, 2), (80, 2), (81, 1)])
+def test_a_second_search_is_hopeful_while_rows_are_neither_few_nor_many(
+    count: int, searches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genetics, rows = rows_of(count)
+    settings = PlanSettings(hopeful_rows=(60, 80))
+    tuned = Tuned.on(rows, genetics, settings.models)
+    made = []
+
+    def spied(*arguments: Any, **more: Any) -> Any:
+        made.append(evolve(*arguments, **more))
+        return made[-1]
+
+    monkeypatch.setattr(sys.modules[plan.__module__], "evolve", spied)
+    found = planned(rows, genetics, tuned, settings, count=5, seed=0)
+    assert len(made) == searches
+    # What the next plan goes on from is what probably is good.
+    probable = set(map(tuple, made[0].genes.tolist()))
+    assert set(map(tuple, found.shortlist.tolist())) <= probable
+
+
 def test_exact_costs_are_not_predicted() -> None:
     class Known(IndependentGenes):
         def exact(self, genes: np.ndarray) -> Exact:
@@ -451,7 +494,7 @@ def test_means_together_are_those_of_each_predictor() -> None:
 
 def test_a_plan_that_goes_on_looks_at_new_candidates_if_few_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     genetics, rows = rows_of(60)
-    settings = PlanSettings(evaluations=300, further=0.2, children=100)
+    settings = PlanSettings(evaluations=300, further=0.2, children=100, optimism=0)
     tuned = Tuned.on(rows, genetics, settings.models)
     before = genetics.draw(100, np.random.default_rng(5))
     looked_at = []

@@ -197,6 +197,12 @@ class Predictors:
             values[..., column] = self._quantiles(name, exact.constraints.get(name), views, off)
         return costs, values
 
+    def hopeful(self, genes: Genes, deviations: float) -> tuple[Floats, Floats]:
+        """What `likely` gives if all is better than that by so many standard deviations."""
+        costs, values = self.quantiles(genes, np.full((1, self.objectives + len(self.constraints)), -deviations))
+        scale = np.array([self._scale[name] for name in self.constraints])
+        return costs[0], (np.maximum(values[0], 0) / scale).sum(-1)
+
     def _views(self, genes: Genes) -> dict[int, Floats]:
         return {view: self.genetics.features(genes, view) for view in {self.genetics.view(c) for c in self.fitted}}
 
