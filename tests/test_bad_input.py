@@ -389,6 +389,33 @@ def test_a_loss_that_cannot_be_learned_from_is_refused(
     not_trained(DataError, tmp_path, "task 'total'", part, space=own_task(loss))
 
 
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (
+            lambda output, label: (output - label).square(),
+            "an error is one number, but it is a tensor of shape (8,); take its mean",
+        ),
+        (lambda output, label: None, "it is None (NoneType); return a number"),
+        (lambda output, label: output.nonsense(), "nonsense"),
+    ],
+)
+def test_an_error_that_is_no_number_is_refused(
+    error: Callable[[Tensor, Tensor], Any], part: str, tmp_path: Path
+) -> None:
+    """It had ended the search, after all of the training."""
+    not_trained(DataError, tmp_path, "task 'total'", part, space=own_task(mean_square, on_all(error)))
+
+
+def test_an_error_that_a_few_samples_are_too_few_for_is_none(tmp_path: Path) -> None:
+    def of_many(output: Tensor, label: Tensor) -> Tensor:
+        if len(label) < 10:
+            raise ValueError("there are less than 10 samples")
+        return (output - label).abs().mean()
+
+    check(own_task(mean_square, on_all(of_many)), toy_space.data(None))
+
+
 def mean_square(output: Tensor, label: Tensor) -> Tensor:
     return (output - label).square().mean()
 

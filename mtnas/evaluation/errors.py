@@ -13,7 +13,7 @@ from mtnas.space.data import Batch
 from mtnas.space.elastic import device_of
 from mtnas.space.shapes import to_device
 from mtnas.space.streams import used_up
-from mtnas.space.task import Task
+from mtnas.space.task import Task, as_number
 
 
 class _Judge:
@@ -37,7 +37,7 @@ class _Judge:
             raise DataError(
                 f"task '{self.task.name}' has no labelled sample in the data that judges it; give it at least one"
             )
-        return float(self.meter.compute())  # numbers of numpy and torch are numbers, too
+        return as_number(self.meter.compute())
 
 
 def judge(task: Task, batches: Iterable[tuple[Tensor, Mapping[str, Tensor]]]) -> float:

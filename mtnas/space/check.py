@@ -14,7 +14,7 @@ from mtnas.space.chance import fixed_chance
 from mtnas.space.data import Batch, Data
 from mtnas.space.dry_run import DryRun
 from mtnas.space.search_space import SearchSpace
-from mtnas.space.task import Task
+from mtnas.space.task import ErrorMeter, Task, as_number
 
 
 def check(space: SearchSpace, data: Data) -> DryRun:
@@ -71,6 +71,7 @@ def _check_task(task: Task, shape: tuple[int, ...], batch: Batch) -> None:
         if bool(labelled.any()):
             meter = task.error()
             meter.update(output.detach()[labelled], label[labelled])  # as in judging: without gradients
+            _compute(meter)
     except Exception as error:
         reason = traceback.format_exception_only(error)[-1].strip()
         raise DataError(f"{what} do not fit its loss or error: {reason}") from error
@@ -88,6 +89,18 @@ def _check_task(task: Task, shape: tuple[int, ...], batch: Batch) -> None:
             " are only masked after computing with them; put numbers in their place before, as by"
             " torch.nan_to_num(label), or index the entries that are there"
         )
+
+
+def _compute(meter: ErrorMeter) -> None:
+    """Raise what a meter's ``compute`` raises if more samples would not help it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            as_number(meter.compute())
+        except (TypeError, NameError, AttributeError, ImportError):
+            raise
+        except Exception:
+            return  # a few samples may be too few, such as of one class; judging takes all of them
 
 
 def _form(tensor: Tensor) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mtnas.errors import DataError, SpaceError, unknown_name
+from mtnas.errors import DataError, SpaceError, brief, unknown_name
 from mtnas.limits import check_number
 from mtnas.space.presence import present
 
@@ -26,6 +26,21 @@ class ErrorMeter(ABC):
     @abstractmethod
     def compute(self) -> float:
         """The error of all that was taken."""
+
+
+def as_number(value: object) -> float:
+    """What a meter or a function of all outputs gave, as a number; numbers of numpy and torch are numbers, too.
+
+    Raises:
+        TypeError: if it is none, or several.
+    """
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise TypeError(f"an error is one number, but it is a tensor of shape {tuple(value.shape)}; take its mean")
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        kind = f"{brief(value)} ({type(value).__name__})"
+        raise TypeError(f"an error is one number, but it is {kind}; return a number") from None
 
 
 @dataclass(frozen=True)
@@ -118,7 +133,7 @@ class _OnAll(CollectingMeter):
     def compute(self) -> float:
         if not self.outputs:
             raise DataError("no labelled sample was seen, so there is no error to compute")
-        return float(self.function(torch.cat(self.outputs), torch.cat(self.labels)))
+        return as_number(self.function(torch.cat(self.outputs), torch.cat(self.labels)))
 
 
 def on_all(function: Callable[[Tensor, Tensor], float | Tensor]) -> Callable[[], ErrorMeter]:
