@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from mtnas.errors import PoolError
 from mtnas.pools import Finished, Job
 from mtnas.pools.crew import Crew, Died, Ready, Rules, Said
 
@@ -14,8 +18,9 @@ from mtnas.pools.crew import Crew, Died, Ready, Rules, Said
 class Puppets(Crew[int]):
     """Workers by number. They say what the test has them say, or after that what a dead one's connection would."""
 
-    def __init__(self, rules: Rules, workers: int) -> None:
+    def __init__(self, rules: Rules, workers: int, why_not: str = "") -> None:
         super().__init__(rules, {"main": workers})
+        self.why_not = why_not
         self.said: deque[tuple[int, Said]] = deque()
         self.handed: list[tuple[int, Any]] = []
         self.dead: set[int] = set()
@@ -26,7 +31,7 @@ class Puppets(Crew[int]):
     def _start(self, role: str) -> int:
         number = next(self._numbers)
         if number not in self.late:
-            self.said.append((number, Ready()))
+            self.said.append((number, Ready(self.why_not)))
         return number
 
     def _send(self, handle: int, job: Job) -> None:
@@ -70,3 +75,15 @@ def test_a_replacement_that_finds_no_room_stops_nothing_while_others_work() -> N
         workers.submit(Job(number, "main", "then"))
     values = [one.value for _ in range(4) for one in workers.wait()]
     assert values == ["by 1"] * 4
+
+
+def test_why_a_worker_cannot_get_ready_is_a_sentence_where_there_is_one() -> None:
+    trace = "Traceback (most recent call last):\n  File\n"
+    for last, told in (
+        ("mtnas.errors.TrainingError: there is no cuda:3; use cpu\n", " there is no cuda:3; use cpu"),
+        ("OSError: closed\n", rf" \n{re.escape(trace)}OSError: closed"),
+    ):
+        workers = Puppets(Rules(None, 2, 0, 60.0), 1, trace + last)
+        workers.submit(Job(0, "main", "job"))
+        with pytest.raises(PoolError, match=f"^a worker could not get ready:{told}$"):
+            workers.wait()

@@ -12,7 +12,7 @@ import pytest
 import toy_space
 from toy_runs import trained_run
 
-from mtnas.errors import RunError, SearchError
+from mtnas.errors import RunError, SearchError, TargetError
 from mtnas.latency import LATENCY
 from mtnas.pools import Finished, InProcess, Make, Workers
 from mtnas.pools.in_process import Here
@@ -115,5 +115,11 @@ def test_a_bench_that_fails_says_why(tmp_path: Path) -> None:
         def reference(self) -> Any:
             raise OSError("no such device")
 
+    class Busy(_Told):
+        def reference(self) -> Any:
+            raise TargetError("the phone is in use; try again")
+
     with pytest.raises(SearchError, match=r"(?s)latency could not be measured:.*no such device"):
         found(trained_run(tmp_path / "run"), _Elsewhere(), replace(SETTINGS, target=Broken()))
+    with pytest.raises(SearchError, match=r"^latency could not be measured: the phone is in use; try again$"):
+        found(trained_run(tmp_path / "other"), _Elsewhere(), replace(SETTINGS, target=Busy()))

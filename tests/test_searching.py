@@ -28,6 +28,7 @@ from toys import draws, plain_space, plain_spaces, plain_table
 from mtnas.architecture import EXACT_COSTS, Architecture, ArchitectureSpace, Candidate, CostTable, Tree
 from mtnas.errors import RunError, SearchError
 from mtnas.evaluation import recalibrate, task_errors
+from mtnas.pools.failures import reason
 from mtnas.results import MEAN_ERROR, Results, corners
 from mtnas.runs import Run
 from mtnas.searching import (
@@ -39,7 +40,7 @@ from mtnas.searching import (
     read_results,
     search,
 )
-from mtnas.searching.failures import reason, remark
+from mtnas.searching.failures import remark
 from mtnas.space.block import Block, Operator
 from mtnas.space.search_space import SearchSpace
 from mtnas.space.task_types import regression
@@ -463,7 +464,7 @@ def test_failures_are_told_of_at_the_end() -> None:
         f"{Candidate(other).id}: DataError: no sample: none at all"
     )
     assert reason(mine) == "no sample: none at all" and reason(theirs) == f"\n{theirs}"
-    assert reason("not finished after 1 s") == "\nnot finished after 1 s"
+    assert reason("not finished after 1 s") == "not finished after 1 s"
 
 
 def test_too_many_failures_in_a_row_end_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from mtnas.errors import PoolError
 from mtnas.limits import check_number
+from mtnas.pools.failures import reason
 from mtnas.pools.pool import Finished, Job, Workers
 
 Handle = TypeVar("Handle")
@@ -179,7 +180,7 @@ class Crew(Workers, Generic[Handle]):
             return self._replace(worker, said.how)
         if isinstance(said, Ready):
             if said.failure:
-                raise PoolError(f"a worker could not get ready:\n{said.failure.rstrip()}")
+                raise PoolError(f"a worker could not get ready: {reason(said.failure)}")
             if worker.ready:
                 worker.asked -= 1
             else:

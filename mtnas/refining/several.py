@@ -9,6 +9,7 @@ from pathlib import Path
 from mtnas.errors import TrainingError
 from mtnas.json_values import read_json, whole
 from mtnas.pools import Halving, Pool, RayPool, run_trials, train_in
+from mtnas.pools.failures import reason
 from mtnas.progress import Advance, progress
 from mtnas.refining.job import ROW, STOPPED
 from mtnas.refining.trainings import Trainings
@@ -52,8 +53,8 @@ def train_several(
     if failures:
         name, failure = next(iter(failures.items()))
         raise TrainingError(
-            f"{len(failures)} of {len(names)} trainings failed, what the others reached is kept; candidate {name}"
-            f" failed so:\n{failure.rstrip()}"
+            f"{len(failures)} of {len(names)} trainings failed, what the others reached is kept; candidate {name}:"
+            f" {reason(failure)}"
         )
 
 

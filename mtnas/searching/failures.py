@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mtnas.architecture import Candidate
-
-
-def reason(failure: str) -> str:
-    """The sentence of an error of mtnas; of others, the whole traceback on lines of its own.
-
-    Args:
-        failure: traceback, or another text.
-    """
-    kind, colon, sentence = last_line(failure).partition(": ")
-    return sentence if colon and kind.startswith("mtnas.errors.") else f"\n{failure.rstrip()}"
-
-
-def last_line(failure: str) -> str:
-    """What a traceback comes down to."""
-    return failure.rstrip().rpartition("\n")[2]
+from mtnas.pools.failures import last_line
 
 
 def remark(failures: Mapping[Candidate, str]) -> str:

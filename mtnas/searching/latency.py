@@ -9,6 +9,7 @@ from mtnas.architecture import Candidate
 from mtnas.errors import SearchError
 from mtnas.latency import LATENCY, Latency
 from mtnas.pools import Job, Workers
+from mtnas.pools.failures import reason
 from mtnas.progress import progress
 from mtnas.results import Results
 from mtnas.runs import Run
@@ -108,7 +109,7 @@ def ask_workers(workers: Workers) -> Callable[[Ask], Told]:
         while not (ended := workers.wait()):
             pass
         if ended[0].failure:
-            raise SearchError(f"latency could not be measured:\n{ended[0].failure.rstrip()}")
+            raise SearchError(f"latency could not be measured: {reason(ended[0].failure)}")
         found: Told = ended[0].value
         return found
 

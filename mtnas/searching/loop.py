@@ -16,10 +16,10 @@ from mtnas.branching import Branching
 from mtnas.errors import SearchError
 from mtnas.latency import LATENCY, Latency
 from mtnas.pools import Finished, Job, Workers
+from mtnas.pools.failures import reason
 from mtnas.quantizing import JointCosts
 from mtnas.results import MEAN_ERROR, Row, mean_error
 from mtnas.runs import Run
-from mtnas.searching.failures import reason
 from mtnas.searching.latency import SearchLatency
 from mtnas.searching.networks import Networks
 from mtnas.searching.parameters import Parameters

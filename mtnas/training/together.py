@@ -15,6 +15,7 @@ from torch import distributed as dist
 
 from mtnas.errors import PoolError, TrainingError
 from mtnas.pools import FolderStore, Job, Pool, Processes, RayPool, Store, run_together
+from mtnas.pools.failures import reason
 from mtnas.progress import Advance
 from mtnas.runs import load_checkpoint
 from mtnas.seeds import derive_seed
@@ -109,7 +110,7 @@ def train_together(pool: Pool, work: Together, checkpoint: Path, epoch: int, adv
     if failure:
         raise TrainingError(
             f"training stopped after epoch {_epochs_in(checkpoint)}, which is kept, so that the same command goes on"
-            f" from there; a worker failed so:\n{failure.rstrip()}"
+            f" from there; a worker failed: {reason(failure)}"
         )
     reached(work.settings.epochs, "")
 
