@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 from itertools import pairwise
@@ -338,7 +339,7 @@ def test_an_unpredictable_study_falls_back_and_says_so_once(monkeypatch: pytest.
 @pytest.mark.parametrize(
     "distribution",
     [
-        CategoricalDistribution([1, "1", None, 1.0, True]),
+        CategoricalDistribution([1, "1", None, 0.5, False, math.nan]),
         IntDistribution(1, 9, step=2),
         IntDistribution(1, 10_000),
         IntDistribution(1, 1024, log=True),
@@ -353,6 +354,28 @@ def test_every_value_of_an_axis_is_allowed_and_found_again(distribution: BaseDis
     for number, value in enumerate(axis.values):
         assert distribution._contains(distribution.to_internal_repr(value))
         assert axis.number(value) == number
+
+
+@pytest.mark.parametrize("choices", [[True, 1, 2, 3], [0, False, None, "0"], [1, 1.0, 2], [math.nan, 1.0, None]])
+def test_choices_that_optuna_takes_for_each_other_make_no_repeats(choices: list[Any]) -> None:
+    study = new_study(directions=1)
+    for _ in range(20):
+        trial = study.ask()
+        cost = len(str(trial.suggest_categorical("choice", choices))) + trial.suggest_int("number", 0, 9)
+        study.tell(trial, cost)
+    assert len({repr(trial.params) for trial in study.trials}) == 20
+
+
+@pytest.mark.parametrize("infinite", [math.inf, -math.inf])
+def test_constraints_may_be_infinite(infinite: float) -> None:
+    study = new_study()
+    for _ in range(40):
+        trial = study.ask(SPACE)
+        found = costs(trial.params)
+        trial.set_constraint("small", infinite if found[1] * infinite > 20 * infinite else found[1] - 20)
+        trial.set_constraint("always the same", infinite)
+        study.tell(trial, found)
+    assert len(set(proposals(study))) == 40
 
 
 @pytest.mark.parametrize(

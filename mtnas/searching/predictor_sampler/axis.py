@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Axis:
             levels: values that stand for a number without steps, or with more steps than that.
         """
         if isinstance(distribution, CategoricalDistribution):
-            return cls(tuple(distribution.choices), ordered=False)
+            return cls(_different(distribution.choices), ordered=False)
         if isinstance(distribution, IntDistribution):
             return cls._numbers([int(value) for value in _whole(distribution, levels)], log=distribution.log)
         if isinstance(distribution, FloatDistribution):
@@ -49,9 +50,17 @@ class Axis:
             wanted = np.log(value) if self.scale and self.scale[0] != self.values[0] else value
             return int(np.abs(place - wanted).argmin())
         for number, known in enumerate(self.values):
-            if known is value or (type(known) is type(value) and known == value):
+            if known is value or known == value or (known != known and value != value):  # NaN is NaN here
                 return number
         return -1
+
+
+def _different(choices: Sequence[Any]) -> tuple[Any, ...]:
+    """Choices without those that equal an earlier one, as 1 does True: a trial keeps the earlier one in their place."""
+    try:
+        return tuple(dict.fromkeys(choices))
+    except TypeError:  # lists, which Optuna takes with a warning
+        return tuple(choices)
 
 
 def _whole(distribution: IntDistribution, levels: int) -> list[int]:

@@ -123,7 +123,7 @@ class History:
         return Rows(
             self.stack([entry.genes for entry, _ in taken]),
             np.array([costs for _, costs in taken], dtype=np.float64),
-            {name: np.array([entry.constraints.get(name, 0.0) for entry, _ in taken]) for name in names},
+            {name: _finite([entry.constraints.get(name, 0.0) for entry, _ in taken]) for name in names},
         )
 
     def rows_of(self, trials: Sequence[FrozenTrial], signs: Floats) -> Rows:
@@ -161,6 +161,15 @@ class History:
         squares = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * one @ other.T
         best: Genes = drawn[int(squares.min(1).argmax())]
         return best
+
+
+def _finite(values: Sequence[float]) -> Floats:
+    """Constraints (n,), those that are infinite as far from 0 as the farthest other one: no predictor learns these."""
+    found = np.array(values, dtype=np.float64)
+    infinite = np.isinf(found)
+    farthest = np.abs(found[~infinite]).max(initial=0.0) or 1.0
+    found[infinite] = np.sign(found[infinite]) * farthest
+    return found
 
 
 def directions_of(study: Study) -> Floats:
