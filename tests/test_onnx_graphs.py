@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from toys import draws, toy_space, toy_x
 
-from mtnas.architecture import Architecture, Candidate, QuantizationPolicy, Tree
+from mtnas.architecture import FLOAT, INT8, W4A8, Architecture, Bits, Candidate, QuantizationPolicy, Tree
 from mtnas.errors import ExportError
 from mtnas.evaluation import recalibrate
 from mtnas.space.block import Block
@@ -531,6 +531,32 @@ def test_a_module_without_an_onnx_form_is_named_with_its_operator() -> None:
     network = SuperNetwork(space, toy_x(4)).extract(next(draws(space, 1)))
     with pytest.raises(ExportError, match=r"nodes\.first/kind\.1 \(Strange\) has no ONNX form: .*bessel_j0"):
         convert(network, toy_x(4))
+
+
+class Bag(nn.Module):
+    """Exported as a loop, whose body reads what lies around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.linear = nn.EmbeddingBag(9, 4), nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.table(x) + self.linear(x.float())
+        return found
+
+
+@pytest.mark.parametrize("bits", [FLOAT, INT8, W4A8])
+def test_operators_with_loops_run(bits: Bits) -> None:
+    space = SearchSpace([classification("kind", 2)], [Block("first", {"bag": lambda shape: Bag()})])
+    ids = torch.randint(9, (8, 3), generator=torch.Generator().manual_seed(0))
+    network = SuperNetwork(space, ids).extract(next(draws(space, 1))).eval()
+    graph = convert(network, ids[:4])
+    candidate = Candidate(network.architecture, QuantizationPolicy.of({(0, 0): bits}))
+    found = SessionNetwork(graph, open_session(quantize(graph, candidate, calibrate(graph, [ids])).content))(ids)
+    with torch.no_grad():
+        expected = network(ids)
+    atol = {FLOAT: 1e-5, INT8: 0.05, W4A8: 0.5}[bits]
+    torch.testing.assert_close(found["kind"], expected["kind"], rtol=0, atol=atol)
 
 
 def test_an_operator_without_an_onnx_form_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.errors import ExportError
-from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name
+from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name, operators_of
 from mtnas.onnx_graphs.layers import operators_of_layers
 from mtnas.onnx_graphs.packages import onnx
 from mtnas.quantizing import Leaf, folded, wire
@@ -195,7 +195,7 @@ def _inline_identities(model: Any) -> None:
         if operator.op_type == "Identity" and same.get(operator.input[0], operator.input[0]) in constants:
             same[operator.output[0]] = same.get(operator.input[0], operator.input[0])
             graph.node.remove(operator)
-    for operator in graph.node:
+    for operator in operators_of(graph):
         for place, name in enumerate(operator.input):
             operator.input[place] = same.get(name, name)
     used: set[str] = set()
@@ -229,7 +229,7 @@ def _give_names(model: Any, network: nn.Module) -> None:
         for place, name in enumerate(operator.output):
             if name not in keep:
                 values[name] = operator.name if place == 0 else f"{operator.name}:{place}"
-    for operator in graph.node:
+    for operator in operators_of(graph):  # the body of a loop reads what lies around it
         for names in (operator.input, operator.output):
             for place, name in enumerate(names):
                 names[place] = values.get(name, name)

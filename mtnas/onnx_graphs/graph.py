@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -80,6 +80,15 @@ class QuantizedGraph:
     @property
     def policy(self) -> QuantizationPolicy:
         return self.candidate.policy
+
+
+def operators_of(graph: Any) -> Iterator[Any]:
+    """The operators of an `onnx.GraphProto`, and of the graphs within them, such as the body of a loop."""
+    for operator in graph.node:
+        yield operator
+        for attribute in operator.attribute:
+            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                yield from operators_of(inner)
 
 
 def input_name(key: str, outputs: Collection[str]) -> str:

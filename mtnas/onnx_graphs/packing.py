@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from mtnas.errors import ExportError
+from mtnas.onnx_graphs.graph import operators_of
 from mtnas.onnx_graphs.packages import onnx
 from mtnas.quantizing import weight_limits, weight_scales
 
@@ -48,7 +49,7 @@ def _name_new(graph: Any) -> None:
     """Name constants that the conversion makes of attributes, and their tensors, after who reads them."""
     taken = {operator.name for operator in graph.node}
     for constant in [operator for operator in graph.node if not operator.name]:
-        readers = [operator for operator in graph.node if constant.output[0] in operator.input]
+        readers = [operator for operator in operators_of(graph) if constant.output[0] in operator.input]
         stem = f"{readers[0].name}_{constant.op_type}" if readers else constant.op_type
         name = next(name for name in chain([stem], (f"{stem}_{n}" for n in count(1))) if name not in taken)
         taken.add(name)

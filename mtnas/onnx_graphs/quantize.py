@@ -11,7 +11,7 @@ from mtnas.architecture import FLOAT, INT8, W4A8, W7A8, Bits, Candidate, notatio
 from mtnas.errors import ExportError
 from mtnas.onnx_graphs.calibrate import Ranges
 from mtnas.onnx_graphs.convert import with_shapes
-from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, QuantizedGraph
+from mtnas.onnx_graphs.graph import FOLLOWERS, LINEAR, FloatGraph, QuantizedGraph, operators_of
 from mtnas.onnx_graphs.packages import onnx, onnxruntime
 from mtnas.onnx_graphs.packing import channel_axis, for_packing, own_scales, pack
 
@@ -131,7 +131,9 @@ def _keeps_zero(operator: Any, constants: Mapping[str, Any]) -> bool:
 def _drop_unused(model: Any) -> None:
     """Constants whose readers became part of other operators."""
     graph = model.graph
-    read = {name for operator in graph.node for name in operator.input} | {value.name for value in graph.output}
+    read = {name for operator in operators_of(graph) for name in operator.input} | {
+        value.name for value in graph.output
+    }
     for operator in [one for one in graph.node if one.op_type == "Constant" and one.output[0] not in read]:
         graph.node.remove(operator)
     for tensor in [one for one in graph.initializer if one.name not in read]:
