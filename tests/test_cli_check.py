@@ -203,3 +203,53 @@ def test_corners_have_the_names_that_results_have() -> None:
     told = checked(TOY_FILE)
     found = toy_space.space.dry_run(toy_space.data(None).example()[0])
     assert list(told["corners"]) == list(corners(toy_space.space.architectures, found.costs))
+
+
+STRANGE = """class Strange(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.bessel_j0(x)
+
+
+def wide("""
+
+
+def strange_file(folder: Path, **settings: Any) -> Path:
+    """The toy file with an operator that no ONNX file can have, in three blocks."""
+    path = folder / "strange.py"
+    text = TEXT.replace("def wide(", STRANGE).replace("nn.Tanh()", "Strange()")
+    more = "".join(f", {name}={value!r}" for name, value in settings.items())
+    path.write_text(text.replace("SearchSettings(evaluations=12", f"SearchSettings(evaluations=12{more}"))
+    return path
+
+
+WITHOUT_FORM = "block 'first', option 'wide': the module 3 (Strange) has no ONNX form: "
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "use"),
+    [
+        ({"budgets": {"latency_ms": 1.0}}, (), "latency_ms is measured on onnxruntime"),
+        ({"precisions": ((32, 32), (8, 8))}, (), "integers are those of ONNX files"),
+        ({}, ("--int8",), "integers are those of ONNX files"),
+        ({}, ("--objective", "error/mean", "--objective", "latency_ms"), "latency_ms is measured on onnxruntime"),
+    ],
+)
+def test_modules_that_the_search_s_files_cannot_have_are_told_before_training(
+    settings: dict[str, Any], options: tuple[str, ...], use: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    path, run = strange_file(tmp_path, **settings), tmp_path / "run"
+    commands: list[tuple[Any, ...]] = [("run", path, "--run", run, *options)]
+    if not options:
+        commands += [("check", path), ("train", path, "--run", run)]
+    for command in commands:
+        told = refused(call(*command), WITHOUT_FORM, "bessel_j0", use, "put another module in its place")
+        assert "\n" not in told
+    assert not (run / "manifest.json").exists()
+
+
+def test_a_search_that_needs_no_files_is_only_remarked_on(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    found = [text for text in checked(strange_file(tmp_path))["remarks"] if "ONNX" in text]
+    assert len(found) == 3 and found[0].startswith(WITHOUT_FORM) and "networks with it cannot be exported" in found[0]
+    assert not [text for text in checked(TOY_FILE)["remarks"] if "ONNX" in text]

@@ -40,6 +40,7 @@ from mtnas.onnx_graphs import (
     open_session,
     quantize,
     saturates,
+    without_form,
 )
 from mtnas.quantizing import everywhere, fake_quantized, gather_ranges
 
@@ -568,6 +569,23 @@ def test_an_operator_without_an_onnx_form_prints_nothing(capfd: pytest.CaptureFi
     with pytest.raises(ExportError, match=r"\(EmbeddingBag\) has no ONNX form"):
         convert(SuperNetwork(bag, ids).extract(next(draws(bag, 1))), ids)
     assert capfd.readouterr().out == ""
+
+
+def test_equal_operators_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def noted(module: nn.Module, example: Input) -> FloatGraph:
+        tried.append(type(module).__name__)
+        return convert(module, example)
+
+    monkeypatch.setattr("mtnas.onnx_graphs.forms.convert", noted)
+    options = {"strange": lambda shape: Strange(), "same": lambda shape: Strange(), "tanh": lambda shape: nn.Tanh()}
+    space = SearchSpace([classification("kind", 2)], [Block("first", options), Block("second", options)])
+    told = list(without_form(space, space.dry_run(toy_x(4)), toy_x(4)))
+    assert tried[:2] == ["Strange", "Tanh"] and len(tried) == 3  # and a head
+    assert [text.partition(":")[0] for text in told] == [
+        f"block '{block}', option '{option}'" for block in ("first", "second") for option in ("strange", "same")
+    ]
 
 
 def test_a_module_that_the_exporter_stumbles_over_is_named() -> None:

@@ -55,8 +55,9 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     Raises:
         MtnasError: with the first thing that does not fit.
     """
+    from mtnas.onnx_graphs import without_form
     from mtnas.refining import RefineSettings
-    from mtnas.searching import SearchSettings, default_objectives, searched_space
+    from mtnas.searching import SearchSettings, check_files, default_objectives, searched_space
     from mtnas.space.check import check, check_judged
     from mtnas.space.file import load_space_file
     from mtnas.space.remarks import remarks
@@ -72,11 +73,16 @@ def check_file(path: Path, data_dir: Path | None) -> CheckedSpace:
     found, (example, _) = check(file.space, data), data.example()
     check_judged(file.space, data)
     searched_space(searching, file.space, found, example)
+    check_files(searching, file.space, found, example)
     objectives = tuple(searching.objectives) or default_objectives(file.space.architectures.tasks, searching)
     loaders = _loaders(data)
     samples = {split: _length(loader.dataset) for split, loader in loaders.items()}
     batches = _length(loaders["train"])
-    told = (*remarks(file.space, data, found), *remarks_on_length(training, file.space, batches))
+    told = (
+        *remarks(file.space, data, found),
+        *remarks_on_length(training, file.space, batches),
+        *(f"{text}; networks with it cannot be exported" for text in without_form(file.space, found, example)),
+    )
     return CheckedSpace(file, data, found, samples, batches, training, searching, objectives, told)
 
 

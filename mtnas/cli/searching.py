@@ -48,7 +48,7 @@ def run(
     """Train, search, print the front and draw it. The same command goes on where it stopped."""
     from mtnas.cli import steps, tables
     from mtnas.reporting import write_report
-    from mtnas.searching import check_storage, searched_space
+    from mtnas.searching import check_files, check_storage, searched_space
     from mtnas.searching import search as search_candidates
     from mtnas.space.check import check
     from mtnas.training import load_branching
@@ -70,7 +70,10 @@ def run(
             thorough=thorough,
         )
         example, _ = work.data.example()
-        searched_space(searching, work.file.space, check(work.file.space, work.data), example)
+        found = check(work.file.space, work.data)
+        searched_space(searching, work.file.space, found, example)
+        if not work.run.checkpoint.exists():
+            check_files(searching, work.file.space, found, example)
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus, latency_resource, timeout)
         check_storage(work.run, storage)
         with work.run.hold():
@@ -125,6 +128,7 @@ def train(
 
     work = steps.Work.new(run, space, data_dir, seed)
     training = work.training(epochs, device, tensorboard=tensorboard)
+    work.check_files()
     with work.run.hold():
         work.remark_before(training, work.claim(training))
         pool = steps.pool(workers, ray_address, worker_cpus, worker_gpus)

@@ -3,6 +3,7 @@
 from mtnas.onnx_graphs.audit import Audit, audit
 from mtnas.onnx_graphs.calibrate import Ranges, calibrate
 from mtnas.onnx_graphs.convert import convert
+from mtnas.onnx_graphs.forms import without_form
 from mtnas.onnx_graphs.graph import FloatGraph, QuantizedGraph
 from mtnas.onnx_graphs.network import SessionNetwork
 from mtnas.onnx_graphs.quantize import quantize
@@ -21,4 +22,5 @@ __all__ = [
     "open_session",
     "quantize",
     "saturates",
+    "without_form",
 ]

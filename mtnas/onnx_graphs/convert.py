@@ -26,6 +26,9 @@ from mtnas.supernet import BranchedNetwork
 INPUT = "input"
 """Name of the input where there is only one."""
 
+OUTPUT = "output"
+"""Name of the output of a part of a network that gives a tensor."""
+
 LARGEST_BYTES = 2**31 - 2**24
 """Of all weights in one file: protobuf's limit, less room for the graph."""
 
@@ -40,6 +43,7 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     Args:
         network: ``forward(x) -> {name: output}``, with the batch-norm statistics that it is to keep; they are folded
             into the weights before them. Of a `BranchedNetwork` the graph knows which operators belong to which node.
+            A part of a network, such as an option of a block, may give a tensor.
         example: a batch of inputs, for shapes; a dictionary's keys become the names of the inputs, see `input_name`.
         opset: version of the ONNX operators.
 
@@ -94,13 +98,19 @@ class _Flat(nn.Module):
             self.network.average_gradients = False
         self.keys = tuple(example) if isinstance(example, Mapping) else None
         with torch.no_grad():
-            self.shapes = {name: tuple(output.shape) for name, output in self.network(example).items()}
+            found = _named(self.network(example))
+            self.shapes = {name: tuple(output.shape) for name, output in found.items()}
         self.outputs = tuple(self.shapes)
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))
-        found = self.network(x)
+        found = _named(self.network(x))
         return tuple(found[name] for name in self.outputs)
+
+
+def _named(found: Input) -> Mapping[str, Tensor]:
+    """What a network, or a part of one, gives, by name."""
+    return found if isinstance(found, Mapping) else {OUTPUT: found}
 
 
 def _spell_out_paddings(network: nn.Module) -> None:
@@ -162,7 +172,9 @@ def _culprit(module: nn.Module, values: tuple[Tensor, ...], opset: int) -> str:
             try:
                 _traced(part, args, [f"x{number}" for number in range(len(args))], (), opset)
             except Exception:
-                return f"the module {name.removeprefix(_ROOT + '.')} ({type(part).__name__}) has no ONNX form"
+                kind = type(part).__name__
+                shown = kind if name == _ROOT else f"{name.removeprefix(_ROOT + '.')} ({kind})"
+                return f"the module {shown} has no ONNX form"
     return "the network has no ONNX form"
 
 

@@ -2,7 +2,7 @@
 
 from mtnas.results import cost_names
 from mtnas.runs import read_results, read_rows
-from mtnas.searching.checks import check_settings, default_objectives, searched_space
+from mtnas.searching.checks import check_files, check_settings, default_objectives, needs_files, searched_space
 from mtnas.searching.foreseen_latency import ForeseenLatency, foresee_latency
 from mtnas.searching.nsga2 import NSGA2
 from mtnas.searching.parameters import Parameters
@@ -25,11 +25,13 @@ __all__ = [
     "StopRule",
     "TimeLimit",
     "Verified",
+    "check_files",
     "check_settings",
     "check_storage",
     "cost_names",
     "default_objectives",
     "foresee_latency",
+    "needs_files",
     "read_results",
     "read_rows",
     "search",

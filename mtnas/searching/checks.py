@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from mtnas.architecture import SIZE, ArchitectureSpace, Bits, CostTable, JointSpace, notation
 from mtnas.errors import SearchError, unknown_name
 from mtnas.latency import LATENCY
+from mtnas.onnx_graphs import without_form
 from mtnas.quantizing import UNKNOWN, JointCosts, Structure, joint_costs
 from mtnas.results import possible_cost_names
 from mtnas.searching.settings import SearchSettings
@@ -54,6 +55,32 @@ def searched_space(settings: SearchSettings, space: SearchSpace, found: DryRun, 
         costs = JointCosts(JointSpace.in_float(space.architectures), found.costs, structure, found.idle)
     check_settings(settings, costs.space.product, costs.table)
     return costs
+
+
+def needs_files(settings: SearchSettings, tasks: Iterable[str]) -> bool:
+    """Whether a search needs ONNX files of its candidates: for their latencies, or to have integers at all.
+
+    Raises:
+        ExportError: if that needs a package that is not installed, with how to install it.
+    """
+    target = target_of(settings, tasks) or settings.target
+    return isinstance(target, OnnxRuntime) or (target is None and settings.searches_bits)
+
+
+def check_files(settings: SearchSettings, space: SearchSpace, found: DryRun, example: Input) -> None:
+    """Raise SearchError, before anything is trained, for what the files that a search needs cannot have.
+
+    Args:
+        found: by a dry run of the space.
+        example: a batch of inputs.
+    """
+    if not needs_files(settings, space.architectures.tasks):
+        return
+    for reason in without_form(space, found, example):
+        latency = target_of(settings, space.architectures.tasks) is not None
+        use = f"{LATENCY} is measured on onnxruntime" if latency else "integers are those of ONNX files"
+        without = f"without {LATENCY} and in float" if latency else "in float only"
+        raise SearchError(f"{reason}, but {use}; put another module in its place, or search {without}")
 
 
 def check_settings(settings: SearchSettings, space: ArchitectureSpace, costs: CostTable) -> None:

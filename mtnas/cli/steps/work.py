@@ -182,6 +182,17 @@ class Work:
             for text in (*told, *remarks_on_length(training, self.file.space, length_of_epoch(self.data))):
                 remark(f"note: {text}", as_json)
 
+    def check_files(self) -> None:
+        """Raise SearchError, before anything is trained, for what the files of the space file's search cannot have."""
+        from mtnas.searching import SearchSettings, check_files, needs_files
+        from mtnas.space.check import check
+
+        searching = self.file.setting("searching", SearchSettings())
+        if self.run.checkpoint.exists() or not needs_files(searching, self.file.space.architectures.tasks):
+            return
+        example, _ = self.data.example()
+        check_files(searching, self.file.space, check(self.file.space, self.data), example)
+
     def note_command(self) -> None:
         """Remember this process's command line, which has come to its end; manifest and report tell it."""
         self.run.note_command(command_line(sys.argv[1:]))
