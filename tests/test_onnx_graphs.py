@@ -316,6 +316,28 @@ class Capped(nn.Module):
         return self.layer(x).clamp_max(0.1)
 
 
+class Summed(nn.Module):
+    """What no module made is read by a layer and by others."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = 3 * torch.sin(x) + x.abs()
+        return self.one(y) + self.two(y) - y
+
+
+class Joined(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.cat([x.sin(), x.flip(-1)], 1)
+        return self.layer(both) * both.mean((1, 2, 3), keepdim=True) + both[:, : x.shape[1]]
+
+
 def _normed(channels: int) -> nn.Module:
     return nn.utils.parametrizations.weight_norm(nn.Conv2d(channels, channels, 3, padding=1))
 
@@ -352,6 +374,8 @@ ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
         lambda c: nn.Sequential(nn.Conv2d(c, c, 1), NormAndReLU(c, nn.Identity), nn.ReLU()),
         1,
     ),
+    "a sum that layers and others read": (Summed, 2),
+    "what is joined, and read by a layer and others": (Joined, 1),
     "as many at both ends": (lambda c: nn.Conv2d(c, c, 3, padding="same", dilation=2), 1),
     "more at one end": (lambda c: nn.Conv2d(c, c, (4, 2), padding="same", dilation=(1, 3)), 1),
 }

@@ -63,7 +63,8 @@ def convert(network: nn.Module, example: Input, opset: int = 17) -> FloatGraph:
     model = with_shapes(model)
     found = operators_of_layers(model, wrapped.network, wrapped.leaves)
     layers, lost = frozenset(chain.from_iterable(found.values())), _lost(wrapped.leaves, found)
-    return FloatGraph(model, names, wrapped.outputs, _operators(model, network), layers, lost)
+    apart = _apart(model, wrapped.leaves, found)
+    return FloatGraph(model, names, wrapped.outputs, _operators(model, network), layers, apart, lost)
 
 
 def with_shapes(model: Any) -> Any:
@@ -290,6 +291,15 @@ def _lost(leaves: Sequence[Leaf], found: Mapping[str, Sequence[str]]) -> dict[No
         calls.setdefault(leaf.call.module, set()).add((leaf.reads, leaf.norm))
     lost = {name for name, different in calls.items() if len(found.get(name, ())) < len(different)}
     return {leaf.node: leaf.call.module for leaf in leaves if leaf.node is not None and leaf.call.module in lost}
+
+
+def _apart(model: Any, leaves: Sequence[Leaf], found: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """Names of the tensors that are rounded where layers read them, not where they are made."""
+    reads = {operator.name: operator.input[0] for operator in model.graph.node if operator.op_type in LINEAR}
+    calls = [leaf.call for leaf in leaves if all(place.side == "input" for place in leaf.reads)]
+    return frozenset(
+        reads[found[call.module][call.number]] for call in calls if len(found.get(call.module, ())) == call.of
+    )
 
 
 def _operators(model: Any, network: nn.Module) -> dict[NodeKey, tuple[str, ...]]:

@@ -31,6 +31,8 @@ class FloatGraph:
         operators: names of the operators of every node of the tree by (block, leader), in the order of the graph.
         layers: names of those that are a layer of torch's. Functions of torch on somebody's own weights, such as the
             projections within `nn.MultiheadAttention`, are none, and stay in float: nothing else knows of their bits.
+        apart: names of the tensors that layers read and no module made: they are rounded for layers alone, as in the
+            simulation in torch, which sees what modules take and give.
         lost: the name of a layer for each node that has one of which no operator is known: such nodes have no bits.
     """
 
@@ -39,6 +41,7 @@ class FloatGraph:
     outputs: tuple[str, ...]
     operators: Mapping[NodeKey, tuple[str, ...]]
     layers: frozenset[str]
+    apart: frozenset[str]
     lost: Mapping[NodeKey, str]
 
     @cached_property

@@ -71,6 +71,7 @@ def quantize(graph: FloatGraph, candidate: Candidate, ranges: Ranges) -> Quantiz
             extra_options={"TensorQuantOverrides": _overrides(model, bits_of)},
         )
         quantizer.quantize_model()
+    _round_apart(graph, quantizer.model.model)
     quantizer.model.topological_sort()
     model = quantizer.model.model
     _drop_unused(model)
@@ -107,6 +108,18 @@ def _followers(graph: FloatGraph, wanted: set[str]) -> list[str]:
             after = readers.get(operator.output[0], [])
             found += [reader.name for reader in after if len(after) == 1 and _keeps_zero(reader, constants)]
     return found
+
+
+def _round_apart(graph: FloatGraph, model: Any) -> None:
+    """Hand the tensors that are rounded for layers only to all others as they are: `QDQQuantizer` rounds for all."""
+    from onnxruntime.quantization.quant_utils import add_dequant_output_suffix
+
+    rounded = {add_dequant_output_suffix(tensor): tensor for tensor in graph.apart}
+    for operator in operators_of(model.graph):
+        for place, name in enumerate(operator.input):
+            tensor = rounded.get(name)
+            if tensor is not None and operator.name not in graph.layers:
+                operator.input[place] = tensor
 
 
 def _constants(model: Any) -> dict[str, Any]:

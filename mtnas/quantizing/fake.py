@@ -35,7 +35,7 @@ def fake_quantized(network: BranchedNetwork, policy: QuantizationPolicy, ranges:
     folded in, and their biases to the integers of 32 bits that products are added up in (arXiv 1712.05877, sec. 2.4).
     Stem, heads and everything between the layers stay float. A tensor is rounded once, for all that read it, at the
     fewest bits that a layer at one of its ends asks for: a float node may read what a quantized one beside it rounds,
-    as in onnxruntime.
+    as in onnxruntime. One that no module made, as the result of a function, is rounded for the layers that read it.
 
     Gradients pass straight through, so that the network may be trained within; the batch norms that are folded keep
     their statistics meanwhile. With the empty policy the network computes bit for bit as it does outside.
