@@ -338,6 +338,22 @@ class Joined(nn.Module):
         return self.layer(both) * both.mean((1, 2, 3), keepdim=True) + both[:, : x.shape[1]]
 
 
+class FunctionalNorm(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels)
+        with torch.no_grad():
+            self.norm.weight.copy_(torch.linspace(0.2, 5, channels))
+            self.norm.bias.copy_(torch.linspace(-2, 2, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        return nn.functional.batch_norm(
+            self.layer(x), norm.running_mean, norm.running_var, norm.weight, norm.bias, self.training, eps=norm.eps
+        )
+
+
 def _normed(channels: int) -> nn.Module:
     return nn.utils.parametrizations.weight_norm(nn.Conv2d(channels, channels, 3, padding=1))
 
@@ -376,6 +392,7 @@ ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     ),
     "a sum that layers and others read": (Summed, 2),
     "what is joined, and read by a layer and others": (Joined, 1),
+    "a norm that is called as a function": (FunctionalNorm, 1),
     "as many at both ends": (lambda c: nn.Conv2d(c, c, 3, padding="same", dilation=2), 1),
     "more at one end": (lambda c: nn.Conv2d(c, c, (4, 2), padding="same", dilation=(1, 3)), 1),
 }

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mtnas.errors import ExportError
+from mtnas.onnx_graphs.functional_norms import norms_apart
 from mtnas.onnx_graphs.graph import LINEAR, FloatGraph, NodeKey, input_name, operators_of
 from mtnas.onnx_graphs.layers import operators_of_layers
 from mtnas.onnx_graphs.packages import onnx
@@ -105,7 +106,8 @@ class _Flat(nn.Module):
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         x = values[0] if self.keys is None else dict(zip(self.keys, values, strict=True))
-        found = _named(self.network(x))
+        with norms_apart(self.network):
+            found = _named(self.network(x))
         return tuple(found[name] for name in self.outputs)
 
 
