@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +16,7 @@ from mtnas.space.shapes import to_device
 
 
 def recalibrate(network: nn.Module, batches: Iterable[Batch]) -> None:
-    """Replace the batch-norm statistics of a network by the plain average over ``batches``.
+    """Replace the batch-norm statistics of a network by the average of those of ``batches``, weighed by their samples.
 
     Statistics gathered while many sub-networks shared a node fit none of them. Everything but batch norm runs in
     evaluation mode; the network is left in evaluation mode.
@@ -29,21 +30,31 @@ def recalibrate(network: nn.Module, batches: Iterable[Batch]) -> None:
 
 @contextmanager
 def gathering_statistics(module: nn.Module) -> Iterator[bool]:
-    """Forward passes within set the module's batch-norm statistics, as their plain average; no gradients.
+    """Forward passes within set the module's batch-norm statistics, as an average by samples; no gradients.
+
+    Of batches of one size it is the plain average: a last one that is shorter counts for what it has.
 
     Yields whether there is any batch norm to set. The module is left in evaluation mode.
     """
     module.eval()
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative average
-        norm.train()
-    try:
-        with torch.no_grad():
-            yield bool(norms)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        module.eval()
+    with ExitStack() as undo, torch.no_grad():
+        undo.callback(module.eval)
+        for norm in norms:
+            norm.reset_running_stats()
+            undo.callback(setattr, norm, "momentum", norm.momentum)
+            undo.callback(norm.register_forward_pre_hook(_ByElements(), with_kwargs=True).remove)
+            norm.train()
+        yield bool(norms)
+
+
+class _ByElements:
+    """A hook that lets every call of a norm count by the elements that enter it: all its samples have as many."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, norm: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        x = args[0] if args else kwargs["input"]
+        self.seen += x.numel()
+        norm.momentum = x.numel() / self.seen
