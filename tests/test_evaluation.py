@@ -100,6 +100,19 @@ def test_statistics_are_the_average_over_batches_by_their_samples(sizes: list[in
         assert int(norm.num_batches_tracked) == len(sizes)
 
 
+@pytest.mark.parametrize("sizes", [[6, 6], [8, 3]])
+def test_running_averages_of_instance_norm_are_recalibrated_too(sizes: list[int]) -> None:
+    norm = nn.InstanceNorm1d(2, track_running_stats=True, momentum=0.3)
+    network = nn.Sequential(nn.Unflatten(1, (2, 3)), norm).train()
+    network(5 + toy_x(30, 1))
+    given_batches = batches(sizes)
+    recalibrate(network, given_batches)
+    x = torch.cat([one for one, _ in given_batches]).unflatten(1, (2, 3))  # (N, 2, 3)
+    torch.testing.assert_close(norm.running_mean, x.mean((0, 2)))
+    torch.testing.assert_close(norm.running_var, x.var(2).mean(0))
+    assert norm.momentum == 0.3 and not norm.training
+
+
 def test_calibration_leaves_all_else_as_it_was() -> None:
     network = norm_network().train()
     weights = {name: parameter.clone() for name, parameter in network.named_parameters()}

@@ -393,6 +393,10 @@ ODD: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     "a sum that layers and others read": (Summed, 2),
     "what is joined, and read by a layer and others": (Joined, 1),
     "a norm that is called as a function": (FunctionalNorm, 1),
+    "an instance norm with running averages": (
+        lambda c: nn.Sequential(nn.Conv2d(c, c, 1), nn.InstanceNorm2d(c, affine=True, track_running_stats=True)),
+        1,
+    ),
     "as many at both ends": (lambda c: nn.Conv2d(c, c, 3, padding="same", dilation=2), 1),
     "more at one end": (lambda c: nn.Conv2d(c, c, (4, 2), padding="same", dilation=(1, 3)), 1),
 }

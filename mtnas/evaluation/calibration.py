@@ -1,4 +1,4 @@
-"""Batch-norm statistics of one candidate."""
+"""Statistics of one candidate's batch norms, and of the instance norms that keep some."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 
 from mtnas.space.data import Batch
 from mtnas.space.elastic import device_of
@@ -18,8 +18,8 @@ from mtnas.space.shapes import to_device
 def recalibrate(network: nn.Module, batches: Iterable[Batch]) -> None:
     """Replace the batch-norm statistics of a network by the average of those of ``batches``, weighed by their samples.
 
-    Statistics gathered while many sub-networks shared a node fit none of them. Everything but batch norm runs in
-    evaluation mode; the network is left in evaluation mode.
+    So are those of instance norms that keep running averages. Statistics gathered while many sub-networks shared a node
+    fit none of them. Everything but such norms runs in evaluation mode; the network is left in evaluation mode.
     """
     with gathering_statistics(network) as needed:
         if needed:
@@ -34,10 +34,10 @@ def gathering_statistics(module: nn.Module) -> Iterator[bool]:
 
     Of batches of one size it is the plain average: a last one that is shorter counts for what it has.
 
-    Yields whether there is any batch norm to set. The module is left in evaluation mode.
+    Yields whether there is any to set. The module is left in evaluation mode.
     """
     module.eval()
-    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    norms = [part for part in module.modules() if isinstance(part, _NormBase) and part.track_running_stats]
     with ExitStack() as undo, torch.no_grad():
         undo.callback(module.eval)
         for norm in norms:

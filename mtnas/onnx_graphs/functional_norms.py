@@ -1,9 +1,9 @@
-"""Batch norms that are called as functions, kept apart from the layers before them."""
+"""Norms by fixed statistics that are no modules of batch norm, kept apart from the layers before them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -16,10 +16,11 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def norms_apart(network: nn.Module) -> Iterator[None]:
-    """Within, calls of `torch.nn.functional.batch_norm` by fixed statistics are products and sums.
+    """Within, norms by fixed statistics that are no modules of batch norm are products and sums.
 
-    The exporter folds a batch norm into the convolution before it, whoever called it. The simulation of integers folds
-    modules only, of which it can tell in every pass what they are called with.
+    Of calls of `torch.nn.functional.batch_norm`, the exporter folds those behind a convolution into it, whoever calls.
+    The simulation of integers folds modules only, of which it can tell in every pass what they are called with.
+    Instance norm by the running averages that it may keep has no other form.
     """
     mode = _Apart()
     with ExitStack() as undo:
@@ -46,26 +47,24 @@ class _Apart(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is F.batch_norm and not self.within:
-            given = inspect.signature(F.batch_norm).bind(*args, **(kwargs or {}))
+        if func in (F.batch_norm, F.instance_norm) and not self.within:
+            given = inspect.signature(func).bind(*args, **(kwargs or {}))
             given.apply_defaults()
-            if not given.arguments["training"]:
-                return _normed(**given.arguments)
+            by_the_input = given.arguments["training" if func is F.batch_norm else "use_input_stats"]
+            if not by_the_input:
+                return _normed(given.arguments)
         return func(*args, **(kwargs or {}))
 
 
-def _normed(
-    input: Tensor,  # noqa: A002 - as torch names it
-    running_mean: Tensor,
-    running_var: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> Tensor:
-    """(N, C, ...) -> (N, C, ...)"""
-    gain = torch.rsqrt(running_var + eps) if weight is None else weight * torch.rsqrt(running_var + eps)
-    offset = -running_mean * gain if bias is None else bias - running_mean * gain
-    shape = (-1, *[1] * (input.dim() - 2))
-    return input * gain.reshape(shape) + offset.reshape(shape)
+def _normed(given: Mapping[str, Any]) -> Tensor:
+    """What the function gives for its arguments: (N, C, ...) -> (N, C, ...)"""
+    x: Tensor = given["input"]
+    gain = torch.rsqrt(given["running_var"] + given["eps"])
+    if given["weight"] is not None:
+        gain = given["weight"] * gain
+    offset = -given["running_mean"] * gain
+    if given["bias"] is not None:
+        offset = given["bias"] + offset
+    shape = (-1, *[1] * (x.dim() - 2))
+    normed: Tensor = x * gain.reshape(shape) + offset.reshape(shape)
+    return normed

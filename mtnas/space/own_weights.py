@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from weakref import ref
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 
 from mtnas.errors import SpaceError
 
@@ -46,5 +46,5 @@ def _trained(module: nn.Module) -> Iterator[Tensor]:
     """Weights that gradients train, and statistics that passes do."""
     for part in module.modules():
         yield from (tensor for tensor in part.parameters(recurse=False) if tensor.requires_grad)
-        if isinstance(part, _BatchNorm):
+        if isinstance(part, _NormBase):
             yield from part.buffers(recurse=False)
