@@ -35,6 +35,25 @@ def test_a_file_is_named_for_several_runs_and_for_no_single_one(tmp_path: Path) 
     refused(call("report", run, "--out", tmp_path / "x.txt"), "x.txt", ".html")
 
 
+def test_the_pictures_of_one_run_are_written_elsewhere(tmp_path: Path) -> None:
+    run, folder = searched_run(tmp_path / "a").path, tmp_path / "pictures" / "of a"
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    assert call("plot", run, "--out", folder).code == 0
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    written = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(written) == {"front.png", "trees.png", "predictors.png"}
+    assert call("plot", run).code == 0
+    assert {name: (run / name).read_bytes() for name in written} == written
+    refused(call("plot", run, "--out", folder), "front.png", "not overwritten")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == written
+
+
+@pytest.mark.parametrize(("dpi", "limit"), [("19", "20"), ("601", "600"), ("1000000", "600")])
+def test_dots_that_are_too_few_or_too_many_are_refused(tmp_path: Path, dpi: str, limit: str) -> None:
+    found = call("plot", searched_run(tmp_path / "a").path, "--dpi", dpi)
+    assert found.code == 2 and limit in found.err and "Traceback" not in found.err
+
+
 def test_runs_without_rows_are_drawn_beside_others_only(tmp_path: Path) -> None:
     a, b = (begun_run(tmp_path / name).path for name in "ab")
     refused(call("plot", a, b, "--out", tmp_path / "x.png"), str(b), "search first")

@@ -169,10 +169,15 @@ def plot(
         list[Path] | None, typer.Argument(metavar="OTHER", help="More runs: their fronts in one picture, into --out.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="With several runs: .png, .pdf or .svg to write.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="With several runs: .png, .pdf or .svg to write. With one: folder to write into, in place of the run.",
+        ),
     ] = None,
     dpi: Annotated[
-        int | None, typer.Option("--dpi", min=20, help="Dots per inch of the pictures. Default: 100.")
+        int | None, typer.Option("--dpi", min=20, max=600, help="Dots per inch of the pictures. Default: 100.")
     ] = None,
 ) -> None:
     """Draw front.png, trees.png and, after a search with predictors, predictors.png; or the fronts of several runs.
@@ -185,10 +190,8 @@ def plot(
     if others:
         remark_written([steps.fronts_step([run, *others], out, dpi or steps.DPI)])
         return
-    if out is not None:
-        raise RunError(f"--out {out} is for the fronts of several runs; of one, the pictures are written into the run")
     handle = steps.existing_run(run)
-    remark_written(steps.plot_step(handle, read_results(handle), dpi or steps.DPI))
+    remark_written(steps.plot_step(handle, read_results(handle), dpi or steps.DPI, out))
 
 
 @panel.command("mtnas verify runs/digits --rows 20", DATA)

@@ -18,18 +18,33 @@ DPI = 100
 """Dots per inch of pictures."""
 
 
-def plot_step(run: Run, results: Results, dpi: int) -> list[Path]:
-    """Draw front.png and trees.png into the run directory, and predictors.png if the search had predictors."""
+def plot_step(run: Run, results: Results, dpi: int, folder: Path | None = None) -> list[Path]:
+    """Draw front.png and trees.png into the run directory, and predictors.png if the search had predictors.
+
+    Args:
+        dpi: dots per inch.
+        folder: where they are drawn instead; what a user has there is not overwritten.
+    """
     from mtnas.plotting import draw_front, draw_predictors, draw_trees, save_figure
+    from mtnas.plotting.save import FORMATS
     from mtnas.runs import read_predictors
 
+    if folder is not None and folder.suffix.lower() in FORMATS:
+        raise RunError(
+            f"--out {folder} names one picture, as of the fronts of several runs; of one run there are several, so name"
+            " a folder for them"
+        )
     figures = {"front.png": draw_front(results), "trees.png": draw_trees(results)}
     reports = read_predictors(run)
     if any(report.figures for report in reports):
         figures["predictors.png"] = draw_predictors(reports)
+    paths = {name: (folder or run.path) / name for name in figures}
+    if folder is not None:
+        for path in paths.values():
+            new_file(path)
     for name, figure in figures.items():
-        save_figure(figure, run.path / name, dpi=dpi)
-    return [run.path / name for name in figures]
+        save_figure(figure, paths[name], dpi=dpi)
+    return list(paths.values())
 
 
 def fronts_step(paths: Sequence[Path], out: Path | None, dpi: int) -> Path:
