@@ -117,6 +117,7 @@ def test_a_space_of_dicts_and_endless_data(tmp_path: Path) -> None:
     )
     told = checked(path)
     assert told["samples"] == {"train": None, "branch": None, "valid": None} and told["training"]["batches"] is None
+    assert any("train and valid and branch end" in text and "for ever" in text for text in told["remarks"])
     assert told["input"] == {"left": [2], "right": [3]} and told["stem"]["leaves"] == [5]
     shown = call("check", path)
     assert "left 2, right 3" in shown.out and "train unknown" in shown.out and "stem" in shown.out

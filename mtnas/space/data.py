@@ -237,6 +237,11 @@ class Data:
         """Splits whose samples are others each time that they are read, by chance that nothing here can fix."""
         return tuple(name for name, digest in self.fingerprint.items() if f":{_CHANGING} " in digest)
 
+    @property
+    def without_length(self) -> tuple[str, ...]:
+        """Splits of which nobody knows whether they end: streams without a ``__len__``."""
+        return tuple(name for name, split in self._splits.items() if not hasattr(split.dataset, "__len__"))
+
     @cached_property
     def overlaps(self) -> dict[tuple[str, str], int]:
         """Samples that two splits have in common, by their names, as far as both are parts of one dataset."""

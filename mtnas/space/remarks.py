@@ -47,7 +47,17 @@ def remarks(
             loss = task.loss_on(torch.zeros(len(label), *shape), label)
         if loss is not None and math.isfinite(value := task.weight * float(loss)):
             losses[task.name] = value
-    return [*told, *_on_losses(losses, largest_ratio), *_on_chance(data.changing), *_on_overlaps(data.overlaps)]
+    told += _on_losses(losses, largest_ratio)
+    return [*told, *_on_chance(data.changing), *_on_overlaps(data.overlaps), *_on_ends(data.without_length)]
+
+
+def _on_ends(without_length: Sequence[str]) -> Iterator[str]:
+    if without_length:
+        yield (
+            f"nobody knows whether the samples of {' and '.join(without_length)} end: an epoch and a judgement take all"
+            " that a stream gives, so that one without an end is read for ever; let it end, as by itertools.islice, and"
+            " give it a __len__ if it does"
+        )
 
 
 def _on_overlaps(overlaps: Mapping[tuple[str, str], int]) -> Iterator[str]:
