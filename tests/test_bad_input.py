@@ -21,6 +21,7 @@ from toy_runs import TOY_FILE, call, contents, refused, searched_run, trained_ru
 from toy_space import plain
 
 from mtnas.errors import DataError, MtnasError, RunError, SearchError, SpaceError, TrainingError, unknown_name
+from mtnas.results import pick
 from mtnas.runs import Run, load_checkpoint
 from mtnas.searching import SearchSettings, read_results, search
 from mtnas.space.block import Block
@@ -452,9 +453,9 @@ def test_an_error_that_cannot_be_computed_is_refused(tmp_path: Path) -> None:
     not_trained(DataError, tmp_path, "task 'total'", "no column 3", space=own_task(mean_square, Broken))
 
 
-@pytest.mark.parametrize("weight", [0, -1, float("nan")])
+@pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf"), "2"])
 def test_a_weight_must_be_positive(weight: float) -> None:
-    with pytest.raises(SpaceError, match="weight must be above 0"):
+    with pytest.raises(SpaceError, match="the weight of task 'total' must be above 0"):
         regression("total", weight=weight)
 
 
@@ -843,3 +844,35 @@ def test_errors_are_all_of_one_family() -> None:
         SearchSettings(evaluations=0)
     with pytest.raises(MtnasError):
         classification("one", 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"objectives": "error/mean"}, "objectives must be names of costs, .* but are 'error/mean'"),
+        ({"objectives": 5}, "objectives must be names of costs"),
+        ({"budgets": "params=400"}, "budgets must be numbers by name, .* but are 'params=400'"),
+        ({"budgets": None}, "budgets must be numbers by name"),
+        ({"reference": {"params": np.int64(0)}}, "the reference of params must be above 0, but is 0"),
+        ({"evaluations": np.int64(5)}, r"evaluations must be at least 1, but is 5 \(int64\)"),
+    ],
+)
+def test_settings_of_a_search_that_make_no_sense_are_named(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SearchError, match=sentence):
+        SearchSettings(**options)
+
+
+def test_budgets_may_come_from_a_frame(tmp_path: Path) -> None:
+    """Whose numbers are numpy's."""
+    run = searched_run(tmp_path / "run")
+    least = read_results(run).to_frame()["params"].min()
+    assert isinstance(least, np.int64)
+    results = search(
+        toy_space.space,
+        toy_space.data(None),
+        run,
+        SearchSettings(evaluations=len(read_results(run).rows) + 1, budgets={"params": least, "macs": np.float32(1e6)}),
+        show_progress=False,
+    )
+    assert results.budgets == {"params": int(least), "macs": 1e6}
+    assert pick(results, budgets={"params": least}).costs["params"] == least

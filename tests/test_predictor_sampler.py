@@ -394,6 +394,12 @@ def test_bad_options_are_named(options: dict[str, Any], sentence: str) -> None:
         PredictorSampler(**options)
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, None, "1"])
+def test_a_reference_that_is_no_number_is_named(wrong: Any) -> None:
+    with pytest.raises(SearchError, match=f"reference must hold a finite number .* but holds {wrong}$"):
+        PredictorSampler(reference=[1.0, wrong])
+
+
 def test_a_reference_of_the_wrong_length_is_named() -> None:
     study = new_study(reference=[1.0])
     with pytest.raises(SearchError, match="has 1 numbers, but the study has 2 objectives"):

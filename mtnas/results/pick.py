@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from mtnas.errors import SearchError, unknown_name
-from mtnas.limits import check_number
+from mtnas.limits import as_limits, check_number
 from mtnas.results.cost_names import MEAN_ERROR
 from mtnas.results.results import Results, Row
 
@@ -72,9 +72,8 @@ def weighted_error(row: Row, weights: Mapping[str, float]) -> float:
 def _within(results: Results, budgets: Mapping[str, float]) -> list[Row]:
     """Rows that meet the given budgets and the run's own; SearchError if there are none."""
     limits = dict(results.budgets)
-    for name, limit in budgets.items():
+    for name, limit in as_limits(SearchError, "budget", budgets).items():
         results.values(name)  # names the nearest cost if there is no such one
-        check_number(SearchError, f"the budget of {name}", limit, above=0)
         limits[name] = min(limit, limits.get(name, limit))
     found = [row for row in results.rows if all(row.costs[name] <= limit for name, limit in limits.items())]
     if found:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mtnas.architecture import FLOAT, Bits
 from mtnas.errors import SearchError
-from mtnas.limits import check_number
+from mtnas.limits import as_limits, check_number
 from mtnas.predicting import PlanSettings
 from mtnas.searching.stopping import StopRule
 from mtnas.targets import MeasureSettings, Target
@@ -72,9 +72,9 @@ class SearchSettings:
     stop_when: Sequence[StopRule] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "objectives", tuple(self.objectives))
-        object.__setattr__(self, "budgets", dict(self.budgets))
-        object.__setattr__(self, "reference", dict(self.reference))
+        object.__setattr__(self, "objectives", _names(self.objectives))
+        object.__setattr__(self, "budgets", as_limits(SearchError, "budget", self.budgets))
+        object.__setattr__(self, "reference", as_limits(SearchError, "reference", self.reference))
         object.__setattr__(self, "precisions", _precisions(self.precisions))
         if self.target is not None and not isinstance(self.target, Target):
             raise SearchError(f"target must be a mtnas.targets.Target such as OnnxRuntime(), but is {self.target!r}")
@@ -90,15 +90,19 @@ class SearchSettings:
             check_number(SearchError, "batch", self.batch, at_least=1, whole=True)
         if self.cache_mib is not None:
             check_number(SearchError, "cache_mib", self.cache_mib, at_least=0)
-        for what, values in (("budget", self.budgets), ("reference", self.reference)):
-            for name, value in values.items():
-                check_number(SearchError, f"the {what} of {name}", value, above=0)
         object.__setattr__(self, "stop_when", _rules(self.stop_when))
 
     @property
     def searches_bits(self) -> bool:
         """Whether a node may have other bits than float."""
         return len(self.precisions) > 1
+
+
+def _names(given: object) -> tuple[str, ...]:
+    """The objectives as a tuple; SearchError for anything else, such as the name of one alone."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise SearchError(f"objectives must be names of costs, such as ('error/mean', 'params'), but are {given!r}")
+    return tuple(given)
 
 
 def _precisions(given: object) -> tuple[Bits, ...]:

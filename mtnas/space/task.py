@@ -85,8 +85,7 @@ class Task:
             raise SpaceError(f"a task's name must be a word without '/', '.', '+' or blanks, but got '{self.name}'")
         if self.name == "mean":
             raise SpaceError("a task cannot be named 'mean', for error/mean is the mean over all tasks; rename it")
-        if not self.weight > 0:
-            raise SpaceError(f"task '{self.name}' has weight {self.weight}, but a weight must be above 0")
+        check_number(SpaceError, f"the weight of task '{self.name}'", self.weight, above=0)
         if self.reference_error is not None:
             check_number(SpaceError, f"reference_error of task '{self.name}'", self.reference_error, above=0)
 

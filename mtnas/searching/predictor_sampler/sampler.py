@@ -16,8 +16,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from mtnas.errors import SearchError
-from mtnas.limits import check_number
+from mtnas.errors import SearchError, brief
+from mtnas.limits import check_number, is_number, plain
 from mtnas.predicting import Advised, Genetics, IndependentGenes, Model, Plan, PlanSettings, Rows, Tuned, plan
 from mtnas.predicting.genetics import Genes, meets_exact_constraints
 from mtnas.results.predictor_report import PREDICTORS
@@ -91,7 +91,10 @@ class PredictorSampler(BaseSampler):
         check_number(SearchError, "anew", self.settings.anew, at_least=1, whole=True)
         check_number(SearchError, "further", self.settings.further, at_least=0, at_most=1)
         self.genetics = genetics
-        self.reference = None if reference is None else tuple(reference)
+        self.reference = None if reference is None else tuple(plain(one) for one in reference)
+        for one in self.reference or ():
+            if not is_number(one):
+                raise SearchError(f"reference must hold a finite number for each objective, but holds {brief(one)}")
         self.earlier = tuple(earlier)
         self._lock = threading.RLock()
         self._studies: dict[str, _Memory] = {}
