@@ -24,7 +24,7 @@ from mtnas.refining.candidate_job import CandidateJob
 from mtnas.refining.job import Job
 from mtnas.refining.learning_rate import with_learning_rate
 from mtnas.refining.quantized_job import QuantizedJob
-from mtnas.results import corners, mean_error
+from mtnas.results import Row, corners, mean_error
 from mtnas.supernet import BranchedNetwork
 
 HOW = RefineSettings(epochs=3, patience=3, learning_rate=1e-2, threads=1)
@@ -45,6 +45,15 @@ def run(tmp_path: Path, space: SearchSpace, data: Data) -> Run:
 
 def chosen(run: Run) -> dict[str, Candidate]:
     return {name: Candidate(a) for name, a in corners(*run.architectures()).items()}
+
+
+def test_candidates_may_come_one_after_the_other_but_rows_are_none(run: Run, space: SearchSpace, data: Data) -> None:
+    hard, *_ = chosen(run).values()
+    assert len(refine(space, data, run, iter([hard]), HOW, show_progress=False).rows) == 1
+    row: Any = Row(0, hard, {})
+    for wrong, told in (([row], "one is a Row"), (row, "are one Row"), ([hard.id], "one is a str")):
+        with pytest.raises(TrainingError, match=rf"such as .*row\.candidate.*, but {told}$"):
+            refine(space, data, run, wrong, HOW, show_progress=False)
 
 
 def test_the_kept_weights_have_the_errors_that_are_told(run: Run, space: SearchSpace, data: Data) -> None:

@@ -359,6 +359,15 @@ def test_what_a_killed_process_had_begun_changes_nothing(measured: int, tmp_path
     assert costs_of(search_toy(run, 12)) == costs_of(read_results(searched_run(tmp_path / "whole")))
 
 
+@pytest.mark.parametrize("wrong", [TPESampler, NSGAIISampler, "tpe", 3])
+def test_what_is_no_sampler_is_refused_before_anything_is_measured(wrong: Any, tmp_path: Path) -> None:
+    """A class would take the number of a proposal for its first argument: TPE's made one without a seed each time."""
+    run = trained_run(tmp_path / "run")
+    with pytest.raises(SearchError, match=r"sampler must be an Optuna sampler, .* but is (TPES|NSGAIIS|'tpe'|3)"):
+        search_toy(run, 7, sampler=wrong)
+    assert not run.study.exists()
+
+
 def test_runs_of_other_seeds_propose_other_candidates(tmp_path: Path) -> None:
     other = trained_run(tmp_path / "other")
     other.manifest.write("run", {**other.manifest.section("run"), "seed": 1})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from mtnas.architecture import Candidate
 from mtnas.errors import TrainingError
@@ -23,7 +24,7 @@ def refine(
     space: SearchSpace,
     data: Data,
     run: Run,
-    candidates: Sequence[Candidate],
+    candidates: Iterable[Candidate],
     settings: RefineSettings | None = None,
     *,
     pool: Pool | None = None,
@@ -60,6 +61,7 @@ def refine(
         RunError: before training, if the row of a candidate is damaged, or was made with other settings.
         TrainingError: for a ``halving`` that cannot be; at the end, if trainings failed in workers: others are kept.
     """
+    candidates = _candidates(candidates)
     for candidate in candidates:
         for node, bits in candidate.policy.entries:
             for of, number in zip(("weight", "activation"), bits, strict=True):
@@ -91,3 +93,16 @@ def _check_halving(halving: Halving, space: SearchSpace, pool: Pool | None) -> N
     costs = ["error/mean", *(f"error/{task.name}" for task in space.tasks)]
     if halving.cost not in costs:
         raise TrainingError(f"halving needs a cost that changes while networks train, of {costs}, not '{halving.cost}'")
+
+
+def _candidates(given: Iterable[Any]) -> tuple[Candidate, ...]:
+    """Candidates that are given in any form, also one after the other; TrainingError for what is none, such as rows."""
+    if not isinstance(given, Iterable):
+        raise TrainingError(f"candidates must be several, such as [row.candidate], but are one {type(given).__name__}")
+    found = tuple(given)
+    for one in found:
+        if not isinstance(one, Candidate):
+            raise TrainingError(
+                f"candidates must be mtnas.Candidate, such as row.candidate of a row, but one is a {type(one).__name__}"
+            )
+    return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from optuna.samplers import BaseSampler
+
 from mtnas.architecture import SIZE, ArchitectureSpace, Bits, CostTable, JointSpace, notation
-from mtnas.errors import SearchError, unknown_name
+from mtnas.errors import SearchError, brief, unknown_name
 from mtnas.latency import LATENCY
 from mtnas.onnx_graphs import without_form
 from mtnas.quantizing import UNKNOWN, JointCosts, Structure, joint_costs
@@ -34,6 +36,17 @@ def target_of(settings: SearchSettings, tasks: Iterable[str]) -> Target | None:
     if LATENCY not in (*objectives, *settings.budgets):
         return None
     return settings.target or OnnxRuntime()
+
+
+def check_sampler(sampler: object) -> None:
+    """Raise SearchError for what is neither a sampler nor makes one: a class would take the proposal's number."""
+    if sampler is None or isinstance(sampler, BaseSampler) or (callable(sampler) and not isinstance(sampler, type)):
+        return
+    name = sampler.__name__ if isinstance(sampler, type) else repr(sampler)
+    raise SearchError(
+        "sampler must be an Optuna sampler, such as TPESampler(seed=0), or a function that makes one for a proposal by"
+        f" its number, such as lambda number: TPESampler(seed=number), but is {brief(name)}"
+    )
 
 
 def searched_space(settings: SearchSettings, space: SearchSpace, found: DryRun, example: Input) -> JointCosts:

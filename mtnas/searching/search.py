@@ -19,7 +19,7 @@ from mtnas.progress import progress
 from mtnas.results import Results, Row, corners
 from mtnas.runs import Run, read_results, read_rows
 from mtnas.runs.searched import Searched, read_searched
-from mtnas.searching.checks import default_objectives, searched_space, target_of
+from mtnas.searching.checks import check_sampler, default_objectives, searched_space, target_of
 from mtnas.searching.failures import remark
 from mtnas.searching.latency import SearchLatency, ask_workers
 from mtnas.searching.loop import Loop, SamplerOf
@@ -80,6 +80,7 @@ def search(
         PoolError: if workers cannot be started, or are lost for good.
         RunError: if the run belongs to another space, data, objectives or reference point, or is not trained.
     """
+    check_sampler(sampler)
     settings = settings or SearchSettings()
     tasks = space.architectures.tasks
     objectives = tuple(settings.objectives) or default_objectives(tasks, settings)
