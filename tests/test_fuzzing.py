@@ -516,7 +516,7 @@ def test_figures_of_predictors_that_cannot_be_are_a_sentence(change: Callable[[A
 
 def test_names_are_text_and_not_markup(tmp_path: Path) -> None:
     run = searched_run(tmp_path / "run")
-    rewrite(run, "mtnas:predictors", set_in("figures", "0", "model", to="[/red] [bold]x"), trial=10)  # the last plan
+    rewrite(run, "mtnas:predictors", set_in("figures", "0", "model", to="[/red] [bold]x"), trial=11)  # the last plan
     shown = call("show", run.path)
     assert shown.code == 0 and "[/red] [bold]x" in shown.out
 
