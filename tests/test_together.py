@@ -96,7 +96,7 @@ def test_another_number_of_processes_goes_on_after_the_last_epoch(tmp_path: Path
 
 
 def test_what_fails_in_a_process_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"(?s)after epoch 0, .*TrainingError: the (loss|network's outputs)"):
+    with pytest.raises(TrainingError, match=r"(?s)after epoch 0, .*a worker failed: the (loss|network's outputs)"):
         trained(tmp_path / "run", Processes(2), replace(HOW, learning_rate=1e30, gradient_clip=0))
 
 
@@ -104,7 +104,7 @@ def test_what_cannot_be_dealt_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="InProcess"):
         trained(tmp_path / "run", InProcess())
     endless = replace(toy_space.data(None), train=Endless(), branch=toy_space.Numbers(0, 40))
-    with pytest.raises(TrainingError, match="DataError: the train data is iterable-style, .* 2 processes"):
+    with pytest.raises(TrainingError, match="a worker failed: the train data is iterable-style, .* 2 processes"):
         trained(tmp_path / "iterable", Processes(2), data=endless)
     with pytest.raises(DataError, match="iterable-style"):
         endless.train_batches(0, Part(1, 2))
