@@ -837,6 +837,23 @@ def test_a_broken_file_costs_a_finished_run_nothing(tmp_path: Path) -> None:
     assert contents(run.path) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (("--timeout", "60"), "--timeout ends what workers do, but there are none; add --workers 1, or more"),
+        (("--workers", "2", "--worker-cpus", "2"), "--worker-cpus is for workers on a Ray cluster"),
+        (("--workers", "2", "--worker-gpus", "0.5"), "--worker-gpus is for workers on a Ray cluster"),
+        (("--latency-resource", "phone"), "--latency-resource is for workers on a Ray cluster"),
+    ],
+)
+def test_options_of_workers_that_are_not_there_are_refused(words: tuple[str, ...], remedy: str, tmp_path: Path) -> None:
+    """A candidate that never ends would not have been stopped, for all that was asked for."""
+    run = searched_run(tmp_path / "run")
+    before = contents(run.path)
+    refused(call("search", run.path, "-n", "99", *words), remedy)
+    assert contents(run.path) == before
+
+
 def test_errors_are_all_of_one_family() -> None:
     for kind in (SpaceError, DataError, RunError, TrainingError, SearchError):
         assert issubclass(kind, MtnasError)

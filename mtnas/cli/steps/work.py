@@ -14,7 +14,7 @@ from mtnas.atomic import write_bytes
 from mtnas.cli.options import parse_budgets
 from mtnas.cli.output import remark, volume
 from mtnas.cli.steps.precision import check_weight_bits, precisions
-from mtnas.errors import MtnasError, RunError
+from mtnas.errors import MtnasError, PoolError, RunError
 from mtnas.runs.study_file import without_password
 
 if TYPE_CHECKING:
@@ -226,7 +226,18 @@ def pool(
     if address is not None:
         several = workers or 2
         return RayPool(address, several, cpus=cpus, gpus=gpus, resource=resource, timeout_s=timeout_s)
-    return Processes(workers, timeout_s=timeout_s) if workers else None
+    for option, given in (
+        ("--worker-cpus", cpus != 1),
+        ("--worker-gpus", gpus != 0),
+        ("--latency-resource", resource is not None),
+    ):
+        if given:
+            raise PoolError(f"{option} is for workers on a Ray cluster, but there is none; add --ray-address")
+    if workers:
+        return Processes(workers, timeout_s=timeout_s)
+    if timeout_s is not None:
+        raise PoolError("--timeout ends what workers do, but there are none; add --workers 1, or more")
+    return None
 
 
 def command_line(words: Sequence[str]) -> str:
