@@ -12,7 +12,7 @@ from mtnas.errors import DataError, SearchError
 from mtnas.space.data import Batch
 from mtnas.space.elastic import device_of
 from mtnas.space.shapes import to_device
-from mtnas.space.streams import used_up
+from mtnas.space.streams import not_empty, used_up
 from mtnas.space.task import Task, as_number
 
 
@@ -64,16 +64,13 @@ def task_errors(network: nn.Module, tasks: Sequence[Task], batches: Iterable[Bat
         DataError: if there are none, or no sample has a label of a task.
     """
     found: dict[str, _Judge] = {}
-    device, empty = device_of(network), True
+    device = device_of(network)
     with torch.no_grad():
-        for x, labels in batches:
-            empty = False
+        for x, labels in not_empty(batches, used_up("judged")):
             outputs = network(to_device(x, device))
             for task in tasks:
                 if task.name in outputs:
                     found.setdefault(task.name, _Judge(task)).update(outputs[task.name], labels)
-    if empty:
-        raise DataError(used_up("judged"))
     return {name: one.compute() for name, one in found.items()}
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from torch import Tensor
 
+from mtnas.errors import DataError
 from mtnas.space.shapes import Input, batch_size
+
+T = TypeVar("T")
 
 
 def without_single(
@@ -23,6 +27,16 @@ def without_single(
             continue
         largest = max(largest, size)
         yield batch
+
+
+def not_empty(batches: Iterable[T], told: str) -> Iterator[T]:
+    """The batches; DataError, with what is told of that, if there are none."""
+    empty = True
+    for batch in batches:
+        empty = False
+        yield batch
+    if empty:
+        raise DataError(told)
 
 
 def used_up(split: str) -> str:

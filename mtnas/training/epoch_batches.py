@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from torch.utils.data import DataLoader, IterableDataset
 
-from mtnas.errors import DataError
 from mtnas.space.data import Batch
-from mtnas.space.streams import used_up, without_single
+from mtnas.space.streams import not_empty, used_up, without_single
 
 MIDDLE = 0.5
 """Of an epoch: where all its steps are taken to be if nobody knows how many there are."""
@@ -29,9 +28,5 @@ def epoch_batches(batches: DataLoader[Batch], epoch: int) -> Iterator[Batch | No
     Raises:
         DataError: if there are none.
     """
-    empty = True
-    for batch in without_single(batches) if isinstance(batches.dataset, IterableDataset) else batches:
-        empty = False
-        yield batch
-    if empty:
-        raise DataError(f"in epoch {epoch + 1} {used_up('train')}")
+    given = without_single(batches) if isinstance(batches.dataset, IterableDataset) else batches
+    return not_empty(given, f"in epoch {epoch + 1} {used_up('train')}")
