@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,26 +140,15 @@ def plan(
     evaluations = settings.evaluations
     if goes_on:  # one generation at least, however few candidates are asked for
         evaluations = max(round(evaluations * settings.further), len(start) + 1)
-    visited = evolve(
-        genetics,
-        start,
-        predictors.likely,
-        rng,
-        population=settings.population,
-        children=settings.children,
-        evaluations=evaluations,
-    )
+    search = partial(evolve, genetics, rng=rng, population=settings.population, children=settings.children)
+    visited = search(start, predictors.likely, evaluations=evaluations)
     shortlist = visited.genes[_shortlist(visited, known, max(settings.shortlist, 2 * count))]
     likely = shortlist
     fewest, most = settings.hopeful_rows
     if settings.optimism and not settings.polish and fewest <= len(rows) <= most:
-        hopeful = evolve(
-            genetics,
+        hopeful = search(
             np.concatenate([rows.genes[best], shortlist[: settings.shortlist // 2], fresh]),
-            lambda genes: predictors.hopeful(genes, settings.optimism),
-            rng,
-            population=settings.population,
-            children=settings.children,
+            partial(predictors.hopeful, deviations=settings.optimism),
             evaluations=settings.hopeful,
         )
         promising = hopeful.genes[_shortlist(hopeful, known, settings.shortlist)]
